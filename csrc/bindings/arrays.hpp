@@ -1,0 +1,141 @@
+// numpy arrays to pointers, once. Nothing here converts or copies: a wrong dtype or layout is a
+// TypeError, since a silent cast would count other ids than the file holds.
+//
+// Groups of arrays arrive as the named tuples of kernels/contract.py, in their order.
+#pragma once
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
+#include "icfast/kernels.hpp"
+
+namespace icfast::bindings {
+
+namespace py = pybind11;
+
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+
+template <class T>
+py::array checked(const py::handle& object) {
+  if (!py::isinstance<Array<T>>(object)) {
+    throw py::type_error("expected a C-contiguous array of " +
+                         py::str(py::dtype::of<T>()).cast<std::string>() + ", found " +
+                         py::repr(py::getattr(object, "dtype", py::none())).cast<std::string>());
+  }
+  return py::reinterpret_borrow<py::array>(object);
+}
+
+template <class T>
+const T* in(const py::handle& object) {
+  return static_cast<const T*>(checked<T>(object).data());
+}
+
+template <class T>
+T* out(const py::handle& object) {
+  return static_cast<T*>(checked<T>(object).mutable_data());
+}
+
+template <int W>
+const Key<W>* keys_in(const py::handle& object) {
+  return reinterpret_cast<const Key<W>*>(in<std::uint64_t>(object));
+}
+
+template <int W>
+Key<W>* keys_out(const py::handle& object) {
+  return reinterpret_cast<Key<W>*>(out<std::uint64_t>(object));
+}
+
+inline std::int64_t rows(const py::handle& object, int axis = 0) {
+  return py::reinterpret_borrow<py::array>(object).shape(axis);
+}
+
+/// call(W) with the words per key of a u64[n, W] array.
+template <class Call>
+auto with_width(const py::handle& keys, Call call) {
+  checked<std::uint64_t>(keys);
+  if (py::reinterpret_borrow<py::array>(keys).ndim() == 2) {
+    switch (rows(keys, 1)) {
+      case 1:
+        return call(std::integral_constant<int, 1>{});
+      case 2:
+        return call(std::integral_constant<int, 2>{});
+      case 3:
+        return call(std::integral_constant<int, 3>{});
+      case 4:
+        return call(std::integral_constant<int, 4>{});
+    }
+  }
+  throw py::type_error("keys must be u64[n, 1..4]");
+}
+
+/// call(a token) of the element type of piece.tokens: u8, u16 or u32.
+template <class Call>
+auto with_token(const py::tuple& piece, Call call) {
+  const py::object tokens = piece[0];
+  if (py::isinstance<Array<std::uint8_t>>(tokens)) return call(std::uint8_t{});
+  if (py::isinstance<Array<std::uint16_t>>(tokens)) return call(std::uint16_t{});
+  if (py::isinstance<Array<std::uint32_t>>(tokens)) return call(std::uint32_t{});
+  throw py::type_error("tokens must be contiguous uint8, uint16 or uint32");
+}
+
+/// call(a counter) of the element type of trie.counts: u32 or u64.
+template <class Call>
+auto with_word(const py::tuple& trie, Call call) {
+  const py::object counts = trie[2];
+  if (py::isinstance<Array<std::uint32_t>>(counts)) return call(std::uint32_t{});
+  if (py::isinstance<Array<std::uint64_t>>(counts)) return call(std::uint64_t{});
+  throw py::type_error("counts must be uint32 or uint64");
+}
+
+template <class Token>
+Piece<Token> piece_of(const py::tuple& piece) {
+  return {in<Token>(piece[0]),        in<std::int64_t>(piece[1]),
+          in<std::int64_t>(piece[2]), rows(piece[1]),
+          piece[3].cast<std::int64_t>(), piece[4].cast<std::int64_t>()};
+}
+
+inline Alphabet alphabet_of(const py::tuple& alphabet) {
+  return {in<std::uint32_t>(alphabet[0]), rows(alphabet[0]), alphabet[1].cast<std::uint32_t>(),
+          alphabet[2].cast<int>(), alphabet[3].cast<int>()};
+}
+
+template <int W>
+Buckets<W> buckets_of(const py::tuple& buckets) {
+  return {in<std::uint32_t>(buckets[0]), keys_in<W>(buckets[1])};
+}
+
+template <int W>
+Run<W> run_of(const py::tuple& run) {
+  return {in<std::uint32_t>(run[0]), in<std::int64_t>(run[1]), rows(run[0]), keys_in<W>(run[2]),
+          in<std::uint64_t>(run[3])};
+}
+
+template <int W>
+Ends<W> ends_of(const py::tuple& ends) {
+  return {in<std::uint32_t>(ends[0]), keys_in<W>(ends[1]), in<std::uint64_t>(ends[2]),
+          rows(ends[0])};
+}
+
+/// A stored trie is mapped read-only; scoring does not write to it.
+enum class Access { kRead, kWrite };
+
+template <class T>
+T* trie_array(const py::handle& object, Access access) {
+  return access == Access::kWrite ? out<T>(object) : const_cast<T*>(in<T>(object));
+}
+
+template <class Word>
+Trie<Word> trie_of(const py::tuple& trie, Access access) {
+  return {in<std::int64_t>(trie[0]),
+          static_cast<int>(rows(trie[0])) - 1,
+          trie_array<std::uint32_t>(trie[1], access),
+          trie_array<Word>(trie[2], access),
+          trie_array<Word>(trie[3], access),
+          trie_array<Word>(trie[4], access)};
+}
+
+}  // namespace icfast::bindings

@@ -1,0 +1,196 @@
+// The extension module _core: kernels.hpp for Python. Converts, releases the GIL, nothing else.
+#include <tuple>
+
+#include "arrays.hpp"
+
+namespace icfast::bindings {
+namespace {
+
+using Result = std::tuple<int, std::int64_t, std::uint64_t>;
+
+template <class Kernel>
+Result run(Kernel kernel) {
+  const py::gil_scoped_release release;
+  const Status status = kernel();
+  return {static_cast<int>(status.code), status.index, status.value};
+}
+
+Result py_count_ids(const py::tuple& piece, const py::object& counts) {
+  return with_token(piece, [&](auto token) {
+    const auto documents = piece_of<decltype(token)>(piece);
+    auto* sums = out<std::uint64_t>(counts);
+    const std::int64_t vocab_size = rows(counts);
+    return run([&] { return count_ids(documents, sums, vocab_size); });
+  });
+}
+
+Result py_hash_documents(const py::tuple& piece, const py::object& hashes) {
+  return with_token(piece, [&](auto token) {
+    const auto documents = piece_of<decltype(token)>(piece);
+    auto* to = out<std::uint64_t>(hashes);
+    return run([&] { return hash_documents(documents, to); });
+  });
+}
+
+Result py_count_windows(const py::tuple& piece, const py::tuple& alphabet,
+                        const py::tuple& buckets, const py::object& slots,
+                        const py::object& depths, const py::object& counts) {
+  return with_token(piece, [&](auto token) {
+    return with_width(buckets[1], [&](auto width) {
+      const auto documents = piece_of<decltype(token)>(piece);
+      const Alphabet symbols = alphabet_of(alphabet);
+      const auto parts = buckets_of<width()>(buckets);
+      const auto* slot = in<std::int32_t>(slots);
+      const auto* depth = in<std::int32_t>(depths);
+      auto* sums = out<std::uint64_t>(counts);
+      const std::int64_t columns = rows(counts, 1);
+      return run(
+          [&] { return count_windows(documents, symbols, parts, slot, depth, sums, columns); });
+    });
+  });
+}
+
+Result py_scatter_windows(const py::tuple& piece, const py::tuple& alphabet,
+                          const py::tuple& buckets, std::int64_t bucket_begin,
+                          std::int64_t bucket_end, const py::object& offsets,
+                          const py::object& keys) {
+  return with_token(piece, [&](auto token) {
+    return with_width(keys, [&](auto width) {
+      const auto documents = piece_of<decltype(token)>(piece);
+      const Alphabet symbols = alphabet_of(alphabet);
+      const auto parts = buckets_of<width()>(buckets);
+      auto* next = out<std::int64_t>(offsets);
+      auto* to = keys_out<width()>(keys);
+      return run([&] {
+        return scatter_windows(documents, symbols, parts, bucket_begin, bucket_end, next, to);
+      });
+    });
+  });
+}
+
+Result py_end_windows(const py::tuple& piece, const py::tuple& alphabet, const py::object& leads,
+                      const py::object& keys) {
+  return with_token(piece, [&](auto token) {
+    return with_width(keys, [&](auto width) {
+      const auto documents = piece_of<decltype(token)>(piece);
+      const Alphabet symbols = alphabet_of(alphabet);
+      auto* lead = out<std::uint32_t>(leads);
+      auto* key = keys_out<width()>(keys);
+      return run([&] { return end_windows(documents, symbols, lead, key); });
+    });
+  });
+}
+
+Result py_sort_runs(const py::object& bounds, const py::object& keys, const py::object& counts,
+                    const py::object& scratch, const py::object& distinct) {
+  return with_width(keys, [&](auto width) {
+    const auto* bound = in<std::int64_t>(bounds);
+    const std::int64_t buckets = rows(bounds) - 1;
+    auto* key = keys_out<width()>(keys);
+    auto* count = out<std::uint64_t>(counts);
+    auto* room = keys_out<width()>(scratch);
+    auto* left = out<std::int64_t>(distinct);
+    return run([&] { return sort_runs(bound, buckets, key, count, room, left); });
+  });
+}
+
+Result py_run_spectra(const py::tuple& run_arrays, const py::tuple& ends, int order, int bits,
+                      const py::object& path, const py::object& sums, bool flush,
+                      const py::tuple& spectra) {
+  return with_width(run_arrays[2], [&](auto width) {
+    const auto windows = run_of<width()>(run_arrays);
+    const auto last = ends_of<width()>(ends);
+    auto* open_path = out<std::uint64_t>(path);
+    auto* open_sums = out<std::uint64_t>(sums);
+    const SpectraOut to{out<std::uint64_t>(spectra[0]), rows(spectra[0], 2),
+                        out<std::uint64_t>(spectra[1]), out<std::int64_t>(spectra[2]),
+                        rows(spectra[1], 2)};
+    return run([&] {
+      return run_spectra(windows, last, order, bits, open_path, open_sums, flush, to);
+    });
+  });
+}
+
+Result py_remap_keys(const py::object& keys, const py::object& ranks, int order, int bits,
+                     const py::object& new_keys, int new_bits) {
+  return with_width(keys, [&](auto width) {
+    return with_width(new_keys, [&](auto new_width) {
+      const auto* from = keys_in<width()>(keys);
+      const std::int64_t size = rows(keys);
+      const auto* rank = in<std::uint32_t>(ranks);
+      auto* to = keys_out<new_width()>(new_keys);
+      return run([&] { return remap_keys(from, size, rank, order, bits, to, new_bits); });
+    });
+  });
+}
+
+Result py_merge_runs(const py::tuple& a, const py::tuple& b, const py::object& out_bounds,
+                     const py::object& out_keys, const py::object& out_counts) {
+  return with_width(out_keys, [&](auto width) {
+    const auto left = run_of<width()>(a);
+    const auto right = run_of<width()>(b);
+    auto* bounds = out<std::int64_t>(out_bounds);
+    auto* keys = keys_out<width()>(out_keys);
+    auto* counts = out<std::uint64_t>(out_counts);
+    return run([&] { return merge_runs(left, right, bounds, keys, counts); });
+  });
+}
+
+Result py_grow_trie(const py::tuple& run_arrays, const py::tuple& ends, int bits,
+                    const py::object& path, const py::object& cursors, const py::tuple& trie) {
+  return with_word(trie, [&](auto word) {
+    return with_width(run_arrays[2], [&](auto width) {
+      const auto windows = run_of<width()>(run_arrays);
+      const auto last = ends_of<width()>(ends);
+      const auto levels = trie_of<decltype(word)>(trie, Access::kWrite);
+      auto* open_path = out<std::uint64_t>(path);
+      auto* cursor = out<std::int64_t>(cursors);
+      return run([&] { return grow_trie(windows, last, bits, open_path, cursor, levels); });
+    });
+  });
+}
+
+Result py_link_contexts(const py::tuple& trie, std::uint32_t low, std::uint32_t high) {
+  return with_word(trie, [&](auto word) {
+    const auto levels = trie_of<decltype(word)>(trie, Access::kWrite);
+    return run([&] { return link_contexts(levels, low, high); });
+  });
+}
+
+Result py_score_ngrams(const py::tuple& piece, const py::tuple& alphabet, const py::tuple& trie,
+                       const py::object& discounts, double uniform, const py::tuple& scores) {
+  return with_token(piece, [&](auto token) {
+    return with_word(trie, [&](auto word) {
+      const auto documents = piece_of<decltype(token)>(piece);
+      const Alphabet symbols = alphabet_of(alphabet);
+      const auto levels = trie_of<decltype(word)>(trie, Access::kRead);
+      const auto* discount = in<double>(discounts);
+      const ScoreOut to{out<std::uint64_t>(scores[0]), out<std::uint64_t>(scores[1]),
+                        out<std::uint64_t>(scores[2]), out<std::uint64_t>(scores[3]),
+                        out<std::uint64_t>(scores[4]),
+                        rows(scores[0], 1) == levels.order};
+      return run(
+          [&] { return score_ngrams(documents, symbols, levels, discount, uniform, to); });
+    });
+  });
+}
+
+}  // namespace
+}  // namespace icfast::bindings
+
+PYBIND11_MODULE(_core, module) {
+  using namespace icfast::bindings;
+  module.doc() = "Compiled kernels of icfast; the contract is kernels/contract.py.";
+  module.def("count_ids", &py_count_ids);
+  module.def("hash_documents", &py_hash_documents);
+  module.def("count_windows", &py_count_windows);
+  module.def("scatter_windows", &py_scatter_windows);
+  module.def("end_windows", &py_end_windows);
+  module.def("sort_runs", &py_sort_runs);
+  module.def("run_spectra", &py_run_spectra);
+  module.def("remap_keys", &py_remap_keys);
+  module.def("merge_runs", &py_merge_runs);
+  module.def("grow_trie", &py_grow_trie);
+  module.def("link_contexts", &py_link_contexts);
+  module.def("score_ngrams", &py_score_ngrams);
+}

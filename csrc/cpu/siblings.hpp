@@ -1,0 +1,62 @@
+// Finding nodes in the trie.
+#pragma once
+#include <algorithm>
+
+#include "icfast/kernels.hpp"
+
+namespace icfast {
+
+template <class Word>
+Word* context_row(const Trie<Word>& trie, std::int64_t node) {
+  return trie.contexts + (node + 1) * kContextFields;
+}
+
+/// The left neighbours of one n-gram: nodes [next, end), symbols ascending.
+struct Siblings {
+  std::int64_t next;
+  std::int64_t end;
+};
+
+template <class Word>
+Siblings children(const Trie<Word>& trie, std::int64_t node) {
+  return {static_cast<std::int64_t>(trie.child[node]),
+          static_cast<std::int64_t>(trie.child[node + 1])};
+}
+
+/// First of the siblings whose symbol is not below the wanted one; gallops, since walking two
+/// ascending lists finds the next match mostly near.
+template <class Word>
+std::int64_t seek(const Trie<Word>& trie, Siblings where, std::uint32_t symbol) {
+  std::int64_t step = 1;
+  while (where.next + step < where.end && trie.symbols[where.next + step] < symbol) {
+    where.next += step;
+    step *= 2;
+  }
+  std::int64_t high = std::min(where.next + step, where.end);
+  while (where.next < high) {
+    const std::int64_t middle = where.next + (high - where.next) / 2;
+    if (trie.symbols[middle] < symbol) {
+      where.next = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return where.next;
+}
+
+/// The child with this symbol, or -1. Branch-free halving: the outcome can't be predicted.
+template <class Word>
+std::int64_t find_child(const Trie<Word>& trie, std::int64_t node, std::uint32_t symbol) {
+  const Siblings siblings = children(trie, node);
+  std::int64_t size = siblings.end - siblings.next;
+  if (size == 0) return -1;
+  const std::uint32_t* base = trie.symbols + siblings.next;
+  while (size > 1) {
+    const std::int64_t half = size / 2;
+    base += base[half - 1] < symbol ? half : 0;
+    size -= half;
+  }
+  return *base == symbol ? base - trie.symbols : -1;
+}
+
+}  // namespace icfast

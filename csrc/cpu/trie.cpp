@@ -1,0 +1,112 @@
+// The n-grams of sorted windows as levels of a trie in suffix order, and what each context knows
+// of its successors.
+#include "instantiate.hpp"
+#include "scan.hpp"
+#include "siblings.hpp"
+
+namespace icfast {
+template <int W, class Word>
+Status grow_trie(const Run<W>& run, const Ends<W>& ends, int bits, std::uint64_t* path_state,
+                 std::int64_t* cursors, const Trie<Word>& trie) {
+  const int order = trie.order;
+  const KeyShape<W> shape(order, bits);
+  Path<W> path(path_state, shape);
+  EndCursor<W> cursor(ends);
+  for (std::int64_t b = 0; b < run.buckets; ++b) {
+    const std::uint32_t lead = run.leads[b];
+    for (std::int64_t i = run.bounds[b]; i < run.bounds[b + 1]; ++i) {
+      const Key<W>& key = run.keys[i];
+      const int shared = path.shared_orders(lead, key);
+      if (shared < 0) return {Code::not_sorted, i, lead};
+      path.move_to(lead, key);
+      const int deepest = path.deepest();
+      for (int n = shared + 1; n <= deepest; ++n) {
+        const std::int64_t node = cursors[n - 1]++;
+        if (node >= trie.levels[n]) return {Code::output_too_small, n, 0};
+        trie.symbols[node] = path.oldest(n);
+        // Level 1 is indexed by rank, so no rank may be without a window.
+        if (n == 1 && node != lead) return {Code::rank_without_window, i, lead};
+        if (n < order) trie.child[node] = static_cast<Word>(cursors[n]);
+      }
+      const auto count = static_cast<Word>(run.counts[i]);
+      const auto followed = static_cast<Word>(run.counts[i] - cursor.count(lead, key));
+      for (int n = 1; n <= deepest; ++n) {
+        const std::int64_t node = cursors[n - 1] - 1;
+        trie.counts[node] += count;
+        if (n < order) context_row(trie, node)[kFollowedBy] += followed;
+      }
+    }
+  }
+  return {};
+}
+
+namespace {
+
+
+/// The n-gram hw of this order adds itself to its context h.
+template <class Word>
+void add_successor(const Trie<Word>& trie, int order, std::int64_t ngram, std::int64_t context) {
+  Word* row = context_row(trie, context);
+  const Word count = trie.counts[ngram];
+  row[kSuccessors] += 1;
+  row[kRawOnes] += count == 1;
+  row[kRawTwos] += count == 2;
+  if (order == trie.order) return;
+  const Word adjusted = trie.symbols[ngram] == 0
+                            ? count
+                            : static_cast<Word>(trie.child[ngram + 1] - trie.child[ngram]);
+  row[kAdjustedTotal] += adjusted;
+  row[kAdjustedOnes] += adjusted == 1;
+  row[kAdjustedTwos] += adjusted == 2;
+}
+
+/// Every n-gram below `ngram` = (h w), order n, has its context below `context` = h: the left
+/// neighbours of hw are left neighbours of h, and both lists ascend.
+template <class Word>
+Status link_below(const Trie<Word>& trie, int n, std::int64_t ngram, std::int64_t context) {
+  add_successor(trie, n, ngram, context);
+  if (n == trie.order) return {};
+  const Siblings longer = children(trie, ngram);
+  Siblings contexts = children(trie, context);
+  for (std::int64_t i = longer.next; i < longer.end; ++i) {
+    contexts.next = seek(trie, contexts, trie.symbols[i]);
+    if (contexts.next == contexts.end || trie.symbols[contexts.next] != trie.symbols[i]) {
+      return {Code::table_without_context, i, trie.symbols[i]};
+    }
+    const Status status = link_below(trie, n + 1, i, contexts.next);
+    if (status.code != Code::ok) return status;
+  }
+  return {};
+}
+
+}  // namespace
+
+template <class Word>
+Status link_contexts(const Trie<Word>& trie, std::uint32_t low, std::uint32_t high) {
+  if (trie.order == 1) return {};
+  for (std::int64_t word = 0; word < trie.levels[1]; ++word) {
+    const Siblings bigrams = children(trie, word);
+    for (std::int64_t i = seek(trie, bigrams, low); i < bigrams.end && trie.symbols[i] < high;
+         ++i) {
+      const Status status = link_below(trie, 2, i, static_cast<std::int64_t>(trie.symbols[i]));
+      if (status.code != Code::ok) return status;
+    }
+  }
+  return {};
+}
+
+#define ICFAST_WORD(T) \
+  template Status link_contexts<T>(const Trie<T>&, std::uint32_t, std::uint32_t);
+#define ICFAST_WIDTH(W)                                                                       \
+  template Status grow_trie<W, std::uint32_t>(const Run<W>&, const Ends<W>&, int,             \
+                                              std::uint64_t*, std::int64_t*,                  \
+                                              const Trie<std::uint32_t>&);                    \
+  template Status grow_trie<W, std::uint64_t>(const Run<W>&, const Ends<W>&, int,             \
+                                              std::uint64_t*, std::int64_t*,                  \
+                                              const Trie<std::uint64_t>&);
+ICFAST_FOR_EACH_WORD(ICFAST_WORD)
+ICFAST_FOR_EACH_WIDTH(ICFAST_WIDTH)
+#undef ICFAST_WIDTH
+#undef ICFAST_WORD
+
+}  // namespace icfast

@@ -1,0 +1,169 @@
+// The kernels of the core: pure functions over flat arrays the caller owns. No objects, files,
+// logs, allocation or exceptions inside; each returns a Status. fallback.py has the same names.
+#pragma once
+#include <cstdint>
+
+#include "icfast/keys.hpp"
+#include "icfast/status.hpp"
+
+namespace icfast {
+
+/// Documents as half-open spans of one shard, ascending, clipped to tokens [begin, end).
+/// A span belongs to the piece whether or not the piece holds all of it; its end mark is emitted
+/// by the piece that holds its last token.
+template <class Token>
+struct Piece {
+  const Token* tokens;
+  const std::int64_t* starts;
+  const std::int64_t* stops;
+  std::int64_t documents;
+  std::int64_t begin;
+  std::int64_t end;
+};
+
+/// How tokens become windows: ranks[id] = 1..U (0: not counted), end_rank = U + 1 or 0 for none.
+struct Alphabet {
+  const std::uint32_t* ranks;
+  std::int64_t vocab_size;
+  std::uint32_t end_rank;
+  int order;
+  int bits;
+};
+
+/// A partition of all windows in key order: bucket b holds (lead, key) with
+/// first[lead] <= b < first[lead + 1] and low[b] <= key < low[b + 1] (or the lead's end).
+template <int W>
+struct Buckets {
+  const std::uint32_t* first;
+  const Key<W>* low;
+};
+
+/// Sorted distinct windows: bucket b is leads[b] with entries bounds[b]..bounds[b + 1].
+template <int W>
+struct Run {
+  const std::uint32_t* leads;
+  const std::int64_t* bounds;
+  std::int64_t buckets;
+  const Key<W>* keys;
+  const std::uint64_t* counts;
+};
+
+/// The windows that end a document, sorted, with how many documents each one ends.
+template <int W>
+struct Ends {
+  const std::uint32_t* leads;
+  const Key<W>* keys;
+  const std::uint64_t* counts;
+  std::int64_t size;
+};
+
+/// counts[id] += how often id stands in the piece.
+template <class Token>
+Status count_ids(const Piece<Token>& piece, std::uint64_t* counts, std::int64_t vocab_size);
+
+/// hashes[d] = fmix64(fnv1a(ids of document d as little-endian u32)).
+template <class Token>
+Status hash_documents(const Piece<Token>& piece, std::uint64_t* hashes);
+
+/// counts[slot, j] += windows of the bucket with that slot; j = the history symbol at
+/// depths[slot] (1..N-1), or 0 where depths[slot] is 0. Slot -1: not counted.
+template <class Token, int W>
+Status count_windows(const Piece<Token>& piece, const Alphabet& alphabet, const Buckets<W>& buckets,
+                     const std::int32_t* slots, const std::int32_t* depths, std::uint64_t* counts,
+                     std::int64_t columns);
+
+/// keys[offsets[b - bucket_begin]++] = key, for each window whose bucket b lies in the range.
+template <class Token, int W>
+Status scatter_windows(const Piece<Token>& piece, const Alphabet& alphabet,
+                       const Buckets<W>& buckets, std::int64_t bucket_begin,
+                       std::int64_t bucket_end, std::int64_t* offsets, Key<W>* keys);
+
+/// leads[d], keys[d] = the last window of document d.
+template <class Token, int W>
+Status end_windows(const Piece<Token>& piece, const Alphabet& alphabet, std::uint32_t* leads,
+                   Key<W>* keys);
+
+/// Sorts each bucket and replaces equal keys by one key and its count, packed from the front.
+/// scratch holds the largest bucket; distinct[b] = entries left of bucket b.
+template <int W>
+Status sort_runs(const std::int64_t* bounds, std::int64_t buckets, Key<W>* keys,
+                 std::uint64_t* counts, Key<W>* scratch, std::int64_t* distinct);
+
+/// The five spectra of each order 1..N, in one scan of sorted windows. Rows of `small` are
+/// phi_r for r < rows; larger r are listed in `large`. `path` and `sums` carry the n-grams still
+/// open from one call to the next; flush closes them.
+enum SpectrumKind { kComplete, kStarting, kFollowed, kStartingFollowed, kLeftNeighbours, kKinds };
+
+struct SpectraOut {
+  std::uint64_t* small;  // [kKinds, N, rows]
+  std::int64_t rows;
+  std::uint64_t* large;         // [kKinds, N, capacity]
+  std::int64_t* large_lengths;  // [kKinds, N]
+  std::int64_t capacity;
+};
+
+template <int W>
+Status run_spectra(const Run<W>& run, const Ends<W>& ends, int order, int bits,
+                   std::uint64_t* path, std::uint64_t* sums, bool flush, const SpectraOut& out);
+
+/// The same windows under another alphabet: ranks[r] is the new rank of r, ascending with r.
+template <int From, int To>
+Status remap_keys(const Key<From>* keys, std::int64_t size, const std::uint32_t* ranks, int order,
+                  int bits, Key<To>* new_keys, int new_bits);
+
+/// Adds two runs over the same buckets; out_bounds[b] delimits bucket b of the sum.
+template <int W>
+Status merge_runs(const Run<W>& a, const Run<W>& b, std::int64_t* out_bounds, Key<W>* out_keys,
+                  std::uint64_t* out_counts);
+
+/// What a context knows of its successors; row 0 is the empty context, row i + 1 node i.
+enum ContextField {
+  kFollowedBy,      // sum of raw counts
+  kSuccessors,      // distinct successors
+  kRawOnes,         // successors with raw count 1
+  kRawTwos,         // successors with raw count 2
+  kAdjustedTotal,   // sum of adjusted counts
+  kAdjustedOnes,    // successors with adjusted count 1
+  kAdjustedTwos,    // successors with adjusted count 2
+  kContextFields
+};
+
+/// The model's n-grams: levels 1..N one after the other, each in suffix order, level 1 indexed
+/// by rank (node 0 is the begin mark). Children of node i are child[i]..child[i + 1]: its
+/// distinct left neighbours, so that their number is the continuation count.
+template <class Word>
+struct Trie {
+  const std::int64_t* levels;  // levels[n - 1]..levels[n] are the nodes of order n
+  int order;
+  std::uint32_t* symbols;
+  Word* counts;
+  Word* child;     // orders < N, and one more
+  Word* contexts;  // [1 + nodes of orders < N, kContextFields]
+};
+
+/// Appends a run's n-grams of every order to the trie; cursors[n - 1] is the next free node.
+template <int W, class Word>
+Status grow_trie(const Run<W>& run, const Ends<W>& ends, int bits, std::uint64_t* path,
+                 std::int64_t* cursors, const Trie<Word>& trie);
+
+/// contexts[h] += each n-gram hw of order >= 2, for contexts h whose last symbol has a rank in
+/// [low, high); FollowedBy is left to grow_trie. Disjoint ranges touch disjoint rows.
+template <class Word>
+Status link_contexts(const Trie<Word>& trie, std::uint32_t low, std::uint32_t high);
+
+/// Per document, overwritten: nats of the order-k models (k = 1..N where ladder, else N), as 2^-32 nat in 128
+/// bits; predicted symbols; those whose id the model does not know.
+struct ScoreOut {
+  std::uint64_t* low;   // [documents, ladder ? N : 1]
+  std::uint64_t* high;  // the same
+  std::uint64_t* predicted;
+  std::uint64_t* oov;
+  std::uint64_t* infinite;  // [documents, ...]: symbols of probability 0, not in the sums
+  bool ladder;
+};
+
+template <class Token, class Word>
+Status score_ngrams(const Piece<Token>& piece, const Alphabet& alphabet, const Trie<Word>& trie,
+                    const double* discounts, double uniform, const ScoreOut& out);
+
+}  // namespace icfast

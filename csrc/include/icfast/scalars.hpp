@@ -1,0 +1,61 @@
+// Arithmetic on ONE element, shared by every compiled backend; loops live elsewhere.
+#pragma once
+#include <cmath>
+#include <cstdint>
+
+#if defined(__CUDACC__)
+#define ICFAST_HOST_DEVICE __host__ __device__
+#else
+#define ICFAST_HOST_DEVICE
+#endif
+
+namespace icfast {
+
+/// FNV-1a, 64 bit, over the four little-endian bytes of one token id.
+struct DocumentHash {
+  std::uint64_t state = 0xcbf29ce484222325ULL;
+
+  ICFAST_HOST_DEVICE void add(std::uint32_t id) {
+    for (int byte = 0; byte < 4; ++byte) {
+      state = (state ^ ((id >> (8 * byte)) & 0xffU)) * 0x100000001b3ULL;
+    }
+  }
+
+  /// MurmurHash3's fmix64, so that the high bits decide the split fairly.
+  ICFAST_HOST_DEVICE std::uint64_t finish() const {
+    std::uint64_t h = state;
+    h = (h ^ (h >> 33)) * 0xff51afd7ed558ccdULL;
+    h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53ULL;
+    return h ^ (h >> 33);
+  }
+};
+
+/// A sum of losses in units of 2^-32 nat, 128 bits wide: the same for every order of addition.
+struct LossAccumulator {
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+
+  ICFAST_HOST_DEVICE void add(double nats) {
+    const auto quanta = static_cast<std::uint64_t>(std::nearbyint(nats * 4294967296.0));
+    low += quanta;
+    high += low < quanta;
+  }
+};
+
+/// One level of interpolated modified Kneser-Ney: what a context says of one successor.
+///   p = max(0, a - D(a)) / total + (D1 N1 + D2 N2 + D3 N3+) / total * lower
+struct Discounted {
+  const double* discount;  // D(0) = 0, D(1), D(2), D(3+)
+
+  ICFAST_HOST_DEVICE double operator()(std::uint64_t count, std::uint64_t total,
+                                       std::uint64_t ones, std::uint64_t twos,
+                                       std::uint64_t successors, double lower) const {
+    const double kept = static_cast<double>(count) - discount[count < 3 ? count : 3];
+    const double freed = discount[1] * static_cast<double>(ones) +
+                         discount[2] * static_cast<double>(twos) +
+                         discount[3] * static_cast<double>(successors - ones - twos);
+    return ((kept > 0 ? kept : 0.0) + freed * lower) / static_cast<double>(total);
+  }
+};
+
+}  // namespace icfast

@@ -1,0 +1,24 @@
+// What a kernel reports: a code, and the index and value that caused it. Kernels never throw;
+// errors.py has the one table from code to sentence.
+#pragma once
+#include <cstdint>
+
+namespace icfast {
+
+enum class Code : int {
+  ok = 0,
+  id_outside_vocabulary = 1,  // index: position in the shard, value: the id
+  id_not_in_dictionary = 2,   // index: position in the shard, value: the id
+  output_too_small = 3,       // index: which output, value: what it had to hold
+  not_sorted = 4,             // index: the entry that does not ascend
+  table_without_context = 5,  // index: the n-gram whose context has no entry
+  rank_without_window = 6,    // index: the entry, value: its lead, which skipped a rank
+};
+
+struct Status {
+  Code code = Code::ok;
+  std::int64_t index = 0;
+  std::uint64_t value = 0;
+};
+
+}  // namespace icfast

@@ -1,0 +1,70 @@
+"""Exact n-gram entropy, held-out cross-entropy and information capacity of token corpora."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from icfast import laws
+    from icfast.corpus import open_corpus as open
+    from icfast.errors import IcfastError
+    from icfast.laws.entropy import entropy_bits
+    from icfast.measure.spectrum import Spectra, Spectrum
+    from icfast.measure.table import CountTable
+    from icfast.models.ngram import NgramModel
+    from icfast.passes.count import count, merge
+    from icfast.passes.fit import fit
+    from icfast.passes.score import score
+    from icfast.passes.spectra import spectra
+
+__version__ = "0.1.0"
+
+#: Public name -> (module, name there). Loaded on first use, so `import icfast` stays light.
+_PUBLIC = {
+    "CountTable": ("icfast.measure.table", "CountTable"),
+    "IcfastError": ("icfast.errors", "IcfastError"),
+    "NgramModel": ("icfast.models.ngram", "NgramModel"),
+    "Spectra": ("icfast.measure.spectrum", "Spectra"),
+    "Spectrum": ("icfast.measure.spectrum", "Spectrum"),
+    "count": ("icfast.passes.count", "count"),
+    "entropy_bits": ("icfast.laws.entropy", "entropy_bits"),
+    "fit": ("icfast.passes.fit", "fit"),
+    "laws": ("icfast.laws", None),
+    "merge": ("icfast.passes.count", "merge"),
+    "open": ("icfast.corpus", "open_corpus"),
+    "score": ("icfast.passes.score", "score"),
+    "spectra": ("icfast.passes.spectra", "spectra"),
+}
+
+__all__ = [
+    "CountTable",
+    "IcfastError",
+    "NgramModel",
+    "Spectra",
+    "Spectrum",
+    "__version__",
+    "count",
+    "entropy_bits",
+    "fit",
+    "laws",
+    "merge",
+    "open",
+    "score",
+    "spectra",
+]
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        module, attribute = _PUBLIC[name]
+    except KeyError:
+        raise AttributeError(f"module 'icfast' has no attribute {name!r}") from None
+    found = import_module(module)
+    value = found if attribute is None else getattr(found, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

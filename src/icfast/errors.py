@@ -1,0 +1,96 @@
+"""The one family of errors icfast raises, and the exit codes the command line gives them.
+
+Every message says what was expected, what was found, where, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class IcfastError(Exception):
+    """Base of every error icfast raises on purpose."""
+
+
+class CorpusError(IcfastError):
+    """A corpus can't be read as it stands: format, size, dtype, index or ids."""
+
+
+class ArtefactError(IcfastError):
+    """A file icfast wrote earlier (table, model, result) is damaged or of another version."""
+
+
+class MergeError(IcfastError):
+    """Two measurements can't be added: other tokenizer, order, convention, or shared shards."""
+
+
+class OptionError(IcfastError, ValueError):
+    """An argument has no meaning: unknown name, impossible range, missing partner."""
+
+
+class UnitError(OptionError):
+    """Quantities of different units met in one formula."""
+
+
+class BackendError(IcfastError):
+    """A forced backend is not there; the message carries its own reason."""
+
+
+class MissingExtraError(IcfastError, ImportError):
+    """An optional package is needed here; the message names the extra to install."""
+
+
+class SelfCheckError(IcfastError):
+    """A sum that must hold by construction does not: a bug, or input that changed underway."""
+
+
+class ResourceError(IcfastError):
+    """Memory, disk or file descriptors do not suffice; nothing was left half-written."""
+
+
+#: What each status code of a kernel means, and what to do about it.
+_KERNEL_SENTENCES: dict[int, tuple[type[IcfastError], str]] = {
+    1: (
+        CorpusError,
+        "token {value} at position {index} of {where} is outside the vocabulary of {vocab}; "
+        "was it written with another tokenizer or dtype?",
+    ),
+    2: (
+        CorpusError,
+        "token {value} at position {index} of {where} was not there when the ids were listed; "
+        "did the file change while it was read?",
+    ),
+    3: (
+        ResourceError,
+        "an output of the kernel was too small at {index} (needs {value}) in {where}; "
+        "the input changed while it was read, or is damaged",
+    ),
+    4: (
+        ArtefactError,
+        "entry {index} of {where} does not ascend (lead {value}); the table is damaged, "
+        "count it again",
+    ),
+    5: (
+        ArtefactError,
+        "n-gram {index} of {where} has no context (symbol {value}); the table is damaged, "
+        "count it again",
+    ),
+    6: (
+        ArtefactError,
+        "entry {index} of {where} skips a rank before {value}; the table is damaged, "
+        "count it again",
+    ),
+}
+
+
+def check(status: tuple[int, int, int], where: object = "the input", vocab: object = "?") -> None:
+    """Raise what a kernel reported; code 0 passes.
+
+    >>> check((0, 0, 0))
+    >>> check((1, 7, 70000), where="a.bin", vocab=50257)
+    Traceback (most recent call last):
+    icfast.errors.CorpusError: token 70000 at position 7 of a.bin is outside the vocabulary of \
+50257; was it written with another tokenizer or dtype?
+    """
+    code, index, value = status
+    if code:
+        error, sentence = _KERNEL_SENTENCES[code]
+        raise error(sentence.format(index=index, value=value, where=where, vocab=vocab))

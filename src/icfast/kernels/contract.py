@@ -1,0 +1,193 @@
+"""The kernel contract: array groups, names and meanings that every backend keeps.
+
+A kernel is a pure function over flat C-contiguous arrays the caller owns. It allocates nothing
+the caller sees, raises nothing and returns a :data:`Status`, which ``errors.check`` turns into an
+exception. Formulas and shapes stand in ``csrc/include/icfast/kernels.hpp``.
+
+Windows. A window ending at token t is a *lead* (rank of w[t], u32) and a *key*, the history
+w[t-1], w[t-2], ..., w[t-N+1] packed into W u64 words, most significant first, ``bits`` per
+symbol. Rank 0 is the begin mark; a history cut by the document's start ends in zeros.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+U32 = NDArray[np.uint32]
+U64 = NDArray[np.uint64]
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+F64 = NDArray[np.float64]
+Tokens = NDArray[Any]
+
+#: (code, index, value); code 0 is success.
+Status = tuple[int, int, int]
+
+#: Longest key in u64 words, hence (order - 1) * bits <= 256.
+MAX_KEY_WORDS = 4
+
+#: Spectrum kinds, in the order run_spectra writes them.
+KINDS = ("complete", "starting", "followed", "starting_followed", "left_neighbours")
+
+#: Fields of a context row, in the order link_contexts writes them.
+CONTEXT_FIELDS = (
+    "followed_by",
+    "successors",
+    "raw_ones",
+    "raw_twos",
+    "adjusted_total",
+    "adjusted_ones",
+    "adjusted_twos",
+)
+
+
+class Piece(NamedTuple):
+    """Documents of one shard as half-open spans, clipped to tokens [begin, end)."""
+
+    tokens: Tokens
+    starts: I64
+    stops: I64
+    begin: int
+    end: int
+
+
+class Alphabet(NamedTuple):
+    """How ids become symbols: ranks[id] = 1..U, 0 for ids outside; end_rank U + 1, 0 for none."""
+
+    ranks: U32
+    end_rank: int
+    order: int
+    bits: int
+
+
+class Buckets(NamedTuple):
+    """A partition of the windows in key order: first[lead] .. first[lead + 1], low keys."""
+
+    first: U32
+    low: U64
+
+
+class Run(NamedTuple):
+    """Sorted distinct windows: bucket b is leads[b] with entries bounds[b]..bounds[b + 1]."""
+
+    leads: U32
+    bounds: I64
+    keys: U64
+    counts: U64
+
+
+class Ends(NamedTuple):
+    """The windows that end a document, sorted, and how many documents each ends."""
+
+    leads: U32
+    keys: U64
+    counts: U64
+
+
+class Trie(NamedTuple):
+    """N-grams by order, each level in suffix order; contexts row 0 is the empty context."""
+
+    levels: I64
+    symbols: U32
+    counts: NDArray[Any]
+    child: NDArray[Any]
+    contexts: NDArray[Any]
+
+
+class SpectraOut(NamedTuple):
+    """small[kind, n - 1, r] = phi_r for small r; larger r are listed in large."""
+
+    small: U64
+    large: U64
+    large_lengths: I64
+
+
+class ScoreOut(NamedTuple):
+    """Per document and order: nats in units of 2^-32, 128 bits; and what they leave out.
+
+    predicted and oov are per document; symbols of probability 0 are counted in infinite.
+    """
+
+    low: U64
+    high: U64
+    predicted: U64
+    oov: U64
+    infinite: U64
+
+
+class Kernels(Protocol):
+    """What a backend offers; every one returns a Status."""
+
+    def count_ids(self, piece: Piece, counts: U64) -> Status:
+        """Add to counts[id] how often each id stands in the piece."""
+
+    def hash_documents(self, piece: Piece, hashes: U64) -> Status:
+        """Hash each document: fmix64 of FNV-1a over its ids as little-endian u32."""
+
+    def count_windows(
+        self, piece: Piece, alphabet: Alphabet, buckets: Buckets, slots: I32, depths: I32, counts: U64
+    ) -> Status:
+        """Count windows by bucket slot and by one history symbol."""
+
+    def scatter_windows(
+        self,
+        piece: Piece,
+        alphabet: Alphabet,
+        buckets: Buckets,
+        bucket_begin: int,
+        bucket_end: int,
+        offsets: I64,
+        keys: U64,
+    ) -> Status:
+        """Write each window's key behind the offset of its bucket."""
+
+    def end_windows(self, piece: Piece, alphabet: Alphabet, leads: U32, keys: U64) -> Status:
+        """Write the last window of each document."""
+
+    def sort_runs(self, bounds: I64, keys: U64, counts: U64, scratch: U64, distinct: I64) -> Status:
+        """Sort each bucket; equal keys become one key and a count, packed from the front."""
+
+    def run_spectra(
+        self,
+        run: Run,
+        ends: Ends,
+        order: int,
+        bits: int,
+        path: U64,
+        sums: U64,
+        flush: bool,
+        out: SpectraOut,
+    ) -> Status:
+        """Add the spectra of orders 1..N of a run; path and sums carry open n-grams."""
+
+    def remap_keys(
+        self, keys: U64, ranks: U32, order: int, bits: int, new_keys: U64, new_bits: int
+    ) -> Status:
+        """Write the same windows under another alphabet."""
+
+    def merge_runs(
+        self, a: Run, b: Run, out_bounds: I64, out_keys: U64, out_counts: U64
+    ) -> Status:
+        """Add two runs over the same buckets."""
+
+    def grow_trie(
+        self, run: Run, ends: Ends, bits: int, path: U64, cursors: I64, trie: Trie
+    ) -> Status:
+        """Append the n-grams of a run to the trie."""
+
+    def link_contexts(self, trie: Trie, low: int, high: int) -> Status:
+        """Let every n-gram of order >= 2 add itself to its context."""
+
+    def score_ngrams(
+        self,
+        piece: Piece,
+        alphabet: Alphabet,
+        trie: Trie,
+        discounts: F64,
+        uniform: float,
+        out: ScoreOut,
+    ) -> Status:
+        """Overwrite out with each document's losses under the order-k models."""

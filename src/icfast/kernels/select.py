@@ -1,0 +1,74 @@
+"""Which backend runs. The only place that knows their names and their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import cast
+
+from icfast.errors import BackendError, OptionError
+from icfast.kernels.contract import Kernels
+
+#: Fastest first; "auto" takes the first that is installed.
+ORDER = ("cuda", "core", "numba")
+
+_MODULES = {
+    "cuda": "icfast.kernels._cuda",
+    "core": "icfast.kernels._core",
+    "numba": "icfast.kernels.fallback",
+}
+_HINTS = {
+    "cuda": "this build has no CUDA part",
+    "core": "the package was built without its compiled core; reinstall without ICFAST_PURE",
+    "numba": "pip install 'icfast[numba]'",
+}
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A backend that is ready to run, and the name that goes into every measurement."""
+
+    name: str
+    kernels: Kernels
+
+
+@cache
+def _load(name: str) -> Backend | ImportError:
+    try:
+        return Backend(name, cast(Kernels, import_module(_MODULES[name])))
+    except ImportError as reason:
+        return reason
+
+
+def installed() -> tuple[str, ...]:
+    """Names of the backends that import here, fastest first."""
+    return tuple(name for name in ORDER if isinstance(_load(name), Backend))
+
+
+def select(backend: str = "auto", say: Callable[[str], None] | None = None) -> Backend:
+    """Load a backend by name, or the first installed one for ``"auto"``.
+
+    Args:
+        backend: auto, core, numba or cuda.
+        say: told in one line which backend "auto" picked.
+
+    Raises:
+        OptionError: no such name.
+        BackendError: it can't be imported; the message carries the import's own reason.
+    """
+    if backend == "auto":
+        names = installed()
+        if not names:
+            reasons = "; ".join(f"{name}: {_load(name)}" for name in ORDER)
+            raise BackendError(f"no backend is installed ({reasons}); {_HINTS['numba']}")
+        if say is not None:
+            say(f"backend: {names[0]}")
+        backend = names[0]
+    if backend not in ORDER:
+        raise OptionError(f"backend {backend!r} is none of auto, {', '.join(ORDER)}")
+    loaded = _load(backend)
+    if isinstance(loaded, ImportError):
+        raise BackendError(f"backend {backend} is not here: {loaded}; {_HINTS[backend]}")
+    return loaded

@@ -1,0 +1,1 @@
+"""Mergeable sums: counts, spectra and losses. Means and entropies live in laws."""

@@ -1,0 +1,257 @@
+"""Streams of sorted runs: spectra of them, and sums of them. Arrays only, no files.
+
+Runs come in key order; the same (lead, key) never occurs twice in a stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icfast.errors import SelfCheckError, check
+from icfast.kernels.contract import KINDS, Ends, Kernels, Run, SpectraOut
+from icfast.measure.spectrum import Spectra, Spectrum
+
+#: Multiplicities below this are counted in a dense row; the others are listed.
+_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class KeyShape:
+    """How windows of one order are packed: bits per symbol, words per key."""
+
+    order: int
+    bits: int
+    words: int
+
+
+def empty_ends(shape: KeyShape) -> Ends:
+    """No document ends at all."""
+    keys = np.zeros((0, shape.words), np.uint64)
+    return Ends(np.zeros(0, np.uint32), keys, np.zeros(0, np.uint64))
+
+
+def sum_ends(parts: Sequence[Ends], shape: KeyShape) -> Ends:
+    """All windows of the parts, sorted, equal ones added."""
+    parts = [part for part in parts if len(part.leads)]
+    if not parts:
+        return empty_ends(shape)
+    leads = np.concatenate([part.leads for part in parts])
+    keys = np.concatenate([part.keys for part in parts])
+    counts = np.concatenate([part.counts for part in parts])
+    rank = np.lexsort([*keys.T[::-1], leads])
+    leads, keys, counts = leads[rank], keys[rank], counts[rank]
+    new = np.ones(len(leads), np.bool_)
+    new[1:] = (leads[1:] != leads[:-1]) | np.any(keys[1:] != keys[:-1], axis=1)
+    at = np.flatnonzero(new)
+    return Ends(leads[at], np.ascontiguousarray(keys[at]), np.add.reduceat(counts, at))
+
+
+class SpectraScan:
+    """Collects the spectra of orders 1..N from runs in key order.
+
+    N-grams open at the end of a run stay open for the next one, so a lead may be spread over
+    several runs. Scans of disjoint leads add up: ``Spectrum.total`` per kind and order.
+    """
+
+    def __init__(self, kernels: Kernels, shape: KeyShape, ends: Ends) -> None:
+        self._kernels = kernels
+        self._shape = shape
+        self._ends = ends
+        self._path = np.zeros(2 + shape.words, np.uint64)
+        self._sums = np.zeros((3, shape.order), np.uint64)
+        self._small = np.zeros((len(KINDS), shape.order, _ROWS), np.uint64)
+        self._large: list[list[NDArray[np.uint64]]] = [[] for _ in range(len(KINDS) * shape.order)]
+
+    def add(self, run: Run, *, flush: bool = False, where: object = "the windows") -> None:
+        """Scan one run; flush closes the n-grams still open."""
+        shape = self._shape
+        carried = int(self._sums[0].sum())
+        capacity = (int(run.counts.sum()) + carried) // _ROWS + 2
+        out = SpectraOut(
+            self._small,
+            np.zeros((len(KINDS), shape.order, capacity), np.uint64),
+            np.zeros((len(KINDS), shape.order), np.int64),
+        )
+        check(
+            self._kernels.run_spectra(
+                run, self._ends, shape.order, shape.bits, self._path, self._sums, flush, out
+            ),
+            where,
+        )
+        large = out.large.reshape(-1, capacity)
+        for held, row, length in zip(self._large, large, out.large_lengths.ravel(), strict=True):
+            if length:
+                held.append(row[:length].copy())
+
+    def flush(self) -> None:
+        """Close what is open."""
+        shape = self._shape
+        nothing = Run(
+            np.zeros(0, np.uint32),
+            np.zeros(1, np.int64),
+            np.zeros((0, shape.words), np.uint64),
+            np.zeros(0, np.uint64),
+        )
+        self.add(nothing, flush=True)
+
+    def spectra(self) -> dict[str, list[Spectrum]]:
+        """Per kind, the spectra of orders 1..N."""
+        rows = iter(zip(self._small.reshape(-1, _ROWS), self._large, strict=True))
+        return {kind: [_spectrum(*next(rows)) for _ in range(self._shape.order)] for kind in KINDS}
+
+
+def _spectrum(small: NDArray[np.uint64], large: list[NDArray[np.uint64]]) -> Spectrum:
+    multiplicity = np.flatnonzero(small)
+    dense = Spectrum(multiplicity.astype(np.uint64), small[multiplicity])
+    listed = Spectrum.from_counts(np.concatenate(large)) if large else Spectrum()
+    return Spectrum.total([dense, listed])
+
+
+def total_spectra(
+    parts: Iterable[dict[str, list[Spectrum]]], order: int, tokens: int, documents: int
+) -> Spectra:
+    """Spectra of disjoint key ranges, added; the bare begin mark is put in."""
+    held = list(parts)
+    by_kind = {
+        kind: [Spectrum.total(part[kind][n] for part in held) for n in range(order)]
+        for kind in KINDS
+    }
+    if order > 1:
+        by_kind["starting_followed"][0] = Spectrum.from_counts([documents])
+    return Spectra(
+        order=order,
+        tokens=tokens,
+        documents=documents,
+        **{kind: tuple(spectra) for kind, spectra in by_kind.items()},
+    )
+
+
+def self_check(spectra: Spectra, windows: Sequence[int]) -> None:
+    """Check sum r * phi_r against M_n, the windows that documents of these lengths have.
+
+    Args:
+        windows: M_n = sum over documents of max(0, length - n + 1), n = 1..N.
+
+    Raises:
+        SelfCheckError: they differ, which no input may cause.
+    """
+    for n, expected in enumerate(windows, start=1):
+        found = spectra[n].windows
+        padded = spectra.padded(n).windows
+        if found != expected or padded != spectra.tokens:
+            raise SelfCheckError(
+                f"order {n}: the spectrum holds {found} windows ({padded} with marked histories), "
+                f"the documents have {expected} ({spectra.tokens}); this is a bug in icfast or a "
+                "file that changed while it was read: nothing was written"
+            )
+
+
+def window_totals(lengths: NDArray[np.int64], order: int) -> list[int]:
+    """M_n = sum over documents of max(0, length - n + 1), for n = 1..order.
+
+    >>> window_totals(np.array([3, 1]), 3)
+    [4, 2, 1]
+    """
+    return [int(np.maximum(0, lengths - n + 1).sum()) for n in range(1, order + 1)]
+
+
+def split_run(run: Run, entries: int) -> Iterator[Run]:
+    """The run in pieces of at most this many entries."""
+    total = int(run.bounds[-1] - run.bounds[0])
+    for first in range(0, total, entries):
+        yield slice_run(run, first, min(first + entries, total))
+
+
+def slice_run(run: Run, first: int, last: int) -> Run:
+    """Entries [first, last) of a run, counted from its start."""
+    origin = int(run.bounds[0])
+    bounds = np.clip(run.bounds - origin, first, last)
+    kept = np.flatnonzero(bounds[1:] > bounds[:-1])
+    new = np.append(bounds[kept], last) - first if len(kept) else np.zeros(1, np.int64)
+    return Run(
+        run.leads[kept],
+        np.ascontiguousarray(new, np.int64),
+        run.keys[origin + first : origin + last],
+        run.counts[origin + first : origin + last],
+    )
+
+
+def merge_streams(
+    kernels: Kernels, streams: Sequence[Iterator[Run]], words: int
+) -> Iterator[Run]:
+    """The sum of several streams of runs, again in key order, one run of each in memory.
+
+    Each step takes from every stream what is not above the smallest last window at hand.
+    """
+    heads = [_Head(stream) for stream in streams]
+    while heads := [head for head in heads if head.ready()]:
+        bound = min(head.last() for head in heads)
+        taken = [part for head in heads if len((part := head.take(bound)).counts)]
+        while len(taken) > 1:
+            pairs = [taken[i : i + 2] for i in range(0, len(taken), 2)]
+            taken = [_add(kernels, *pair, words) if len(pair) == 2 else pair[0] for pair in pairs]
+        yield taken[0]
+
+
+class _Head:
+    """The run at the head of one stream, and how far it was taken."""
+
+    def __init__(self, stream: Iterator[Run]) -> None:
+        self._stream = stream
+        self._run: Run | None = None
+        self._first = 0
+
+    def ready(self) -> bool:
+        while self._run is None or self._first == len(self._run.counts):
+            self._run, self._first = next(self._stream, None), 0
+            if self._run is None:
+                return False
+        return True
+
+    def last(self) -> tuple[int, ...]:
+        assert self._run is not None
+        return (int(self._run.leads[-1]), *self._run.keys[-1].tolist())
+
+    def take(self, bound: tuple[int, ...]) -> Run:
+        """Entries not above the bound."""
+        assert self._run is not None
+        run, first = self._run, self._first
+        self._first = max(first, _position_above(run, bound))
+        return slice_run(run, first, self._first)
+
+
+def _position_above(run: Run, bound: tuple[int, ...]) -> int:
+    """How many entries of the run are not above the bound."""
+    lead, key = bound[0], bound[1:]
+    bucket = int(np.searchsorted(run.leads, lead, "left"))
+    if bucket == len(run.leads) or run.leads[bucket] != lead:
+        return int(run.bounds[bucket])
+    low, high = int(run.bounds[bucket]), int(run.bounds[bucket + 1])
+    for word, value in enumerate(key):
+        column = run.keys[low:high, word]
+        below = low + int(np.searchsorted(column, np.uint64(value), "left"))
+        high = low + int(np.searchsorted(column, np.uint64(value), "right"))
+        low = below
+    return high
+
+
+def _add(kernels: Kernels, a: Run, b: Run, words: int) -> Run:
+    leads = np.union1d(a.leads, b.leads)
+    size = len(a.counts) + len(b.counts)
+    bounds = np.zeros(len(leads) + 1, np.int64)
+    keys = np.empty((size, words), np.uint64)
+    counts = np.empty(size, np.uint64)
+    check(kernels.merge_runs(_over(a, leads), _over(b, leads), bounds, keys, counts))
+    return Run(leads, bounds, keys[: bounds[-1]], counts[: bounds[-1]])
+
+
+def _over(run: Run, leads: NDArray[np.uint32]) -> Run:
+    """The run with a bucket for each of these leads, empty where it has none."""
+    position = np.searchsorted(run.leads, leads)
+    return run._replace(
+        leads=leads, bounds=np.append(run.bounds[position], run.bounds[-1]).astype(np.int64)
+    )

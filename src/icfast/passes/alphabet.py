@@ -1,0 +1,149 @@
+"""Ids that occur, as ranks: order-preserving, so that sorted runs of two corpora can merge.
+
+Vocabularies up to a few million ids go through one dense table from id to rank. Sparse 32-bit ids
+(up to 2^32 of them) are searched in the sorted list of those that occur, a chunk at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icfast.errors import OptionError, check
+from icfast.kernels.contract import MAX_KEY_WORDS, Alphabet, Piece
+from icfast.measure.runs import KeyShape
+from icfast.passes.documents import DocumentSet, Located, lanes
+from icfast.passes.threads import Pool, Work
+
+#: Largest vocabulary that gets a dense table of four bytes an id.
+_DENSE_IDS = 1 << 22
+
+#: Tokens translated at a time where ids are sparse.
+_CHUNK_TOKENS = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Symbols:
+    """The alphabet of a pass: begin mark 0, ids 1..U in their order, end mark U + 1.
+
+    Attributes:
+        ids: u32[U], the ids that occur, ascending.
+        shape: how windows over this alphabet are packed.
+    """
+
+    ids: NDArray[np.uint32]
+    vocab_size: int
+    end_mark: bool
+    shape: KeyShape
+
+    def __post_init__(self) -> None:
+        if is_sparse(self.vocab_size):
+            table = np.arange(len(self.ids) + 1, dtype=np.uint32)
+        else:
+            table = np.zeros(self.vocab_size, np.uint32)
+            table[self.ids] = np.arange(1, len(self.ids) + 1, dtype=np.uint32)
+        object.__setattr__(self, "_table", table)
+
+    @property
+    def leads(self) -> int:
+        """How many ranks a window can end with, the unused rank 0 included."""
+        return len(self.ids) + 1 + int(self.end_mark)
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """What kernels get."""
+        end_rank = len(self.ids) + 1 if self.end_mark else 0
+        table: NDArray[np.uint32] = self._table  # type: ignore[attr-defined]
+        return Alphabet(table, end_rank, self.shape.order, self.shape.bits)
+
+    def view(self, piece: Piece) -> Piece:
+        """The piece as the alphabet's table reads it."""
+        if not is_sparse(self.vocab_size) or not len(piece.starts):
+            return piece
+        history = piece.begin - (self.shape.order - 1)
+        low = max(int(min(piece.starts[0], piece.begin)), history, 0)
+        tokens = np.asarray(piece.tokens[low : piece.end])
+        place = np.minimum(np.searchsorted(self.ids, tokens), len(self.ids) - 1)
+        ranks = np.where(self.ids[place] == tokens, place + 1, 0).astype(np.uint32)
+        starts = np.maximum(piece.starts - low, 0)
+        return Piece(ranks, starts, piece.stops - low, piece.begin - low, piece.end - low)
+
+    def tails(self, piece: Piece) -> Piece:
+        """The piece's documents, cut to what their last window needs where ids are translated."""
+        if not is_sparse(self.vocab_size):
+            return piece
+        starts = np.maximum(piece.starts, piece.stops - self.shape.order)
+        lengths = piece.stops - starts
+        stops = np.cumsum(lengths)
+        at = np.arange(int(stops[-1])) + np.repeat(starts - (stops - lengths), lengths)
+        tails = Piece(piece.tokens[at], stops - lengths, stops, 0, int(stops[-1]))
+        return self.view(tails)
+
+
+def is_sparse(vocab_size: int) -> bool:
+    """Whether a dense table over the vocabulary would be out of proportion."""
+    return vocab_size > _DENSE_IDS
+
+
+def key_shape(order: int, used_ids: int) -> KeyShape:
+    """How windows are packed.
+
+    Raises:
+        OptionError: the order is below 1, or its histories exceed the longest key.
+    """
+    if order < 1:
+        raise OptionError(f"order {order} must be at least 1")
+    bits = max(1, used_ids.bit_length())
+    words = max(1, -(-(order - 1) * bits // 64))
+    if words > MAX_KEY_WORDS:
+        most = 1 + 64 * MAX_KEY_WORDS // bits
+        raise OptionError(
+            f"order {order} over {used_ids} used ids needs keys of {(order - 1) * bits} bits; "
+            f"icfast packs up to {64 * MAX_KEY_WORDS}, so --order {most} at most"
+        )
+    return KeyShape(order, bits, words)
+
+
+def lanes_of(documents: DocumentSet, work: Work) -> list[list[Located]]:
+    """One list of pieces per thread, small ones where ids must be translated."""
+    chunk = _CHUNK_TOKENS if is_sparse(documents.corpus.vocab_size) else None
+    return lanes(documents, work.threads, chunk)
+
+
+def list_symbols(documents: DocumentSet, order: int, work: Work, pool: Pool) -> Symbols:
+    """Find the ids that occur, checking each against the vocabulary.
+
+    Raises:
+        CorpusError: an id is outside the vocabulary.
+    """
+    vocab_size = documents.corpus.vocab_size
+    sparse = is_sparse(vocab_size)
+
+    def listed(lane: list[Located]) -> NDArray[np.uint32]:
+        return _unique_ids(lane, vocab_size) if sparse else _counted_ids(lane, vocab_size, work)
+
+    used = list(pool.map(listed, lanes_of(documents, work)))
+    ids = np.unique(np.concatenate(used)).astype(np.uint32)
+    return Symbols(ids, vocab_size, documents.end_mark, key_shape(order, len(ids)))
+
+
+def _counted_ids(lane: list[Located], vocab_size: int, work: Work) -> NDArray[np.uint32]:
+    counts = np.zeros(vocab_size, np.uint64)
+    for piece, path in lane:
+        check(work.backend.kernels.count_ids(piece, counts), path, vocab_size)
+    return np.flatnonzero(counts).astype(np.uint32)
+
+
+def _unique_ids(lane: list[Located], vocab_size: int) -> NDArray[np.uint32]:
+    ids = np.zeros(0, np.uint32)
+    for piece, path in lane:
+        for start, stop in zip(piece.starts, piece.stops, strict=True):
+            low = max(int(start), piece.begin)
+            tokens = piece.tokens[low : min(int(stop), piece.end)]
+            ids = np.union1d(ids, tokens)
+            if len(ids) and ids[-1] >= vocab_size:
+                at = low + int(np.argmax(tokens))
+                check((1, at, int(ids[-1])), path, vocab_size)
+    return ids

@@ -1,0 +1,121 @@
+"""Spectra of a corpus, no table kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from icfast.corpus import Corpus
+from icfast.kernels.contract import Ends, Run
+from icfast.measure.runs import SpectraScan, self_check, total_spectra, window_totals
+from icfast.measure.spectrum import Spectra, Spectrum
+from icfast.passes.alphabet import Symbols, list_symbols
+from icfast.passes.documents import DocumentSet, all_documents
+from icfast.passes.plan import budget, make_plan
+from icfast.passes.threads import Progress, Work, silent
+from icfast.passes.windows import Group, Sorter, document_ends
+
+Kept = TypeVar("Kept")
+Parts = dict[str, list[Spectrum]]
+
+
+def spectra(
+    corpus: Corpus,
+    order: int = 5,
+    *,
+    memory: str | int | None = None,
+    threads: int | None = None,
+    backend: str = "auto",
+    progress: Progress = silent,
+) -> Spectra:
+    """Count spectra of orders 1..order, exactly, from one sorted pass.
+
+    Args:
+        order: N, at least 1.
+        memory: what icfast may allocate, such as ``"4GiB"``; the default is half of what is
+            available. Smaller caps read the corpus more often; the result is the same integers.
+        threads: how many; the default is every core.
+        backend: auto, core, numba or cuda.
+
+    Returns:
+        ``spectra[n]`` is the :class:`Spectrum` of order n: windows inside documents.
+
+    Raises:
+        CorpusError: an id is outside the vocabulary, or a document is empty.
+        ResourceError: the memory cap is too small.
+        OptionError: an argument has no meaning.
+    """
+    work = Work.of(backend, threads, memory, progress)
+    return spectra_of(all_documents(corpus), order, work)
+
+
+def spectra_of(documents: DocumentSet, order: int, work: Work) -> Spectra:
+    """Spectra of chosen documents."""
+    with counting(documents, order, work) as count:
+        return count.spectra(keep=_nothing, take=_drop)
+
+
+def _nothing(run: Run) -> None:
+    """Keep nothing of a run beyond its spectra."""
+
+
+def _drop(kept: None) -> None:
+    """Nothing was kept."""
+
+
+@dataclass(frozen=True)
+class Counting:
+    """A counting pass that is planned and ready to run."""
+
+    documents: DocumentSet
+    symbols: Symbols
+    ends: Ends
+    sorter: Sorter
+
+    def spectra(self, keep: Callable[[Run], Kept], take: Callable[[Kept], None]) -> Spectra:
+        """Run it: spectra of everything, and keep(run) of every run handed to take in key order.
+
+        keep is called in the threads and must copy what it returns.
+        """
+        work, shape = self.sorter.work, self.symbols.shape
+        split_leads = SpectraScan(work.backend.kernels, shape, self.ends)
+
+        def consume(group: Group) -> tuple[Group | None, Parts, Kept]:
+            if not group.whole:
+                return group, {}, keep(group.run)
+            scan = SpectraScan(work.backend.kernels, shape, self.ends)
+            scan.add(group.run, flush=True)
+            return None, scan.spectra(), keep(group.run)
+
+        parts: list[Parts] = []
+        for group, part, kept in self.sorter.map(consume):
+            # A lead in several groups has n-grams across their edges: scanned here, in order.
+            if group is not None:
+                split_leads.add(group.run)
+            else:
+                parts.append(part)
+            take(kept)
+        split_leads.flush()
+        found = total_spectra(
+            [*parts, split_leads.spectra()],
+            shape.order,
+            self.documents.tokens,
+            len(self.documents),
+        )
+        self_check(found, window_totals(self.documents.lengths, shape.order))
+        return found
+
+
+@contextmanager
+def counting(documents: DocumentSet, order: int, work: Work) -> Iterator[Counting]:
+    """List the ids, plan the passes, and hold the threads while they run."""
+    with work.pool() as pool:
+        symbols = list_symbols(documents, order, work, pool)
+        limits = budget(documents, symbols, work)
+        ends = document_ends(documents, symbols, work)
+        plan = make_plan(documents, symbols, limits, work, pool)
+        yield Counting(
+            documents, symbols, ends, Sorter(documents, symbols, plan, limits, work, pool)
+        )
