@@ -1,0 +1,25 @@
+"""Token corpora: opening, inspecting and making them. Files are mapped, never copied whole."""
+
+from __future__ import annotations
+
+from icfast.corpus.corpus import Corpus, Documents
+from icfast.corpus.inspect import Inspection, ShardReport, inspect
+from icfast.corpus.open import FORMATS, open_corpus
+from icfast.corpus.shard import Shard, largest_id, outside_vocabulary
+from icfast.corpus.tokenize import Tokenized, tokenize, train_bpe
+
+__all__ = [
+    "FORMATS",
+    "Corpus",
+    "Documents",
+    "Inspection",
+    "Shard",
+    "ShardReport",
+    "Tokenized",
+    "inspect",
+    "largest_id",
+    "open_corpus",
+    "outside_vocabulary",
+    "tokenize",
+    "train_bpe",
+]

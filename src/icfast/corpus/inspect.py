@@ -1,0 +1,235 @@
+"""What is in a corpus, and everything that is wrong with it: all problems, not only the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from icfast.corpus.corpus import Corpus, check_conventions
+from icfast.corpus.open import AnyPath, as_paths, expand, read_shard, refuse_duplicates, settle
+from icfast.corpus.reader import ReadOptions, check_dtype
+from icfast.corpus.shard import Shard, find_ids, first_at_least, largest_id, outside_vocabulary
+from icfast.errors import CorpusError, IcfastError, OptionError
+
+#: Ids looked at when guessing whether a headerless file has another dtype.
+_SAMPLE_TOKENS = 1 << 20
+#: No vocabulary is so large, but two u16 ids read as one u32 are.
+_IMPLAUSIBLE_ID = 1 << 24
+
+
+@dataclass(frozen=True)
+class ShardReport:
+    """One path of the corpus; None where the file could not be read so far.
+
+    Attributes:
+        path: the file, or the folder or pattern that gave none.
+        format: its format.
+        dtype: "u1", "u2", "u4" or "i4".
+        tokens: ids in it.
+        documents: documents in it.
+        largest_id: its largest id, -1 of an empty file.
+        disk_bytes: size of the file in bytes.
+        problems: each would stop a measurement.
+        warnings: what looks odd and may be right.
+    """
+
+    path: str
+    format: str | None = None
+    dtype: str | None = None
+    tokens: int | None = None
+    documents: int | None = None
+    largest_id: int | None = None
+    disk_bytes: int | None = None
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """All shards and their totals.
+
+    Attributes:
+        shards: one report a file.
+        tokens: ids in all files that could be read.
+        documents: documents in them.
+        largest_id: the largest id of all, None where no file could be read.
+        disk_bytes: bytes of all the files with ids.
+        problems: those of the corpus as a whole (a file twice, other tokenizers).
+    """
+
+    shards: list[ShardReport]
+    tokens: int
+    documents: int
+    largest_id: int | None
+    disk_bytes: int
+    problems: list[str]
+
+    @property
+    def sound(self) -> bool:
+        """Whether there is no problem at all; warnings do not count."""
+        return not self.problems and not any(shard.problems for shard in self.shards)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain dicts, lists, numbers and strings."""
+        return {"schema_version": 1, "sound": self.sound, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class _Options:
+    dtype: str | None
+    vocab_size: int | None
+    eos_id: int | None
+    boundary: str
+    format: str | None
+    tokenizer: str | None
+    cross_documents: bool
+    skip_bad: bool
+
+
+def inspect(
+    paths: AnyPath | Iterable[AnyPath],
+    *,
+    dtype: str | None = None,
+    vocab_size: int | None = None,
+    eos_id: int | None = None,
+    boundary: str = "end",
+    format: str | None = None,  # noqa: A002 - the name of the option everywhere
+    tokenizer: str | None = None,
+    cross_documents: bool = False,
+    skip_bad: bool = False,
+) -> Inspection:
+    """Look at every file of a corpus; options as for `open_corpus`. Reads each file once or twice.
+
+    Raises:
+        OptionError: an option has no meaning. What is wrong with a file is reported, not raised.
+    """
+    check_dtype(dtype)
+    check_conventions(vocab_size, eos_id, boundary)
+    options = _Options(
+        dtype, vocab_size, eos_id, boundary, format, tokenizer, cross_documents, skip_bad
+    )
+    reports: list[ShardReport] = []
+    shards: list[Shard] = []
+    for path in as_paths(paths):
+        try:
+            files = expand(path)
+        except CorpusError as error:
+            reports.append(ShardReport(str(path), problems=[str(error)]))
+            continue
+        for file in files:
+            report, shard = _report(file, options)
+            reports.append(report)
+            shards += [shard] if shard is not None else []
+    return _totals(reports, _whole_problems(shards, options))
+
+
+def _whole_problems(shards: list[Shard], options: _Options) -> list[str]:
+    problems = []
+    for check in (
+        lambda: refuse_duplicates(shard.path for shard in shards),
+        lambda: settle(shards, options.vocab_size, options.eos_id, options.tokenizer),
+    ):
+        try:
+            check()
+        except IcfastError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _totals(reports: list[ShardReport], problems: list[str]) -> Inspection:
+    largest = [report.largest_id for report in reports if report.largest_id is not None]
+    return Inspection(
+        reports,
+        tokens=sum(report.tokens or 0 for report in reports),
+        documents=sum(report.documents or 0 for report in reports),
+        largest_id=max(largest, default=None),
+        disk_bytes=sum(report.disk_bytes or 0 for report in reports),
+        problems=problems,
+    )
+
+
+def _report(path: Path, options: _Options) -> tuple[ShardReport, Shard | None]:
+    problems: list[str] = []
+    try:
+        shard = read_shard(path, options.format, ReadOptions(options.dtype, problems.append))
+    except IcfastError as error:
+        if isinstance(error, OptionError):
+            raise
+        problems.append(str(error))
+        disk_bytes = path.stat().st_size if path.is_file() else None
+        return ShardReport(str(path), disk_bytes=disk_bytes, problems=problems), None
+    if not len(shard.tokens):
+        problems.append(f"{path} holds no tokens")
+    report = ShardReport(
+        path=str(path),
+        format=shard.format,
+        dtype=shard.dtype,
+        tokens=len(shard.tokens),
+        documents=_documents(shard, options, problems),
+        largest_id=_largest_id(shard, options, problems),
+        disk_bytes=path.stat().st_size,
+        problems=problems,
+        warnings=_warnings(shard, options),
+    )
+    return report, shard
+
+
+def _documents(shard: Shard, options: _Options, problems: list[str]) -> int:
+    """Count the documents; empty ones are a problem, and not counted."""
+    if not len(shard.tokens):
+        return 0
+    corpus = Corpus(
+        (shard,),
+        eos_id=_eos_id(shard, options),
+        boundary=options.boundary,
+        cross_documents=options.cross_documents,
+        skip_bad=True,
+    )
+    if corpus.skipped_documents and not options.skip_bad:
+        problems.append(
+            f"{corpus.skipped_documents} documents of {shard.path} are empty (its index repeats "
+            "an end); --skip-bad leaves them out and counts them"
+        )
+    return corpus.documents
+
+
+def _eos_id(shard: Shard, options: _Options) -> int | None:
+    if options.eos_id is None and shard.description is not None:
+        return shard.description.eos_id
+    return options.eos_id
+
+
+def _largest_id(shard: Shard, options: _Options, problems: list[str]) -> int | None:
+    try:
+        largest = largest_id(shard)
+    except CorpusError as error:
+        problems.append(str(error))
+        return None
+    vocab_size = options.vocab_size
+    if vocab_size is None and shard.description is not None:
+        vocab_size = shard.description.vocab_size
+    if vocab_size is not None and largest >= vocab_size:
+        index = first_at_least(shard.tokens, vocab_size)
+        problems.append(str(outside_vocabulary(shard, index or 0, vocab_size)))
+    return largest
+
+
+def _warnings(shard: Shard, options: _Options) -> list[str]:
+    warnings = []
+    eos_id = _eos_id(shard, options)
+    if eos_id is not None and len(shard.tokens) and not len(find_ids(shard.tokens, eos_id)):
+        warnings.append(f"eos_id {eos_id} never occurs in {shard.path}; is it another tokenizer's?")
+    sample = shard.tokens[:_SAMPLE_TOKENS]
+    if shard.format == "raw" and len(sample) >= 2:
+        if shard.dtype == "u2" and not np.any(sample[1::2]) and np.any(sample):
+            warnings.append(f"every second u2 of {shard.path} is 0: it looks like u4 ids")
+        if sample.itemsize == 4 and int(np.median(sample)) >= _IMPLAUSIBLE_ID:
+            warnings.append(
+                f"most {shard.dtype} ids of {shard.path} are above {_IMPLAUSIBLE_ID}: "
+                "it looks like u2 ids"
+            )
+    return warnings

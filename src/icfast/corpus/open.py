@@ -1,0 +1,267 @@
+"""From paths to a corpus: the only file that knows every format."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from icfast.corpus.corpus import Corpus, check_conventions
+from icfast.corpus.datatrove import Datatrove
+from icfast.corpus.llmc import LlmC
+from icfast.corpus.npy import Npy
+from icfast.corpus.raw import Raw
+from icfast.corpus.reader import Format, ReadOptions, check_dtype, starts_with
+from icfast.corpus.shard import Shard
+from icfast.corpus.sidecar import SIDECAR_SUFFIXES
+from icfast.errors import CorpusError, OptionError
+
+AnyPath: TypeAlias = "str | os.PathLike[str]"
+T = TypeVar("T", int, str)
+
+#: Asked in this order; raw goes by the file's name alone, so it comes last.
+FORMATS: tuple[Format, ...] = (LlmC(), Npy(), Datatrove(), Raw())
+_RAW = FORMATS[-1]
+
+#: What a headerless file never begins with, and whose it is: formats icfast does not read.
+_FOREIGN = {
+    b"MMIDIDX\0\0": "a Megatron index",
+    b"TNTIDX\0\0": "a NeoX index",
+    b"LITPKDS": "a TinyLlama shard",
+    (278895051).to_bytes(4, "little"): "a NeMo Automodel shard",
+    b"PAR1": "a Parquet file",
+    b"ARROW1": "an Arrow file",
+    b"\xfd7zXZ\0": "compressed by xz: unpack it first",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd: unpack it first",
+}
+
+
+def as_paths(paths: AnyPath | Iterable[AnyPath]) -> list[Path]:
+    """One path or several, as a list.
+
+    >>> [path.as_posix() for path in as_paths("a/*.bin")]
+    ['a/*.bin']
+    """
+    if isinstance(paths, str | os.PathLike):
+        return [Path(paths)]
+    return [Path(path) for path in paths]
+
+
+def expand(path: Path) -> list[Path]:
+    """The shard files of a file, folder or glob, sorted.
+
+    Raises:
+        CorpusError: there is no such file, or nothing in the folder or glob can be a shard.
+    """
+    if path.is_dir():
+        found = [file for file in _shard_files(path.iterdir()) if sniff(file) is not None]
+        missing = f"{path} holds no file of a known format ({_names()})"
+    elif path.exists():
+        return [path]
+    elif glob.has_magic(str(path)):
+        # Path.glob takes no absolute pattern.
+        names = glob.glob(str(path), recursive=True)  # noqa: PTH207
+        found = _shard_files(map(Path, names))
+        missing = f"{path} matches no file"
+    else:
+        raise CorpusError(f"{path}: there is no such file or folder")
+    if not found:
+        raise CorpusError(f"{missing}; name the files, or a pattern that matches them")
+    return found
+
+
+def _shard_files(paths: Iterable[Path]) -> list[Path]:
+    return sorted(
+        path
+        for path in paths
+        if path.is_file()
+        and path.suffix not in SIDECAR_SUFFIXES
+        and not path.name.startswith(".")  # a file still being written, or an editor's
+    )
+
+
+def refuse_duplicates(paths: Iterable[Path]) -> None:
+    """Refuse a file that is in the list twice, by whatever name: it would be counted twice.
+
+    Raises:
+        CorpusError: naming the two.
+    """
+    seen: dict[Path, Path] = {}
+    for path in paths:
+        real = path.resolve()
+        if real in seen:
+            raise CorpusError(
+                f"{path} is in the list twice (first as {seen[real]}); it would be counted twice"
+            )
+        seen[real] = path
+
+
+def sniff(path: Path) -> Format | None:
+    """The format a file looks like, or None.
+
+    Raises:
+        CorpusError: the file can't be read.
+    """
+    try:
+        return next((known for known in FORMATS if known.sniff(path)), None)
+    except OSError as error:
+        raise CorpusError(f"cannot read {path}: {error.strerror}") from error
+
+
+def choose_format(path: Path, dtype: str | None, name: str | None) -> Format:
+    """The format named, else the one the file looks like, else raw where a dtype was given.
+
+    Raises:
+        OptionError: there is no format of that name.
+        CorpusError: not a regular file, or nothing says what it is.
+    """
+    if not path.is_file():
+        raise CorpusError(f"{path} is not a regular file; icfast maps files into memory")
+    if name is not None:
+        return _named(name)
+    chosen = sniff(path)
+    if chosen is None and (dtype is None or path.suffix in SIDECAR_SUFFIXES):
+        raise CorpusError(
+            f"{path} is of no known format ({_names()}); a headerless file of ids needs its dtype "
+            "(--dtype u2), a sidecar belongs to the file beside it, and text goes through "
+            "`icfast tokenize` first"
+        )
+    return chosen or _RAW
+
+
+def _names() -> str:
+    return ", ".join(known.name for known in FORMATS)
+
+
+def _named(name: str) -> Format:
+    for known in FORMATS:
+        if known.name == name:
+            return known
+    raise OptionError(f"format {name!r} is not one of {_names()}")
+
+
+def _refuse_disguised(path: Path) -> None:
+    """A file read as headerless must not begin with a header."""
+    for known in FORMATS:
+        if starts_with(path, known.magics):
+            raise CorpusError(
+                f"{path} is not headerless: it begins with the magic of format {known.name}; "
+                f"leave --format and --dtype out, or use --format {known.name}"
+            )
+    for magic, owner in _FOREIGN.items():
+        if starts_with(path, (magic,)):
+            raise CorpusError(f"{path} is not a headerless file of ids: it looks like {owner}")
+
+
+def read_shard(path: Path, format_name: str | None, options: ReadOptions) -> Shard:
+    """Open one file as the format named or found.
+
+    Raises:
+        CorpusError: the file can't be read as it stands.
+    """
+    chosen = choose_format(path, options.dtype, format_name)
+    try:
+        if chosen is _RAW:
+            _refuse_disguised(path)
+        return chosen.open(path, options)
+    except OSError as error:
+        raise CorpusError(f"cannot read {path}: {error.strerror}") from error
+
+
+def open_corpus(
+    paths: AnyPath | Iterable[AnyPath],
+    *,
+    dtype: str | None = None,
+    vocab_size: int | None = None,
+    eos_id: int | None = None,
+    boundary: str = "end",
+    format: str | None = None,  # noqa: A002 - the name of the option everywhere
+    tokenizer: str | None = None,
+    cross_documents: bool = False,
+    skip_bad: bool = False,
+) -> Corpus:
+    """Open a corpus of tokenised files; they are mapped, not read.
+
+    Args:
+        paths: a file, a folder, a glob, or several of them. Of a folder: its files of a known
+            format, sorted.
+        dtype: "u1", "u2", "u4" or "i4" (little-endian); needed for headerless files.
+        vocab_size: number of ids; else a sidecar's, else the largest id + 1.
+        eos_id: the id that separates documents; an index beside a file goes before it.
+        boundary: whether that id stands at the "end" of its document or at the "start".
+        format: "raw", "llmc", "datatrove" or "npy"; found by itself where it can be.
+        tokenizer: its name, recorded and compared; "bytes" means that u1 ids are the text's bytes.
+        cross_documents: take each file as one document.
+        skip_bad: leave empty files and empty documents out, and count them, instead of refusing.
+
+    Raises:
+        CorpusError: a file can't be read as it stands, appears twice, or contradicts the options.
+        OptionError: an option has no meaning.
+        ResourceError: too many open files.
+    """
+    check_dtype(dtype)
+    check_conventions(vocab_size, eos_id, boundary)
+    found = [shard for path in as_paths(paths) for shard in expand(path)]
+    if not found:
+        raise CorpusError("no path was given; name a file, a folder or a pattern")
+    refuse_duplicates(found)
+    shards = [read_shard(path, format, ReadOptions(dtype)) for path in found]
+    kept = [shard for shard in shards if len(shard.tokens)]
+    empty = tuple(shard.path for shard in shards if not len(shard.tokens))
+    if empty and not (skip_bad and kept):
+        raise CorpusError(
+            f"{empty[0]} holds no tokens"
+            + (
+                "; take it out, or skip and count it (--skip-bad)"
+                if kept
+                else ", nor does any other file"
+            )
+        )
+    return Corpus(
+        tuple(kept),
+        boundary=boundary,
+        cross_documents=cross_documents,
+        skip_bad=skip_bad,
+        skipped_files=empty,
+        **settle(shards, vocab_size, eos_id, tokenizer),
+    )
+
+
+def settle(
+    shards: Iterable[Shard], vocab_size: int | None, eos_id: int | None, tokenizer: str | None
+) -> dict[str, Any]:
+    """What the sidecars say, joined with what was given, as keywords for `Corpus`.
+
+    Raises:
+        CorpusError: two sidecars disagree, or one contradicts what was given.
+        OptionError: the end id is outside the vocabulary.
+    """
+    sha256 = None
+    for shard in shards:
+        told = shard.description
+        if told is None:
+            continue
+        vocab_size = _same(shard, "vocab_size", told.vocab_size, vocab_size)
+        tokenizer = _same(shard, "tokenizer", told.tokenizer, tokenizer and Path(tokenizer).name)
+        if told.eos_id is not None:
+            eos_id = _same(shard, "eos_id", told.eos_id, eos_id)
+        if told.tokenizer_sha256 is not None:
+            sha256 = _same(shard, "tokenizer_sha256", told.tokenizer_sha256, sha256)
+    check_conventions(vocab_size, eos_id, "end")
+    return {
+        "given_vocab_size": vocab_size,
+        "eos_id": eos_id,
+        "tokenizer": tokenizer,
+        "tokenizer_sha256": sha256,
+    }
+
+
+def _same(shard: Shard, what: str, told: T, known: T | None) -> T:
+    if known is not None and known != told:
+        raise CorpusError(
+            f"{shard.path} was written with {what} {told!r} (says its sidecar), but {known!r} was "
+            f"given or is another shard's; leave {what} out, or take the file out"
+        )
+    return told
