@@ -1,0 +1,217 @@
+"""The four charts of a result: result dictionary in, ``<svg>`` text out."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from icfast.report import numbers
+from icfast.report.svg import (
+    BAND,
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    REST,
+    SERIES,
+    SURFACE,
+    Result,
+    draw_svg,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: At most about this many rows of one spectrum are drawn, spread evenly over log r.
+SPECTRUM_ROWS = 160
+
+_MARKERS = "osD^vPX*"
+
+
+def entropy_chart(result: Result) -> str:
+    """Draw the bracket [plug-in h_n, held-out L_n] of every order in bits per token."""
+    return draw_svg("Plug-in entropy and held-out loss by order", _draw_entropy, result)
+
+
+def ladder_chart(result: Result) -> str:
+    """Draw the waterfall from log2 V down to the held-out loss of the full model."""
+    return draw_svg("Information ladder in bits per token", _draw_ladder, result)
+
+
+def spectra_chart(result: Result) -> str:
+    """Draw phi_r against r for every order on logarithmic axes."""
+    return draw_svg("Count spectra on logarithmic axes", _draw_spectra, result, height=4.6)
+
+
+def code_chart(result: Result) -> str:
+    """Draw the three code lengths of every order in bits per token."""
+    return draw_svg("Code lengths by order in bits per token", _draw_codes, result)
+
+
+def code_tokens(codes: Result) -> float | None:
+    """Tokens the code lengths speak of, from A = D log2 V; None for an alphabet of one.
+
+    >>> code_tokens({"alphabet_size": 4, "orders": [{"baseline_bits": 20.0}]})
+    10.0
+    """
+    if codes["alphabet_size"] < 2 or not codes["orders"]:
+        return None
+    return float(codes["orders"][0]["baseline_bits"]) / math.log2(codes["alphabet_size"]) or None
+
+
+def thin_spectrum(spectrum: Result, rows: int = SPECTRUM_ROWS) -> tuple[list[int], list[int]]:
+    """Rows of a spectrum to draw: the first of each of ``rows`` equal steps of log r, and the last.
+
+    >>> thin_spectrum({"multiplicity": [1, 2, 3, 999, 1000], "types": [9, 5, 2, 1, 1]}, rows=4)
+    ([1, 999, 1000], [9, 1, 1])
+    """
+    pairs = list(zip(spectrum["multiplicity"], spectrum["types"], strict=True))
+    if len(pairs) > rows:
+        step = math.log(pairs[-1][0]) / (rows - 1)
+        buckets: dict[int, tuple[int, int]] = {}
+        for row in pairs:
+            buckets.setdefault(int(math.log(row[0]) / step), row)
+        pairs = sorted({*buckets.values(), pairs[-1]})
+    return [r for r, _ in pairs], [phi for _, phi in pairs]
+
+
+def _draw_entropy(axes: Axes, result: Result) -> None:
+    low = _conditional(result, "bos_padded")
+    high = {row["order"]: row["loss_bits_per_token"] for row in result["ladder"] if row["order"]}
+    inner = _conditional(result, "prefix_marginal")
+    if not low and not high:
+        return
+    both = sorted(low.keys() & high.keys())
+    axes.fill_between(both, [low[n] for n in both], [high[n] for n in both], color=BAND, lw=0)
+    axes.plot(*_points(high), "-o", ms=5, color=BLUE, label="held-out loss Lₙ")
+    axes.plot(*_points(low), "-", color=ORANGE, label="plug-in hₙ, BOS-padded")
+    axes.plot(*_points(inner), "--", color=MUTED, lw=1, label="plug-in hₙ, complete windows")
+    _mark_gates(axes, result, low)
+    _label(axes, high, 7)
+    _label(axes, low, -14)
+    axes.margins(x=0.06, y=0.14)
+    _finish(axes, "order n", "bits per token", [*low, *high])
+    _legend(axes)
+
+
+def _mark_gates(axes: Axes, result: Result, low: dict[int, float]) -> None:
+    """Full markers where coverage is good enough to read h_n, hollow ones where it is not."""
+    gates = {row["order"]: row["gate"] for row in result["orders"]}
+    for order, value in low.items():
+        face = SURFACE if gates[order] == "lower bound" else ORANGE
+        axes.plot([order], [value], "o", ms=5, color=ORANGE, mfc=face, zorder=3)
+
+
+def _draw_ladder(axes: Axes, result: Result) -> None:
+    ladder = [row for row in result["ladder"] if row["loss_bits_per_token"] is not None]
+    losses = [row["loss_bits_per_token"] for row in ladder]
+    names = [numbers.model_name(row["order"]) for row in ladder]
+    if not ladder:
+        return
+    _step(axes, 0, 0.0, losses[0], REST, numbers.per_token(losses[0], 2))
+    for place, (before, after) in enumerate(itertools.pairwise(losses), 1):
+        colour = BLUE if after <= before else ORANGE
+        text = numbers.per_token(after - before, 2)
+        _step(axes, place, after, before, colour, text if after <= before else f"+{text}")
+        _link(axes, place, before)
+    _step(axes, len(ladder), 0.0, losses[-1], REST, numbers.per_token(losses[-1], 2))
+    _link(axes, len(ladder), losses[-1])
+    axes.set_xticks(range(len(ladder) + 1), [f"{names[0]}\nlog₂ V", *names[1:], "left over\nL"])
+    axes.margins(y=0.1)
+    axes.set_ylabel("bits per token")
+
+
+def _step(axes: Axes, place: int, one: float, other: float, colour: str, text: str) -> None:
+    """One bar of the waterfall with its figure above it."""
+    bottom, top = sorted((one, other))
+    axes.bar(place, top - bottom, 0.62, bottom=bottom, color=colour)
+    axes.annotate(text, (place, top), (0, 4), textcoords="offset points", ha="center", color=INK)
+
+
+def _link(axes: Axes, place: int, level: float) -> None:
+    """The thin line that leads from one bar of the waterfall to the next."""
+    axes.plot([place - 0.69, place - 0.31], [level, level], color=MUTED, lw=0.8)
+
+
+def _draw_spectra(axes: Axes, result: Result) -> None:
+    for place, row in enumerate(result["orders"]):
+        multiplicity, types = thin_spectrum(row["spectrum"])
+        if multiplicity:
+            name = f"{row['order']}-token windows" if row["order"] > 1 else "single tokens"
+            colour, marker = SERIES[place % len(SERIES)], _MARKERS[place % len(_MARKERS)]
+            axes.plot(multiplicity, types, marker, color=colour, ms=3.4, mew=0, label=name)
+    if axes.has_data():
+        axes.set(xscale="log", yscale="log")
+        axes.set_xlim(0.7, max(12.0, axes.get_xlim()[1]))
+        axes.set_ylim(0.7, max(12.0, axes.get_ylim()[1]))
+        _plain_ticks(axes)
+        _legend(axes, markerscale=1.8)
+    axes.set_xlabel("multiplicity r (times seen)")
+    axes.set_ylabel("φᵣ (types seen r times)")
+
+
+def _plain_ticks(axes: Axes) -> None:
+    """Whole decades, written 1, 10, 100, 1k: no powers to set as formulas."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(numticks=12))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: numbers.short_count(value)))
+
+
+def _draw_codes(axes: Axes, result: Result) -> None:
+    codes = result["code_lengths"]
+    tokens = code_tokens(codes)
+    rows = codes["orders"] if tokens else []
+    orders = [row["order"] for row in rows]
+    if not rows:
+        return
+    a, b, c = (
+        [row[f"{name}_bits"] / tokens for row in rows] for name in ("baseline", "online", "final")
+    )
+    axes.fill_between(orders, c, b, color=BAND, lw=0, label="absorbed B − C")
+    axes.plot(orders, a, "-", color=MUTED, lw=1.2, label="A baseline")
+    axes.plot(orders, b, "-o", ms=5, color=BLUE, label="B online")
+    axes.plot(orders, c, "-s", ms=4.5, color=ORANGE, label="C final")
+    best = [place for place, order in enumerate(orders) if order == codes["best_order"]]
+    for place in best:
+        axes.plot(
+            [orders[place]], [b[place]], "o", ms=11, mfc="none", color=INK, label="best order"
+        )
+    axes.margins(x=0.06, y=0.1)
+    _finish(axes, "order n", "bits per token", orders)
+    _legend(axes)
+
+
+def _conditional(result: Result, name: str) -> dict[int, float]:
+    """Conditional entropies by order, orders without windows left out."""
+    rows = ((row["order"], row["conditional_entropy_bits_per_token"]) for row in result["orders"])
+    return {order: values[name] for order, values in rows if values[name] is not None}
+
+
+def _points(series: dict[int, float]) -> tuple[list[int], list[float]]:
+    return list(series), list(series.values())
+
+
+def _label(axes: Axes, series: dict[int, float], offset: int) -> None:
+    """Write each value beside its point, ``offset`` points above it."""
+    for point in series.items():
+        text = numbers.per_token(point[1], 2)
+        axes.annotate(text, point, (0, offset), textcoords="offset points", ha="center", color=INK)
+
+
+def _finish(axes: Axes, x: str, y: str, ticks: Iterable[int]) -> None:
+    axes.set_xticks(sorted(set(ticks)))
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+
+
+def _legend(axes: Axes, **look: Any) -> None:
+    """A legend in one row above the drawing, where it covers nothing."""
+    handles: Sequence[Any] = axes.get_legend_handles_labels()[0]
+    if handles:
+        columns = min(len(handles), 5)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, **look)

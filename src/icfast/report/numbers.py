@@ -1,0 +1,151 @@
+"""Numbers and names as people read them: icfast rounds only here. ``None`` becomes a dash."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+DASH = "–"
+MINUS = "−"
+
+_PREFIXES = ("", "k", "M", "G", "T", "P", "E")
+
+
+def _signed(text: str) -> str:
+    """Write a typographic minus, and no sign in front of a zero."""
+    if not text.startswith("-"):
+        return text
+    return MINUS + text[1:] if text.strip("-0.") else text[1:]
+
+
+def count(value: int | None) -> str:
+    """Write a whole number with thousands separators.
+
+    >>> count(1234567), count(None)
+    ('1,234,567', '–')
+    """
+    return DASH if value is None else _signed(f"{value:,}")
+
+
+def per_token(value: float | None, digits: int = 4) -> str:
+    """Write bits per token, or bits of one window, with a fixed number of decimals.
+
+    >>> per_token(7.2431498), per_token(-0.5, 2), per_token(-1e-9), per_token(None)
+    ('7.2431', '−0.50', '0.0000', '–')
+    """
+    return DASH if value is None else _signed(f"{value:.{digits}f}")
+
+
+def ratio(value: float | None) -> str:
+    """Write a ratio such as eta with four significant digits.
+
+    >>> ratio(0.0123456), ratio(7475.27), ratio(1.2e-7), ratio(123456.7)
+    ('0.01235', '7,475', '1.2e-07', '123,457')
+    """
+    if value is None:
+        return DASH
+    if abs(value) >= 1000 and math.isfinite(value):
+        return _signed(f"{value:,.0f}")
+    return _signed(f"{value:.4g}")
+
+
+def coverage(value: float | None) -> str:
+    """Write a coverage in percent, cut and not rounded, so that 100 % means all of it.
+
+    >>> coverage(0.999999), coverage(1.0), coverage(0.98996)
+    ('99.99 %', '100.00 %', '98.99 %')
+    """
+    return DASH if value is None else f"{math.floor(value * 1e4) / 100:.2f} %"
+
+
+def percent(value: float | None) -> str:
+    """Write a share in percent.
+
+    >>> percent(0.10137)
+    '10.14 %'
+    """
+    return DASH if value is None else f"{100 * value:.2f} %"
+
+
+def bits(value: float | None) -> str:
+    """Write an amount of information with a decimal prefix and four significant digits.
+
+    >>> bits(0.0), bits(239208.7), bits(1.5e9), bits(-2500.0)
+    ('0 bit', '239.2 kbit', '1.5 Gbit', '−2.5 kbit')
+    """
+    if value is None:
+        return DASH
+    if not math.isfinite(value):
+        return f"{value} bit"
+    power = 0
+    while abs(value) >= 999.95 and power < len(_PREFIXES) - 1:
+        value, power = value / 1000, power + 1
+    return f"{_signed(f'{value:.4g}')} {_PREFIXES[power]}bit"
+
+
+def joules(value: float | None) -> str:
+    """Write an energy in joules with three significant digits.
+
+    >>> joules(2.87097888508e-21), joules(0.0)
+    ('2.87e-21 J', '0 J')
+    """
+    if value is None:
+        return DASH
+    return "0 J" if value == 0 else f"{_signed(f'{value:.2e}')} J"
+
+
+def kelvin(value: float) -> str:
+    """Write a temperature.
+
+    >>> kelvin(300.0), kelvin(293.15)
+    ('300 K', '293.15 K')
+    """
+    return f"{value:g} K"
+
+
+def seconds(value: float | None) -> str:
+    """Write a duration.
+
+    >>> seconds(3.21), seconds(75.0), seconds(7384.0)
+    ('3.2 s', '1 min 15 s', '2 h 3 min')
+    """
+    if value is None:
+        return DASH
+    if value < 59.95:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def short_count(value: float) -> str:
+    """Write a tick of a logarithmic axis.
+
+    >>> short_count(1), short_count(10000), short_count(1e6)
+    ('1', '10k', '1M')
+    """
+    power = 0
+    while value >= 1000 and power < len(_PREFIXES) - 1:
+        value, power = value / 1000, power + 1
+    return f"{value:g}{_PREFIXES[power]}"
+
+
+def model_name(order: int) -> str:
+    """Name the model of an order.
+
+    >>> [model_name(order) for order in range(4)]
+    ['uniform', 'unigram', 'bigram', '3-gram']
+    """
+    return ("uniform", "unigram", "bigram")[order] if order < 3 else f"{order}-gram"
+
+
+def raised_flags(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Each flag of the IC-1 rows once, with the baselines it was raised for.
+
+    >>> raised_flags([{"baseline": "uniform", "flags": ["x"]}, {"baseline": "3-gram", "flags": []}])
+    {'x': ['uniform']}
+    """
+    flags: dict[str, list[str]] = {}
+    for row in rows:
+        for flag in row["flags"]:
+            flags.setdefault(flag, []).append(row["baseline"])
+    return flags

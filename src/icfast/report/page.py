@@ -1,0 +1,106 @@
+"""The HTML page of a result: one file, no scripts, nothing fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from icfast.report import charts, numbers
+from icfast.report.extra import report_extra
+from icfast.units import format_bytes
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+Result = dict[str, Any]
+
+_FILTERS = (
+    numbers.bits,
+    numbers.count,
+    numbers.coverage,
+    numbers.joules,
+    numbers.kelvin,
+    numbers.model_name,
+    numbers.per_token,
+    numbers.percent,
+    numbers.raised_flags,
+    numbers.ratio,
+    numbers.seconds,
+)
+_ESTIMATORS = {
+    "ml": "plug-in (ML)",
+    "cwj": "Chao–Wang–Jost",
+    "grassberger": "Grassberger",
+    "chao_shen": "Chao–Shen",
+    "miller_madow": "Miller–Madow",
+    "zhang": "Zhang",
+    "jackknife": "jackknife",
+}
+
+
+def write_report(result: Result, path: Path) -> None:
+    """Write the page to exactly ``path``.
+
+    Raises:
+        MissingExtraError: jinja2 or matplotlib is not installed.
+    """
+    path.write_text(render_report(result), encoding="utf-8")
+
+
+def render_report(result: Result) -> str:
+    """Render a ``result.json`` dictionary as one self-contained HTML page.
+
+    Raises:
+        MissingExtraError: jinja2 or matplotlib is not installed.
+    """
+    with report_extra():
+        from markupsafe import Markup
+    drawings = {
+        "entropy": charts.entropy_chart(result),
+        "spectra": charts.spectra_chart(result),
+        "ladder": charts.ladder_chart(result),
+        "codes": charts.code_chart(result),
+    }
+    page = _environment().get_template("report.html.j2")
+    return page.render(
+        result,
+        charts={name: Markup(svg) for name, svg in drawings.items()},
+        headline=_headline(result),
+        estimators=_estimators(result),
+        code_tokens=charts.code_tokens(result["code_lengths"]),
+        notes=_notes(result["ic1"]["training"]),
+        spectrum_rows=charts.SPECTRUM_ROWS,
+    )
+
+
+def _environment() -> Environment:
+    """Templates that escape everything a file or tokenizer may be called."""
+    with report_extra():
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    environment = Environment(
+        loader=PackageLoader("icfast.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update({function.__name__: function for function in _FILTERS})
+    environment.filters["file_size"] = format_bytes
+    return environment
+
+
+def _headline(result: Result) -> Result:
+    """The IC-1 row the page opens with: that of IC-2's baseline, else the first."""
+    rows: list[Result] = result["ic1"]["heldout"]
+    return next((row for row in rows if row["baseline"] == result["ic2"]["baseline"]), rows[0])
+
+
+def _estimators(result: Result) -> dict[str, str]:
+    """Names of the entropy estimators the orders carry, best known first."""
+    carried = {name for row in result["orders"] for name in row["block_entropy_bits"]}
+    return {name: label for name, label in _ESTIMATORS.items() if name in carried}
+
+
+def _notes(rows: list[Result]) -> list[str]:
+    """Each different note of the extrapolated rows, once."""
+    return list(dict.fromkeys(row["note"] for row in rows if row.get("note")))

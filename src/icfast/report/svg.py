@@ -1,0 +1,97 @@
+"""matplotlib drawings as parts of a page: themed by CSS, titled, deterministic, no outside names.
+
+Every colour drawn is a key of ``THEME`` and leaves as a CSS variable, so one drawing serves the
+light and the dark page. Text stays text, in the fonts of the page around it.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from icfast.report.extra import report_extra
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Result = dict[str, Any]
+
+INK, MUTED, GRID, SURFACE = "#1a2230", "#5b6675", "#e3e7ec", "#fefefe"
+BLUE, ORANGE, BAND, REST = "#0a6ab4", "#c8550a", "#d5e6f4", "#9aa7b6"
+#: Okabe and Ito's colours, told apart by colour-blind readers, darkened to be read on white.
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#b8558f", "#c99700", "#4aa3df", "#6b5bd2", "#6f7782")
+THEME = {
+    INK: "--ink",
+    MUTED: "--muted",
+    GRID: "--line",
+    SURFACE: "--surface",
+    BLUE: "--blue",
+    ORANGE: "--orange",
+    BAND: "--band",
+    REST: "--rest",
+} | {colour: f"--series-{place}" for place, colour in enumerate(SERIES, 1)}
+
+_STYLE = {
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": MUTED,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.spines.left": False,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "xtick.color": GRID,
+    "ytick.color": GRID,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "ytick.left": False,
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "lines.linewidth": 1.8,
+}
+_NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+
+
+def draw_svg(
+    title: str, draw: Callable[[Axes, Result], None], result: Result, height: float = 3.7
+) -> str:
+    """``<svg>`` text of ``draw(axes, result)`` in our style, whatever the user's matplotlibrc says.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    with report_extra():
+        import matplotlib.style
+        from matplotlib.figure import Figure
+    text = io.StringIO()
+    style: dict[str, Any] = {**_STYLE, "svg.hashsalt": title}
+    with matplotlib.style.context(style, after_reset=True):
+        figure = Figure(figsize=(9.2, height), layout="constrained")
+        axes = figure.subplots()
+        draw(axes, result)
+        if not axes.has_data():
+            axes.set_axis_off()
+            axes.text(0.5, 0.5, "nothing to draw", ha="center", color=MUTED)
+        figure.savefig(text, format="svg", transparent=True, metadata=_NO_METADATA)
+    return _inline(text.getvalue(), title)
+
+
+def _inline(document: str, title: str) -> str:
+    """Keep the drawing of an SVG file: ids that repeat, namespaces and fixed sizes go."""
+    opening = document.index("<svg")
+    body = document[document.index(">", opening) + 1 :]
+    body = re.sub(r'<g id="[^"]*">', "<g>", body).replace("xlink:href", "href")
+    for colour, variable in THEME.items():
+        body = body.replace(colour, f"var({variable})")
+    view = re.search(r'viewBox="[^"]*"', document[opening:])
+    label = html.escape(title)
+    head = f'<svg role="img" aria-label="{label}" {view[0] if view else ""}>'
+    return f"{head}<title>{label}</title>{body}"

@@ -1,0 +1,122 @@
+"""A measurement in the terminal: a few short tables on the console the caller gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from icfast.report import numbers
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+Result = dict[str, Any]
+
+
+def print_result(result: Result, console: Console) -> None:
+    """Print what ``icfast measure`` found: corpus, orders, ladder, IC-1, IC-2."""
+    print_entropy(result, console)
+    console.print(_ladder(result))
+    console.print(_capacity(result["ic1"]["heldout"]))
+    ic2 = result["ic2"]
+    _line(
+        console,
+        "IC-2",
+        f"E₀ = {numbers.joules(ic2['energy_joules'])} at "
+        f"{numbers.kelvin(ic2['temperature_kelvin'])}, baseline {ic2['baseline']}: "
+        "a formal floor (Landauer), not energy spent",
+    )
+    for flag, baselines in numbers.raised_flags(result["ic1"]["heldout"]).items():
+        _line(console, f"Note ({', '.join(baselines)})", flag)
+
+
+def print_entropy(result: Result, console: Console) -> None:
+    """Print what ``icfast entropy`` found: the corpus and a table of its orders."""
+    corpus = result["corpus"]
+    parts = [
+        f"{numbers.count(corpus['tokens'])} tokens",
+        f"{numbers.count(corpus['documents'])} documents",
+        f"vocabulary {numbers.count(corpus['vocab_size'])}",
+    ]
+    if corpus.get("tokenizer"):
+        parts.append(f"tokenizer {corpus['tokenizer']}")
+    if corpus.get("skipped_documents"):
+        parts.append(f"{numbers.count(corpus['skipped_documents'])} documents skipped")
+    _line(console, "Corpus", " · ".join([*parts, f"backend {result['backend']}"]))
+    console.print(_orders(result["orders"]))
+
+
+def _line(console: Console, head: str, text: str) -> None:
+    """Print one line; names from files are text, never markup."""
+    from rich.text import Text
+
+    console.print(Text.assemble((head, "bold"), "  ", text))
+
+
+def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
+    """Build a table: the first column is a name, the others are numbers."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for place, column in enumerate(columns):
+        table.add_column(Text(column), justify="right" if place else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _orders(orders: list[Result]) -> Table:
+    columns = ("order", "windows", "distinct", "coverage", "Hₙ CWJ", "hₙ plug-in", "gate")
+    rows = (
+        (
+            str(row["order"]),
+            numbers.count(row["windows"]),
+            numbers.count(row["distinct"]),
+            numbers.coverage(row["coverage"]),
+            numbers.per_token(row["block_entropy_bits"]["cwj"]),
+            numbers.per_token(row["conditional_entropy_bits_per_token"]["bos_padded"]),
+            row["gate"],
+        )
+        for row in orders
+    )
+    return _table("Entropy: Hₙ in bits per window, hₙ in bits per token", columns, rows)
+
+
+def _ladder(result: Result) -> Table:
+    columns = ("model", "L bits/token", "gain bits/token", "gain")
+    rows = (
+        (
+            numbers.model_name(row["order"]),
+            numbers.per_token(row["loss_bits_per_token"]),
+            numbers.per_token(row["gain_bits_per_token"]),
+            numbers.bits(row["gain_bits"]),
+        )
+        for row in result["ladder"]
+    )
+    held = numbers.count(result["heldout"]["tokens"])
+    return _table(f"Ladder: loss on {held} held-out tokens", columns, rows)
+
+
+def _capacity(rows: list[Result]) -> Table:
+    columns = ("baseline", "H bits/token", "L bits/token", "saved", "bits/param", "η")
+    cells = (
+        (
+            row["baseline"],
+            numbers.per_token(row["entropy_bits_per_token"]),
+            numbers.per_token(row["loss_bits_per_token"]),
+            numbers.bits(row["bits_saved"]),
+            numbers.ratio(row["bits_per_param"]),
+            numbers.ratio(row["eta"]),
+        )
+        for row in rows
+    )
+    return _table("IC-1 on the held-out tokens: η·N = D·(H − L)", columns, cells)
