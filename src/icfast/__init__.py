@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from icfast import laws
-    from icfast.corpus import open_corpus as open
+    from icfast.corpus import open_corpus as open  # noqa: A004 - icfast.open is the public name
     from icfast.errors import IcfastError
     from icfast.laws.entropy import entropy_bits
     from icfast.measure.spectrum import Spectra, Spectrum

@@ -81,6 +81,17 @@ _KERNEL_SENTENCES: dict[int, tuple[type[IcfastError], str]] = {
 }
 
 
+#: The code of an id at or above the vocabulary.
+ID_OUTSIDE_VOCABULARY = 1
+
+
+def kernel_error(status: tuple[int, int, int], where: object, vocab: object = "?") -> IcfastError:
+    """The exception for what a kernel reported, any code but 0."""
+    code, index, value = status
+    error, sentence = _KERNEL_SENTENCES[code]
+    return error(sentence.format(index=index, value=value, where=where, vocab=vocab))
+
+
 def check(status: tuple[int, int, int], where: object = "the input", vocab: object = "?") -> None:
     """Raise what a kernel reported; code 0 passes.
 
@@ -90,7 +101,5 @@ def check(status: tuple[int, int, int], where: object = "the input", vocab: obje
     icfast.errors.CorpusError: token 70000 at position 7 of a.bin is outside the vocabulary of \
 50257; was it written with another tokenizer or dtype?
     """
-    code, index, value = status
-    if code:
-        error, sentence = _KERNEL_SENTENCES[code]
-        raise error(sentence.format(index=index, value=value, where=where, vocab=vocab))
+    if status[0]:
+        raise kernel_error(status, where, vocab)

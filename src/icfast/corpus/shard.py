@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.corpus.sidecar import Description
-from icfast.errors import CorpusError
+from icfast.errors import ID_OUTSIDE_VOCABULARY, CorpusError, IcfastError, kernel_error
 
 Tokens: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
 
@@ -118,7 +118,7 @@ def largest_id(shard: Shard) -> int:
     return largest
 
 
-def outside_vocabulary(shard: Shard, index: int, vocab_size: int) -> CorpusError:
+def outside_vocabulary(shard: Shard, index: int, vocab_size: int) -> IcfastError:
     """The one sentence for an id that can't be: negative, or `vocab_size` and above."""
     value = int(shard.tokens[index])
     if shard.signed and value >= _FIRST_NEGATIVE:
@@ -126,7 +126,4 @@ def outside_vocabulary(shard: Shard, index: int, vocab_size: int) -> CorpusError
             f"token {value - (1 << 32)} at position {index} of {shard.path} is negative; "
             "ids count from 0; is i4 the right dtype?"
         )
-    return CorpusError(
-        f"token {value} at position {index} of {shard.path} is outside the vocabulary of "
-        f"{vocab_size}; was it written with another tokenizer or dtype?"
-    )
+    return kernel_error((ID_OUTSIDE_VOCABULARY, index, value), shard.path, vocab_size)

@@ -128,7 +128,13 @@ class Kernels(Protocol):
         """Hash each document: fmix64 of FNV-1a over its ids as little-endian u32."""
 
     def count_windows(
-        self, piece: Piece, alphabet: Alphabet, buckets: Buckets, slots: I32, depths: I32, counts: U64
+        self,
+        piece: Piece,
+        alphabet: Alphabet,
+        buckets: Buckets,
+        slots: I32,
+        depths: I32,
+        counts: U64,
     ) -> Status:
         """Count windows by bucket slot and by one history symbol."""
 
@@ -168,9 +174,7 @@ class Kernels(Protocol):
     ) -> Status:
         """Write the same windows under another alphabet."""
 
-    def merge_runs(
-        self, a: Run, b: Run, out_bounds: I64, out_keys: U64, out_counts: U64
-    ) -> Status:
+    def merge_runs(self, a: Run, b: Run, out_bounds: I64, out_keys: U64, out_counts: U64) -> Status:
         """Add two runs over the same buckets."""
 
     def grow_trie(

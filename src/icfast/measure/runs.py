@@ -180,9 +180,7 @@ def slice_run(run: Run, first: int, last: int) -> Run:
     )
 
 
-def merge_streams(
-    kernels: Kernels, streams: Sequence[Iterator[Run]], words: int
-) -> Iterator[Run]:
+def merge_streams(kernels: Kernels, streams: Sequence[Iterator[Run]], words: int) -> Iterator[Run]:
     """The sum of several streams of runs, again in key order, one run of each in memory.
 
     Each step takes from every stream what is not above the smallest last window at hand.
@@ -192,8 +190,9 @@ def merge_streams(
         bound = min(head.last() for head in heads)
         taken = [part for head in heads if len((part := head.take(bound)).counts)]
         while len(taken) > 1:
-            pairs = [taken[i : i + 2] for i in range(0, len(taken), 2)]
-            taken = [_add(kernels, *pair, words) if len(pair) == 2 else pair[0] for pair in pairs]
+            odd = taken[len(taken) & ~1 :]
+            pairs = zip(taken[::2], taken[1::2], strict=False)
+            taken = [_add(kernels, a, b, words) for a, b in pairs] + odd
         yield taken[0]
 
 

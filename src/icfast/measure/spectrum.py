@@ -46,7 +46,8 @@ class Spectrum:
         array = np.asarray(counts)
         if array.ndim != 1:
             raise OptionError(f"counts must be a 1-D array, found {array.ndim} dimensions")
-        if array.size and (np.any(array < 0) or np.any(array != np.floor(array))):
+        # Infinities and NaN are neither.
+        if array.size and not np.all((array >= 0) & (array < np.inf) & (array == np.floor(array))):
             raise OptionError("counts must be whole and not negative")
         multiplicity, types = np.unique(array[array > 0], return_counts=True)
         return cls(multiplicity.astype(np.uint64), types.astype(np.uint64))

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.errors import OptionError, check
+from icfast.corpus import outside_vocabulary
+from icfast.errors import OptionError
 from icfast.kernels.contract import MAX_KEY_WORDS, Alphabet, Piece
 from icfast.measure.runs import KeyShape
-from icfast.passes.documents import DocumentSet, Located, lanes
+from icfast.passes.documents import DocumentSet, Located, check_ids, lanes
 from icfast.passes.threads import Pool, Work
 
 #: Largest vocabulary that gets a dense table of four bytes an id.
@@ -131,19 +132,19 @@ def list_symbols(documents: DocumentSet, order: int, work: Work, pool: Pool) -> 
 
 def _counted_ids(lane: list[Located], vocab_size: int, work: Work) -> NDArray[np.uint32]:
     counts = np.zeros(vocab_size, np.uint64)
-    for piece, path in lane:
-        check(work.backend.kernels.count_ids(piece, counts), path, vocab_size)
+    for piece, shard in lane:
+        check_ids(work.backend.kernels.count_ids(piece, counts), shard, vocab_size)
     return np.flatnonzero(counts).astype(np.uint32)
 
 
 def _unique_ids(lane: list[Located], vocab_size: int) -> NDArray[np.uint32]:
     ids = np.zeros(0, np.uint32)
-    for piece, path in lane:
+    for piece, shard in lane:
         for start, stop in zip(piece.starts, piece.stops, strict=True):
             low = max(int(start), piece.begin)
             tokens = piece.tokens[low : min(int(stop), piece.end)]
             ids = np.union1d(ids, tokens)
             if len(ids) and ids[-1] >= vocab_size:
                 at = low + int(np.argmax(tokens))
-                check((1, at, int(ids[-1])), path, vocab_size)
+                raise outside_vocabulary(shard, at, vocab_size)
     return ids

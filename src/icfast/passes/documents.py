@@ -10,19 +10,18 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.corpus import Corpus, Shard
-from icfast.errors import CorpusError, OptionError, check
-from icfast.kernels.contract import Kernels, Piece
+from icfast.corpus import Corpus, Shard, outside_vocabulary
+from icfast.errors import ID_OUTSIDE_VOCABULARY, CorpusError, OptionError, check
+from icfast.kernels.contract import Kernels, Piece, Status
 from icfast.measure.source import ShardRecord, Source
 
 Convention = Literal["tokens", "kenlm"]
-CONVENTIONS: tuple[Convention, ...] = ("tokens", "kenlm")
+CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +153,7 @@ def all_documents(corpus: Corpus, convention: str = "tokens") -> DocumentSet:
                 spans.text_bytes,
             )
         )
-    return DocumentSet(corpus, tuple(parts), cast(Convention, convention))
+    return DocumentSet(corpus, tuple(parts), convention)
 
 
 def content_hashes(corpus: Corpus, kernels: Kernels) -> list[NDArray[np.uint64]]:
@@ -237,10 +236,17 @@ class _Sides:
 
 
 class Located(NamedTuple):
-    """A piece, and the file it stands in, for messages."""
+    """A piece, and the shard it stands in, for messages."""
 
     piece: Piece
-    path: Path
+    shard: Shard
+
+
+def check_ids(status: Status, shard: Shard, vocab_size: int) -> None:
+    """Raise what a kernel that reads ids reported of a shard."""
+    if status[0] == ID_OUTSIDE_VOCABULARY:
+        raise outside_vocabulary(shard, status[1], vocab_size)
+    check(status, shard.path)
 
 
 def lanes(documents: DocumentSet, count: int, chunk: int | None = None) -> list[list[Located]]:
@@ -252,8 +258,7 @@ def lanes(documents: DocumentSet, count: int, chunk: int | None = None) -> list[
     total = sum(len(part.shard.tokens) for part in documents.parts)
     edges = [total * i // count for i in range(count + 1)]
     return [
-        list(_pieces(documents, low, high, chunk or max(total, 1)))
-        for low, high in pairwise(edges)
+        list(_pieces(documents, low, high, chunk or max(total, 1))) for low, high in pairwise(edges)
     ]
 
 
@@ -263,5 +268,5 @@ def _pieces(documents: DocumentSet, low: int, high: int, chunk: int) -> Iterator
         size = len(part.shard.tokens)
         first, last = max(0, low - origin), min(size, high - origin)
         for begin in range(first, last, chunk):
-            yield Located(part.piece(begin, min(begin + chunk, last)), part.shard.path)
+            yield Located(part.piece(begin, min(begin + chunk, last)), part.shard)
         origin += size

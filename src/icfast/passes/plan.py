@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.errors import ResourceError, check
+from icfast.errors import ResourceError
 from icfast.kernels.contract import Buckets
 from icfast.measure.runs import KeyShape
 from icfast.passes.alphabet import Symbols, lanes_of
-from icfast.passes.documents import DocumentSet
+from icfast.passes.documents import DocumentSet, check_ids
 from icfast.passes.threads import Pool, Work
 from icfast.units import format_bytes
 
@@ -91,7 +91,7 @@ class Plan:
     @property
     def windows(self) -> NDArray[np.uint64]:
         """u64[buckets]: windows of each."""
-        return self.counts.sum(axis=0, dtype=np.uint64)
+        return _added(self.counts)
 
 
 @dataclass
@@ -131,6 +131,11 @@ def make_plan(
     )
 
 
+def _added(counts: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Sum over the lanes."""
+    return np.asarray(counts.sum(axis=0, dtype=np.uint64))
+
+
 def _bucket_limit(limits: Budget) -> int:
     # With room for large groups a hot lead stays whole: one sort, scanned beside the others.
     whole = limits.group_windows == _GROUP_WINDOWS
@@ -146,9 +151,7 @@ def _set_windows(parts: list[_Part], counts: NDArray[np.uint64]) -> None:
         part.windows = windows
 
 
-def _refine(
-    parts: list[_Part], limit: int, counter: _Counter, shape: KeyShape
-) -> list[_Part]:
+def _refine(parts: list[_Part], limit: int, counter: _Counter, shape: KeyShape) -> list[_Part]:
     """Cut parts above the limit by their next symbol until none is left to cut."""
     while large := [i for i, part in enumerate(parts) if _too_large(part, limit, shape)]:
         by_symbol = dict(zip(large, counter.by_next_symbol(parts, large), strict=True))
@@ -193,7 +196,7 @@ def _buckets(parts: list[_Part], symbols: Symbols) -> Buckets:
 def _passes(
     parts: list[_Part], equal: NDArray[np.bool_], windows: int
 ) -> Iterator[tuple[int, int]]:
-    """Consecutive buckets while they fit; a bucket of equal windows needs no keys, so goes alone."""
+    """Consecutive buckets while they fit; one of equal windows needs no keys, so goes alone."""
     begin, held = 0, 0
     for i, part in enumerate(parts):
         alone = bool(equal[i])
@@ -229,7 +232,7 @@ class _Counter:
         slots[chosen] = np.arange(len(chosen))
         depths = np.array([parts[i].depth + 1 for i in chosen], np.int32)
         columns = len(self.symbols.ids) + 1
-        return self._count(parts, slots, depths, columns).sum(axis=0, dtype=np.uint64)
+        return _added(self._count(parts, slots, depths, columns))
 
     def _count(
         self,
@@ -243,11 +246,11 @@ class _Counter:
         counts = np.zeros((len(lanes), len(depths), columns), np.uint64)
 
         def count(lane: int) -> None:
-            for piece, path in lanes[lane]:
+            for piece, shard in lanes[lane]:
                 status = self.work.backend.kernels.count_windows(
                     self.symbols.view(piece), alphabet, buckets, slots, depths, counts[lane]
                 )
-                check(status, path, self.symbols.vocab_size)
+                check_ids(status, shard, self.symbols.vocab_size)
 
         for _ in self.pool.map(count, range(len(lanes))):
             pass

@@ -13,7 +13,7 @@ from icfast.errors import check
 from icfast.kernels.contract import Ends, Run
 from icfast.measure.runs import sum_ends
 from icfast.passes.alphabet import Symbols, lanes_of
-from icfast.passes.documents import DocumentSet
+from icfast.passes.documents import DocumentSet, check_ids
 from icfast.passes.plan import Budget, Plan
 from icfast.passes.threads import Pool, Work
 
@@ -40,7 +40,7 @@ def document_ends(documents: DocumentSet, symbols: Symbols, work: Work) -> Ends:
         if len(leads):
             piece = symbols.tails(part.piece())
             status = work.backend.kernels.end_windows(piece, symbols.alphabet, leads, keys)
-            check(status, part.shard.path, symbols.vocab_size)
+            check_ids(status, part.shard, symbols.vocab_size)
         ends.append(Ends(leads, keys, np.ones(len(leads), np.uint64)))
     return sum_ends(ends, symbols.shape)
 
@@ -64,14 +64,11 @@ class Sorter:
         windows = self.plan.windows
         done, total = 0, max(1, int(windows.sum()))
         for begin, end in self.plan.passes:
-            for result in self._pass(begin, end, consume):
-                yield result
+            yield from self._pass(begin, end, consume)
             done += int(windows[begin:end].sum())
             self.work.progress("counting", done / total)
 
-    def _pass(
-        self, begin: int, end: int, consume: Callable[[Group], Result]
-    ) -> Iterator[Result]:
+    def _pass(self, begin: int, end: int, consume: Callable[[Group], Result]) -> Iterator[Result]:
         if self.plan.equal[begin]:
             yield consume(Group(self._equal_run(begin), whole=False))
             return
@@ -106,7 +103,7 @@ class Sorter:
         lanes = lanes_of(self.documents, self.work)
 
         def scatter(lane: int) -> None:
-            for piece, path in lanes[lane]:
+            for piece, shard in lanes[lane]:
                 status = self.work.backend.kernels.scatter_windows(
                     self.symbols.view(piece),
                     self.symbols.alphabet,
@@ -116,7 +113,7 @@ class Sorter:
                     offsets[lane],
                     keys,
                 )
-                check(status, path, self.symbols.vocab_size)
+                check_ids(status, shard, self.symbols.vocab_size)
 
         for _ in self.pool.map(scatter, range(len(lanes))):
             pass

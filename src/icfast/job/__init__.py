@@ -1,0 +1,7 @@
+"""Whole measurements: passes run, laws applied, one result dictionary out."""
+
+from icfast.job.demo import demo
+from icfast.job.entropy import entropy_result
+from icfast.job.measure import measure
+
+__all__ = ["demo", "entropy_result", "measure"]

@@ -1,0 +1,139 @@
+"""IC-1 and IC-2 of one predicted set: every baseline against one model.
+
+H(baseline) and L are code lengths of the same held-out tokens, under models fitted on the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from icfast.laws.capacity import capacity
+from icfast.laws.landauer import energy
+from icfast.laws.loss import bits_per_token
+from icfast.measure.loss import LossSum
+
+_NAMES = {1: "unigram", 2: "bigram"}
+
+#: The baseline of the headline figures: what a model with no information pays.
+HEADLINE = "uniform"
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Losses of the held-out tokens, from knowing nothing to the order-N model.
+
+    Attributes:
+        tokens: D, held-out tokens.
+        losses_bits_per_token: L_0 = log2 V, then L_k of the order-k model.
+        bytes_bits_per_token: eight bits for each byte of their text, where known.
+    """
+
+    tokens: int
+    losses_bits_per_token: tuple[float, ...]
+    bytes_bits_per_token: float | None
+
+    @classmethod
+    def of(cls, sums: Sequence[LossSum], vocab_size: int) -> Ladder:
+        """From the summed losses of orders 1..N."""
+        first = sums[0]
+        per_byte = None if first.text_bytes is None else 8 * first.text_bytes
+        return cls(
+            first.predicted_tokens,
+            (math.log2(vocab_size), *map(bits_per_token, sums)),
+            None if per_byte is None else per_byte / first.predicted_tokens,
+        )
+
+    @property
+    def loss_bits_per_token(self) -> float:
+        """L, of the order-N model."""
+        return self.losses_bits_per_token[-1]
+
+    @property
+    def baselines(self) -> dict[str, float]:
+        """H in bits per token, by baseline."""
+        uniform, *below = self.losses_bits_per_token[:-1]
+        named = {"uniform": uniform}
+        if self.bytes_bits_per_token is not None:
+            named["bytes"] = self.bytes_bits_per_token
+        for k, loss in enumerate(below, start=1):
+            named[_NAMES.get(k, f"{k}-gram")] = loss
+        return named
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """One record per rung; gains telescope to D (log2 V - L)."""
+        losses = self.losses_bits_per_token
+        gains = [None, *(a - b for a, b in pairwise(losses))]
+        return [
+            {
+                "order": k,
+                "loss_bits_per_token": loss,
+                "gain_bits_per_token": gain,
+                "gain_bits": None if gain is None else self.tokens * gain,
+            }
+            for k, (loss, gain) in enumerate(zip(losses, gains, strict=True))
+        ]
+
+
+def ic1_rows(ladder: Ladder, tokens: int, model_bits: int, params: int) -> list[dict[str, Any]]:
+    """IC-1 over D = tokens for every baseline of the ladder."""
+    rows = []
+    for name, entropy in ladder.baselines.items():
+        found = capacity(
+            tokens=tokens,
+            entropy_bits_per_token=entropy,
+            loss_bits_per_token=ladder.loss_bits_per_token,
+            model_bits=model_bits,
+            params=params,
+        )
+        rows.append(
+            {
+                "baseline": name,
+                "tokens": tokens,
+                "entropy_bits_per_token": entropy,
+                "loss_bits_per_token": ladder.loss_bits_per_token,
+                "model_bits": model_bits,
+                "params": params,
+                "bits_saved": found.bits_saved,
+                "bits_per_param": found.bits_per_param,
+                "eta": found.eta,
+                "flags": list(found.flags),
+            }
+        )
+    return rows
+
+
+def ic2_rows(rows: Sequence[dict[str, Any]], temperature_kelvin: float) -> list[dict[str, Any]]:
+    """IC-2 for every row of IC-1; no energy where nothing was saved."""
+    return [
+        {
+            "baseline": row["baseline"],
+            "bits": row["bits_saved"],
+            "energy_joules": energy(
+                bits=row["bits_saved"], temperature_kelvin=temperature_kelvin
+            ).energy_joules
+            if row["bits_saved"] >= 0
+            else None,
+        }
+        for row in rows
+    ]
+
+
+def ic2(
+    heldout: Sequence[dict[str, Any]],
+    training: Sequence[dict[str, Any]],
+    temperature_kelvin: float,
+) -> dict[str, Any]:
+    """E0 of every baseline; the headline is the held-out one against the uniform baseline."""
+    measured = ic2_rows(heldout, temperature_kelvin)
+    headline = next(row for row in measured if row["baseline"] == HEADLINE)
+    return {
+        "temperature_kelvin": temperature_kelvin,
+        "baseline": HEADLINE,
+        "energy_joules": headline["energy_joules"],
+        "heldout": measured,
+        "training": ic2_rows(training, temperature_kelvin),
+    }

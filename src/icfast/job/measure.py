@@ -1,0 +1,176 @@
+"""The main job: spectra, a model on the training documents, its loss on the held-out ones, laws."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from icfast.corpus import Corpus
+from icfast.errors import OptionError
+from icfast.files import write_json
+from icfast.job.capacity import Ladder, ic1_rows, ic2
+from icfast.job.entropy import SCHEMA_VERSION, conventions, orders
+from icfast.job.provenance import manifest, versions
+from icfast.laws.code_length import kt_code_lengths
+from icfast.laws.landauer import energy
+from icfast.measure.spectrum import Spectra
+from icfast.models.discounts import OrderDiscounts
+from icfast.models.ngram import NgramModel
+from icfast.passes.documents import Split, all_documents, split
+from icfast.passes.fit import fit_documents
+from icfast.passes.score import score_ladder
+from icfast.passes.spectra import spectra_of
+from icfast.passes.threads import Work
+
+_EXTRAPOLATED = "extrapolated: H - L measured on the held-out tokens, times the training tokens"
+
+
+def measure(
+    corpus: Corpus,
+    output: Path,
+    *,
+    order: int = 5,
+    heldout: float = 0.1,
+    temperature_kelvin: float = 300.0,
+    work: Work,
+) -> dict[str, Any]:
+    """Measure a corpus and write manifest.json, model.icfast and result.json into a folder.
+
+    Every file appears only when whole; result.json is the last.
+
+    Args:
+        output: a folder, made where it is missing; results of an earlier run are replaced.
+        heldout: share of documents held out, by their hash.
+        temperature_kelvin: T of IC-2.
+
+    Returns:
+        What result.json holds.
+
+    Raises:
+        CorpusError: the corpus can't be read or split.
+        OptionError: an argument has no meaning, or the folder can't be written.
+        ResourceError: memory or disk do not suffice.
+    """
+    begun = time.monotonic()
+    energy(bits=0, temperature_kelvin=temperature_kelvin)  # a wrong T is found before the work
+    documents = all_documents(corpus)
+    sides = split(documents, heldout, work.backend.kernels)
+    _make_folder(output)
+    spectra = spectra_of(documents, order, work)
+    model = fit_documents(sides.training, order, work, output / "model.icfast")
+    sums = score_ladder(sides.heldout, model, work)
+    ladder = Ladder.of(sums, corpus.vocab_size)
+    result = {
+        "schema_version": SCHEMA_VERSION,
+        "icfast_version": versions()["icfast"],
+        "corpus": _corpus(corpus, spectra, documents.text_bytes),
+        "convention": {
+            **conventions(documents.source(order)),
+            "predicted_set": "held-out documents, every token of them",
+        },
+        "backend": work.backend.name,
+        "threads": work.threads,
+        "memory_bytes": work.memory_bytes,
+        "orders": orders(spectra, with_spectra=True),
+        "heldout": _heldout(sides, sums[-1].oov),
+        "training": {"tokens": sides.training.tokens, "documents": len(sides.training)},
+        "model": _model(model),
+        "ladder": ladder.as_json(),
+        "code_lengths": _code_lengths(spectra, corpus.vocab_size),
+        **_laws(ladder, sides, model, temperature_kelvin),
+        "wall_seconds": time.monotonic() - begun,
+    }
+    arguments = {"order": order, "heldout": heldout, "temperature_kelvin": temperature_kelvin}
+    write_json(output / "manifest.json", manifest(documents, arguments, work))
+    write_json(output / "result.json", result)
+    return result
+
+
+def _make_folder(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(
+            f"cannot make the output folder {output}: {error.strerror}; choose another --output"
+        ) from error
+
+
+def _corpus(corpus: Corpus, spectra: Spectra, text_bytes: int | None) -> dict[str, Any]:
+    return {
+        "tokens": spectra.tokens,
+        "documents": spectra.documents,
+        "vocab_size": corpus.vocab_size,
+        "vocab_size_given": corpus.vocab_size_given,
+        "shards": len(corpus.shards),
+        "formats": sorted({shard.format for shard in corpus.shards}),
+        "tokenizer": corpus.tokenizer,
+        "eos_id": corpus.eos_id,
+        "boundary": corpus.boundary,
+        "cross_documents": corpus.cross_documents,
+        "text_bytes": text_bytes,
+        "skipped_documents": corpus.skipped_documents,
+    }
+
+
+def _heldout(sides: Split, oov: int) -> dict[str, Any]:
+    tokens = sides.heldout.tokens
+    return {
+        "fraction_asked": sides.fraction,
+        "tokens": tokens,
+        "documents": len(sides.heldout),
+        "share_of_tokens": tokens / (tokens + sides.training.tokens),
+        "text_bytes": sides.heldout.text_bytes,
+        "oov": oov,
+        "predicted_set_sha256": sides.predicted_set_sha256,
+    }
+
+
+def _model(model: NgramModel) -> dict[str, Any]:
+    return {
+        "kind": "modified Kneser-Ney",
+        "order": model.order,
+        "convention": model.convention,
+        "file": model.path.name,
+        "model_bits": model.size_bits,
+        "params": model.parameters,
+        "sha256": model.sha256,
+        "ngram_counts": list(model.ngram_counts),
+        "discounts": [discounts_record(entry) for entry in model.discounts],
+    }
+
+
+def discounts_record(entry: OrderDiscounts) -> dict[str, Any]:
+    """The discounts of one order as reports show them."""
+    lower = entry.lower
+    return {
+        "order": entry.order,
+        "top": list(entry.top.values),
+        "top_fallback": entry.top.fallback,
+        "lower": None if lower is None else list(lower.values),
+        "lower_fallback": None if lower is None else lower.fallback,
+    }
+
+
+def _code_lengths(spectra: Spectra, vocab_size: int) -> dict[str, Any]:
+    """A, B and C of the KT code of each order, over all tokens of the corpus."""
+    found = [(n, kt_code_lengths(spectra, n, vocab_size)) for n in range(1, spectra.order + 1)]
+    best, _ = min(found, key=lambda entry: entry[1].online_bits)
+    records = [{"order": n, **asdict(lengths)} for n, lengths in found]
+    return {"family": "KT", "alphabet_size": vocab_size, "orders": records, "best_order": best}
+
+
+def _laws(
+    ladder: Ladder, sides: Split, model: NgramModel, temperature_kelvin: float
+) -> dict[str, Any]:
+    bits, params = model.size_bits, model.parameters
+    measured = ic1_rows(ladder, ladder.tokens, bits, params)
+    extrapolated = ic1_rows(ladder, sides.training.tokens, bits, params)
+    return {
+        "ic1": {
+            "heldout": measured,
+            "training": [{**row, "note": _EXTRAPOLATED} for row in extrapolated],
+        },
+        "ic2": ic2(measured, extrapolated, temperature_kelvin),
+    }

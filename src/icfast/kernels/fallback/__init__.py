@@ -1,0 +1,24 @@
+"""The kernels in numba, for machines without a compiler: same names, same integers."""
+
+from icfast.kernels.fallback.documents import count_ids, hash_documents
+from icfast.kernels.fallback.merging import merge_runs, remap_keys
+from icfast.kernels.fallback.scoring import score_ngrams
+from icfast.kernels.fallback.sorting import sort_runs
+from icfast.kernels.fallback.spectra import run_spectra
+from icfast.kernels.fallback.trie import grow_trie, link_contexts
+from icfast.kernels.fallback.windows import count_windows, end_windows, scatter_windows
+
+__all__ = [
+    "count_ids",
+    "count_windows",
+    "end_windows",
+    "grow_trie",
+    "hash_documents",
+    "link_contexts",
+    "merge_runs",
+    "remap_keys",
+    "run_spectra",
+    "scatter_windows",
+    "score_ngrams",
+    "sort_runs",
+]

@@ -1,0 +1,15 @@
+"""How the fallback is compiled, and what success looks like.
+
+Compiled functions are cached beside their file; numba looks only at that file's own time stamp,
+so after editing one module here remove the ``__pycache__`` of all of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+OK = (0, 0, np.uint64(0))
+U1 = np.uint64(1)
+
+jit = njit(nogil=True, cache=True)

@@ -1,0 +1,111 @@
+"""From documents to windows: counted by bucket, scattered, and those that end documents."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from icfast.kernels.fallback.jit import OK, U1, jit
+from icfast.kernels.fallback.keys import less, push, symbol_at
+
+
+@jit
+def _bucket_of(buckets, lead, key):
+    low = np.int64(buckets.first[lead])
+    high = np.int64(buckets.first[lead + 1])
+    while high - low > 1:
+        middle = low + (high - low) // 2
+        if less(key, buckets.low[middle]):
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+@jit
+def _rank_at(piece, alphabet, t):
+    """(code, rank) of the token at t: a code above 0 says the id can't be counted."""
+    token = np.int64(piece.tokens[t])
+    if token >= len(alphabet.ranks):
+        return 1, np.int64(0)
+    rank = np.int64(alphabet.ranks[token])
+    return (0, rank) if rank else (2, rank)
+
+
+@jit
+def _first_step(piece, alphabet, d):
+    """Where the history of document d begins to be read for this piece."""
+    first = max(piece.starts[d], piece.begin)
+    return max(piece.starts[d], first - (alphabet.order - 1)), first
+
+
+@jit
+def count_windows(piece, alphabet, buckets, slots, depths, counts):
+    order, bits = alphabet.order, alphabet.bits
+    key = np.zeros(buckets.low.shape[1], np.uint64)
+    for d in range(len(piece.starts)):
+        key[:] = 0
+        step, first = _first_step(piece, alphabet, d)
+        last = min(piece.stops[d], piece.end)
+        marks = 1 if alphabet.end_rank and piece.stops[d] <= piece.end else 0
+        for t in range(step, max(step, last) + marks):
+            rank = np.int64(alphabet.end_rank)
+            if t < last:
+                code, rank = _rank_at(piece, alphabet, t)
+                if code:
+                    return code, t, np.uint64(piece.tokens[t])
+            if t >= first:
+                slot = slots[_bucket_of(buckets, rank, key)]
+                if slot >= 0:
+                    depth = depths[slot]
+                    column = symbol_at(key, depth, order, bits) if depth else 0
+                    counts[slot, column] += U1
+            push(key, rank, order, bits)
+    return OK
+
+
+@jit
+def scatter_windows(piece, alphabet, buckets, bucket_begin, bucket_end, offsets, keys):
+    order, bits = alphabet.order, alphabet.bits
+    key = np.zeros(keys.shape[1], np.uint64)
+    for d in range(len(piece.starts)):
+        key[:] = 0
+        step, first = _first_step(piece, alphabet, d)
+        last = min(piece.stops[d], piece.end)
+        marks = 1 if alphabet.end_rank and piece.stops[d] <= piece.end else 0
+        for t in range(step, max(step, last) + marks):
+            rank = np.int64(alphabet.end_rank)
+            if t < last:
+                code, rank = _rank_at(piece, alphabet, t)
+                if code:
+                    return code, t, np.uint64(piece.tokens[t])
+            if t >= first:
+                bucket = _bucket_of(buckets, rank, key)
+                if bucket_begin <= bucket < bucket_end:
+                    to = offsets[bucket - bucket_begin]
+                    offsets[bucket - bucket_begin] = to + 1
+                    keys[to] = key
+            push(key, rank, order, bits)
+    return OK
+
+
+@jit
+def end_windows(piece, alphabet, leads, keys):
+    order, bits = alphabet.order, alphabet.bits
+    key = np.zeros(keys.shape[1], np.uint64)
+    for d in range(len(piece.starts)):
+        key[:] = 0
+        start, stop = piece.starts[d], piece.stops[d]
+        rank = np.int64(0)
+        for t in range(max(start, stop - order), stop):
+            if rank:
+                push(key, rank, order, bits)
+            code, rank = _rank_at(piece, alphabet, t)
+            if code:
+                return code, t, np.uint64(piece.tokens[t])
+        if alphabet.end_rank:
+            if rank:
+                push(key, rank, order, bits)
+            rank = np.int64(alphabet.end_rank)
+        leads[d] = rank
+        keys[d] = key
+    return OK

@@ -1,0 +1,58 @@
+"""Pure functions from sums to numbers: entropies, code lengths, IC-1 and IC-2.
+
+Each states its formula, source and units, takes arguments named by unit, and returns a number or
+a frozen result. Nothing here reads files, rounds, or knows of corpora, kernels and models.
+"""
+
+from icfast.laws.capacity import Capacity, capacity
+from icfast.laws.code_length import (
+    CodeLengths,
+    best_description_bits,
+    code_lengths,
+    dirichlet_code_bits,
+    kt_code_bits,
+    kt_code_lengths,
+    plug_in_code_bits,
+)
+from icfast.laws.entropy import (
+    DEFAULT_ESTIMATORS,
+    OrderEntropy,
+    bos_padded_bits_per_token,
+    coverage_chao_jost,
+    coverage_good,
+    difference_bits_per_token,
+    entropy_bits,
+    gate,
+    order_entropy,
+    plug_in_bits_per_token,
+    prefix_marginal_bits_per_token,
+)
+from icfast.laws.estimators import ESTIMATORS, Estimator
+from icfast.laws.landauer import Energy, energy
+
+__all__ = [
+    "DEFAULT_ESTIMATORS",
+    "ESTIMATORS",
+    "Capacity",
+    "CodeLengths",
+    "Energy",
+    "Estimator",
+    "OrderEntropy",
+    "best_description_bits",
+    "bos_padded_bits_per_token",
+    "capacity",
+    "code_lengths",
+    "coverage_chao_jost",
+    "coverage_good",
+    "difference_bits_per_token",
+    "dirichlet_code_bits",
+    "energy",
+    "entropy_bits",
+    "gate",
+    "kt_code_bits",
+    "kt_code_lengths",
+    "order_entropy",
+    "plug_in_bits_per_token",
+    "plug_in_code_bits",
+    "prefix_marginal_bits_per_token",
+]

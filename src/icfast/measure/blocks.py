@@ -1,0 +1,141 @@
+"""Runs on disk: a file of checksummed blocks of sorted (key, count) entries.
+
+Layout, little-endian, version 1; every part starts at a multiple of 8 bytes::
+
+    header   magic "ICFRUN\\x00\\x01", u32 order, u32 bits, u32 words W, u32 CRC-32 of the 20 before
+    block    "BLK1", u32 leads L, u64 entries E, u32 count width c, u32 CRC-32, u64 payload bytes
+             payload: u64 entries[L] of each lead, u64 keys[E, W], u32 leads[L], cE bytes of counts,
+             zeros to a multiple of 8
+    ...      until the end of the file
+
+c is 1, 2, 4 or 8, the least that holds the block's counts. The CRC-32 of a block is over its
+header with that field zero, then its payload. Keys ascend within a lead, leads within a file; a
+lead may go on in the next block.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icfast.errors import ArtefactError
+from icfast.kernels.contract import Run
+from icfast.measure.runs import KeyShape, split_run
+
+_MAGIC = b"ICFRUN\x00\x01"
+_HEADER = struct.Struct("<8sIII")
+_BLOCK = struct.Struct("<4sIQIIQ")
+_MARK = b"BLK1"
+
+#: Entries of one block: 2 MiB of one-word keys.
+_BLOCK_ENTRIES = 1 << 18
+
+
+def write_header(file: BinaryIO, shape: KeyShape) -> None:
+    """Begin a run file."""
+    header = _HEADER.pack(_MAGIC, shape.order, shape.bits, shape.words)
+    file.write(header + struct.pack("<I", zlib.crc32(header)))
+
+
+def pack_blocks(run: Run) -> list[bytes]:
+    """A run as the blocks of a file; independent of the blocks around it, so made in any thread."""
+    return [_pack(part) for part in split_run(run, _BLOCK_ENTRIES)]
+
+
+def _pack(run: Run) -> bytes:
+    width = _count_width(int(run.counts.max()))
+    parts = [
+        np.diff(run.bounds).astype("<u8").tobytes(),
+        run.keys.astype("<u8", copy=False).tobytes(),
+        run.leads.astype("<u4", copy=False).tobytes(),
+        run.counts.astype(f"<u{width}").tobytes(),
+    ]
+    payload = b"".join(parts)
+    payload += bytes(-len(payload) % 8)
+    fields = (_MARK, len(run.leads), len(run.counts), width)
+    checksum = zlib.crc32(payload, zlib.crc32(_BLOCK.pack(*fields, 0, len(payload))))
+    return _BLOCK.pack(*fields, checksum, len(payload)) + payload
+
+
+def _count_width(largest: int) -> int:
+    return next(width for width in (1, 2, 4, 8) if largest < 1 << (8 * width))
+
+
+def read_runs(path: Path, shape: KeyShape) -> Iterator[Run]:
+    """The runs of a file, each block checked as it is read.
+
+    Raises:
+        ArtefactError: a block is damaged, cut off, or of another shape.
+    """
+    with path.open("rb") as file:
+        try:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError:
+            raise _damaged(path, 0, "it is empty") from None
+        offset = _check_header(mapped, path, shape)
+        while offset < len(mapped):
+            run, offset = _unpack(mapped, offset, path, shape.words)
+            yield run
+
+
+def _check_header(mapped: mmap.mmap, path: Path, shape: KeyShape) -> int:
+    size = _HEADER.size + 4
+    head = mapped[:size]
+    if len(head) < size or head[:6] != _MAGIC[:6]:
+        raise _damaged(path, 0, "it does not begin as a run file")
+    if head[:8] != _MAGIC:
+        raise ArtefactError(
+            f"{path} is of run file version {head[7]}, this icfast reads version {_MAGIC[7]}"
+        )
+    found = _HEADER.unpack(head[:-4])[1:]
+    wanted = (shape.order, shape.bits, shape.words)
+    if zlib.crc32(head[:-4]) != struct.unpack("<I", head[-4:])[0] or found != wanted:
+        raise _damaged(path, 0, f"its header says {found}, the table says {wanted}")
+    return size
+
+
+def _unpack(mapped: mmap.mmap, offset: int, path: Path, words: int) -> tuple[Run, int]:
+    begin = offset + _BLOCK.size
+    if begin > len(mapped):
+        raise _damaged(path, offset, "a block is cut off")
+    mark, leads, entries, width, checksum, size = _BLOCK.unpack_from(mapped, offset)
+    wanted = 8 * leads + 8 * words * entries + 4 * leads + width * entries
+    if mark != _MARK or width not in (1, 2, 4, 8) or size != wanted + -wanted % 8:
+        raise _damaged(path, offset, "a block's header makes no sense")
+    if begin + size > len(mapped):
+        raise _damaged(path, offset, "a block is cut off")
+    head = _BLOCK.pack(mark, leads, entries, width, 0, size)
+    with memoryview(mapped) as view, view[begin : begin + size] as payload:
+        if zlib.crc32(payload, zlib.crc32(head)) != checksum:
+            raise _damaged(path, offset, "a block's checksum is wrong")
+    lengths = _array(mapped, begin, "<u8", leads)
+    keys = _array(mapped, begin + 8 * leads, "<u8", words * entries)
+    after = begin + 8 * leads + 8 * words * entries
+    counts = _array(mapped, after + 4 * leads, f"<u{width}", entries)
+    bounds = np.append(0, np.cumsum(lengths)).astype(np.int64)
+    if bounds[-1] != entries:
+        raise _damaged(path, offset, "a block's leads don't add up")
+    run = Run(
+        _array(mapped, after, "<u4", leads),
+        bounds,
+        keys.reshape(entries, words),
+        counts.astype(np.uint64),
+    )
+    return run, begin + size
+
+
+def _array(mapped: mmap.mmap, offset: int, dtype: str, count: int) -> NDArray[Any]:
+    return np.frombuffer(mapped, dtype, count, offset)
+
+
+def _damaged(path: Path, offset: int, why: str) -> ArtefactError:
+    return ArtefactError(
+        f"{path} is damaged at byte {offset}: {why}; count it again from the corpus"
+    )

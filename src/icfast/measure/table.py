@@ -1,0 +1,322 @@
+"""Count tables on disk: the mergeable artefact, a folder.
+
+::
+
+    TABLE/table.json    what it is: format version, source (conventions, shards and their digests),
+                        key shape, totals, files with their SHA-256
+    TABLE/ids.npy       u32[U], the ids that occur, ascending: rank r stands for ids[r - 1]
+    TABLE/ends.run      windows that end a document, as blocks
+    TABLE/windows.run   all windows of N symbols, as blocks in key order (see blocks.py)
+    TABLE/spectra.npz   the spectra of orders 1..N: <kind>_<n>_multiplicity and _types
+
+A table is written under a temporary name and renamed when whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icfast.errors import ArtefactError, MergeError, check
+from icfast.files import atomic_directory, write_json
+from icfast.kernels.contract import KINDS, Ends, Kernels, Run
+from icfast.measure.blocks import pack_blocks, read_runs, write_header
+from icfast.measure.runs import (
+    KeyShape,
+    SpectraScan,
+    merge_streams,
+    self_check,
+    sum_ends,
+    total_spectra,
+)
+from icfast.measure.source import Source, merged_source
+from icfast.measure.spectrum import Spectra, Spectrum
+
+_FORMAT = "icfast-count-table"
+_VERSION = 1
+_FILES = ("ids.npy", "ends.run", "windows.run", "spectra.npz")
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What was counted: predicted symbols, documents, and M_n per order."""
+
+    tokens: int
+    documents: int
+    windows: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class CountTable:
+    """A count table on disk, read a block at a time.
+
+    Attributes:
+        source: conventions and shards.
+        shape: how its windows are packed.
+        ids: u32[U], the id of each rank.
+        end_mark: whether rank U + 1 is the predicted end of a document.
+    """
+
+    directory: Path
+    source: Source
+    shape: KeyShape
+    totals: Totals
+    ids: NDArray[np.uint32]
+
+    @property
+    def order(self) -> int:
+        """N."""
+        return self.shape.order
+
+    @property
+    def end_mark(self) -> bool:
+        """Whether each document was followed by a predicted </s>."""
+        return self.source.convention == "kenlm"
+
+    @classmethod
+    def load(cls, directory: str | Path) -> CountTable:
+        """Open a table; its blocks are checked when they are read.
+
+        Raises:
+            ArtefactError: not a table, of another version, or damaged.
+        """
+        folder = Path(directory)
+        stored = _manifest(folder)
+        try:
+            table = cls(
+                folder,
+                Source.from_json(stored["source"]),
+                KeyShape(**stored["shape"]),
+                Totals(**{**stored["totals"], "windows": tuple(stored["totals"]["windows"])}),
+                np.load(folder / "ids.npy", allow_pickle=False),
+            )
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise ArtefactError(f"{folder} is damaged: {error}; count it again") from error
+        for name, digest in stored["files"].items():
+            if name != "windows.run" and _sha256(folder / name) != digest:
+                raise ArtefactError(f"{folder / name} is damaged (checksum); count it again")
+        return table
+
+    def ends(self) -> Ends:
+        """The windows that end a document."""
+        parts = [
+            Ends(np.repeat(run.leads, np.diff(run.bounds)), run.keys, run.counts)
+            for run in read_runs(self.directory / "ends.run", self.shape)
+        ]
+        return sum_ends(parts, self.shape)
+
+    def runs(self) -> Iterator[Run]:
+        """All windows in key order, a block at a time, each checked.
+
+        Raises:
+            ArtefactError: a block is damaged, or blocks are missing.
+        """
+        seen = 0
+        for run in read_runs(self.directory / "windows.run", self.shape):
+            seen += int(run.counts.sum())
+            yield run
+        if seen != self.totals.tokens:
+            raise ArtefactError(
+                f"{self.directory / 'windows.run'} holds {seen} windows, its table says "
+                f"{self.totals.tokens}; it is cut off or damaged, count it again"
+            )
+
+    def spectra(self) -> Spectra:
+        """The spectra of orders 1..N, as they were counted."""
+        try:
+            with np.load(self.directory / "spectra.npz", allow_pickle=False) as stored:
+                by_kind = {
+                    kind: tuple(
+                        Spectrum(stored[f"{kind}_{n}_multiplicity"], stored[f"{kind}_{n}_types"])
+                        for n in range(1, self.order + 1)
+                    )
+                    for kind in KINDS
+                }
+        except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+            raise ArtefactError(
+                f"{self.directory / 'spectra.npz'} is damaged: {error}; count it again"
+            ) from error
+        totals = self.totals
+        return Spectra(self.order, totals.tokens, totals.documents, **by_kind)
+
+
+class TableWriter:
+    """Receives the windows of a table in key order."""
+
+    def __init__(self, folder: Path, windows: BinaryIO) -> None:
+        self._folder = folder
+        self._windows = windows
+
+    def add(self, blocks: Iterable[bytes]) -> None:
+        """Append packed blocks."""
+        for block in blocks:
+            self._windows.write(block)
+
+    def finish(
+        self,
+        source: Source,
+        shape: KeyShape,
+        totals: Totals,
+        ids: NDArray[np.uint32],
+        ends: Ends,
+        spectra: Spectra,
+    ) -> None:
+        """Write what stands beside the windows, the manifest last."""
+        folder = self._folder
+        self._windows.flush()
+        np.save(folder / "ids.npy", ids.astype("<u4", copy=False), allow_pickle=False)
+        with (folder / "ends.run").open("wb") as file:
+            write_header(file, shape)
+            for block in pack_blocks(_as_run(ends)) if len(ends.leads) else []:
+                file.write(block)
+        arrays = {}
+        for kind in KINDS:
+            for n, spectrum in enumerate(getattr(spectra, kind), start=1):
+                arrays[f"{kind}_{n}_multiplicity"] = spectrum.multiplicity
+                arrays[f"{kind}_{n}_types"] = spectrum.types
+        np.savez(folder / "spectra.npz", **arrays)
+        body = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "source": source.as_json(),
+            "shape": asdict(shape),
+            "totals": asdict(totals),
+            "files": {name: _sha256(folder / name) for name in _FILES},
+        }
+        write_json(folder / "table.json", {**body, "checksum": _checksum(body)})
+
+
+def _as_run(ends: Ends) -> Run:
+    leads, first = np.unique(ends.leads, return_index=True)
+    return Run(leads, np.append(first, len(ends.leads)).astype(np.int64), ends.keys, ends.counts)
+
+
+@contextmanager
+def write_table(directory: Path, shape: KeyShape) -> Iterator[TableWriter]:
+    """A new table under a temporary name, renamed when the body ends well.
+
+    Raises:
+        OptionError: the folder exists already, or can't be made.
+        ResourceError: the disk is full.
+    """
+    with (
+        atomic_directory(directory) as folder,
+        (folder / "windows.run").open("wb") as windows,
+    ):
+        write_header(windows, shape)
+        yield TableWriter(folder, windows)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "table.json"
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArtefactError(
+            f"{folder} is not a count table: {path.name} can't be read ({error.strerror})"
+        ) from error
+    except ValueError as error:
+        raise ArtefactError(f"{path} is damaged: {error}; count it again") from error
+    if not isinstance(stored, dict) or stored.get("format") != _FORMAT:
+        raise ArtefactError(f"{path} does not describe a count table")
+    if stored.get("version") != _VERSION:
+        raise ArtefactError(
+            f"{folder} is a count table of version {stored.get('version')}, "
+            f"this icfast reads version {_VERSION}"
+        )
+    if stored.pop("checksum", None) != _checksum(stored):
+        raise ArtefactError(f"{path} is damaged (checksum); count it again")
+    return stored
+
+
+def _checksum(body: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def merge_tables(tables: Sequence[CountTable], directory: Path, kernels: Kernels) -> CountTable:
+    """The table of all their shards, exactly as if these had been counted together.
+
+    Raises:
+        MergeError: they differ in order, tokenizer or a convention, or share a shard.
+        ArtefactError: a table is damaged.
+    """
+    if not tables:
+        raise MergeError("nothing to merge: name at least one table")
+    source = merged_source([table.source for table in tables])
+    ids = np.unique(np.concatenate([table.ids for table in tables]))
+    shape = _merged_shape(tables, len(ids))
+    remaps = [_Remap(kernels, table, ids, shape) for table in tables]
+    ends = sum_ends([remap.ends() for remap in remaps], shape)
+    totals = Totals(
+        sum(table.totals.tokens for table in tables),
+        sum(table.totals.documents for table in tables),
+        tuple(map(sum, zip(*(table.totals.windows for table in tables), strict=True))),
+    )
+    scan = SpectraScan(kernels, shape, ends)
+    with write_table(directory, shape) as writer:
+        for run in merge_streams(kernels, [remap.runs() for remap in remaps], shape.words):
+            scan.add(run)
+            writer.add(pack_blocks(run))
+        scan.flush()
+        spectra = total_spectra([scan.spectra()], shape.order, totals.tokens, totals.documents)
+        self_check(spectra, totals.windows)
+        writer.finish(source, shape, totals, ids, ends, spectra)
+    return CountTable.load(directory)
+
+
+def _merged_shape(tables: Sequence[CountTable], used_ids: int) -> KeyShape:
+    order = tables[0].order
+    bits = max(1, used_ids.bit_length())
+    return KeyShape(order, bits, max(1, -(-(order - 1) * bits // 64)))
+
+
+@dataclass(frozen=True)
+class _Remap:
+    """A table as seen through the merged dictionary."""
+
+    kernels: Kernels
+    table: CountTable
+    ids: NDArray[np.uint32]
+    shape: KeyShape
+
+    def runs(self) -> Iterator[Run]:
+        ranks = self._ranks()
+        for run in self.table.runs():
+            yield run._replace(leads=ranks[run.leads], keys=self._keys(run.keys, ranks))
+
+    def ends(self) -> Ends:
+        ranks, ends = self._ranks(), self.table.ends()
+        return Ends(ranks[ends.leads], self._keys(ends.keys, ranks), ends.counts)
+
+    def _ranks(self) -> NDArray[np.uint32]:
+        """New rank of each old one: begin mark, ids, end mark."""
+        ranks = np.zeros(len(self.table.ids) + 2, np.uint32)
+        ranks[1:-1] = np.searchsorted(self.ids, self.table.ids) + 1
+        ranks[-1] = len(self.ids) + 1
+        return ranks
+
+    def _keys(self, keys: NDArray[np.uint64], ranks: NDArray[np.uint32]) -> NDArray[np.uint64]:
+        if self.shape == self.table.shape and np.array_equal(self.ids, self.table.ids):
+            return keys
+        new = np.empty((len(keys), self.shape.words), np.uint64)
+        shape = self.table.shape
+        keys = np.ascontiguousarray(keys)
+        check(
+            self.kernels.remap_keys(keys, ranks, shape.order, shape.bits, new, self.shape.bits),
+            self.table.directory,
+        )
+        return new

@@ -1,0 +1,1 @@
+"""Models of token sequences: Kneser-Ney n-grams (neural ones are still to come)."""

@@ -1,0 +1,116 @@
+"""From a count table to a model file: grow the trie, then let contexts know their successors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icfast.errors import ArtefactError, check
+from icfast.kernels.contract import CONTEXT_FIELDS, Kernels, Trie
+from icfast.measure.spectrum import Spectra
+from icfast.measure.table import CountTable
+from icfast.models.discounts import order_discounts
+from icfast.models.model_file import ModelFileWriter
+from icfast.models.ngram import describe
+
+#: Ranges of context symbols a thread links at a time, per thread.
+_RANGES_PER_THREAD = 4
+
+#: Runs a call over each item, perhaps at once.
+ForEach = Callable[[Callable[[tuple[int, int]], None], Iterable[tuple[int, int]]], None]
+
+
+def build_model(
+    table: CountTable, path: Path, kernels: Kernels, threads: int, for_each: ForEach
+) -> None:
+    """Write the Kneser-Ney model of a table to `path`.
+
+    Raises:
+        ArtefactError: the table is damaged.
+        ResourceError: the disk has no room for the model.
+    """
+    spectra = table.spectra()
+    levels = _levels(table, spectra)
+    contexts = int(levels[-2])
+    largest = max(int(levels[-1]), table.totals.tokens)
+    word = np.uint32 if largest < 2**32 else np.uint64
+    layout: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
+        "ids": (np.uint32, (len(table.ids),)),
+        "levels": (np.int64, (table.order + 1,)),
+        "symbols": (np.uint32, (int(levels[-1]),)),
+        "counts": (word, (int(levels[-1]),)),
+        "child": (word, (contexts + 1,)),
+        "contexts": (word, (contexts + 1, len(CONTEXT_FIELDS))),
+    }
+    writer = ModelFileWriter(path, layout)
+    arrays = writer.arrays
+    arrays["ids"][:] = table.ids
+    arrays["levels"][:] = levels
+    trie = Trie(*(arrays[name] for name in Trie._fields))
+    _grow(table, trie, kernels)
+    _link_root(trie, table.totals.tokens)
+
+    def link(symbols: tuple[int, int]) -> None:
+        check(kernels.link_contexts(trie, *symbols), table.directory)
+
+    for_each(link, _symbol_ranges(trie, threads * _RANGES_PER_THREAD))
+    found = tuple(order_discounts(spectra, n) for n in range(1, table.order + 1))
+    totals = table.totals
+    writer.finish(describe(table.source, totals.tokens, totals.documents, found))
+
+
+def _levels(table: CountTable, spectra: Spectra) -> NDArray[np.int64]:
+    """levels[n] = n-grams of orders 1..n; order 1 is indexed by rank, so holds the begin mark."""
+    ranks = len(table.ids) + 1 + int(table.end_mark)
+    longer = range(2, table.order + 1)
+    sizes = [ranks, *(spectra[n].distinct + spectra.starting[n - 1].distinct for n in longer)]
+    if spectra[1].distinct != ranks - 1:
+        raise ArtefactError(
+            f"{table.directory} lists {ranks - 1} symbols and counts {spectra[1].distinct}; "
+            "it is damaged, count it again"
+        )
+    return np.append(0, np.cumsum(sizes)).astype(np.int64)
+
+
+def _grow(table: CountTable, trie: Trie, kernels: Kernels) -> None:
+    shape, ends = table.shape, table.ends()
+    path = np.zeros(2 + shape.words, np.uint64)
+    cursors = trie.levels[:-1].copy()
+    cursors[0] = 1
+    if shape.order > 1:
+        # The bare begin mark: nothing stands left of it, and each document follows it once.
+        trie.child[0] = trie.levels[1]
+        trie.contexts[1, 0] = table.totals.documents
+    for run in table.runs():
+        check(kernels.grow_trie(run, ends, shape.bits, path, cursors, trie), table.directory)
+    if not np.array_equal(cursors, trie.levels[1:]):
+        raise ArtefactError(
+            f"{table.directory} holds other n-grams than its spectra say; count it again"
+        )
+    trie.child[-1] = trie.levels[-1]
+
+
+def _link_root(trie: Trie, tokens: int) -> None:
+    """The empty context's successors are all symbols but the begin mark."""
+    symbols = slice(1, int(trie.levels[1]))
+    counts = trie.counts[symbols]
+    row = [tokens, len(counts), np.sum(counts == 1), np.sum(counts == 2)]
+    if len(trie.levels) > 2:
+        adjusted = np.diff(trie.child[: int(trie.levels[1]) + 1])[symbols]
+        row += [adjusted.sum(dtype=np.uint64), np.sum(adjusted == 1), np.sum(adjusted == 2)]
+    trie.contexts[0, : len(row)] = row
+
+
+def _symbol_ranges(trie: Trie, count: int) -> Iterator[tuple[int, int]]:
+    """Ranges of symbols below which about equally many n-grams hang."""
+    if len(trie.levels) == 2:
+        return
+    ranks = int(trie.levels[1])
+    weight = np.append(0, np.cumsum(np.diff(trie.child[: ranks + 1].astype(np.int64)) + 1))
+    marks = np.linspace(0, int(weight[-1]), count + 1)
+    edges = np.unique(np.append(np.searchsorted(weight, marks[:-1]), ranks)).tolist()
+    yield from pairwise(edges)

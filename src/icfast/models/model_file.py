@@ -1,0 +1,145 @@
+"""The model file: named arrays in one memory-mapped file, and a checksummed description.
+
+Layout, little-endian, version 1::
+
+    0       magic "ICFMODEL", u32 version, u32 zero
+    ...     arrays, each at a multiple of 64 bytes
+    footer  JSON: {"about": {...}, "arrays": {name: {dtype, shape, offset, crc32}}}
+    end     u64 footer offset, u32 footer bytes, u32 CRC-32 of the footer, magic "ICFMODEL"
+
+The end is written last, so a file cut off anywhere has none.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import mmap
+import os
+import struct
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from icfast.errors import ArtefactError, ResourceError
+from icfast.units import format_bytes
+
+_MAGIC = b"ICFMODEL"
+_VERSION = 1
+_START = struct.Struct("<8sII")
+_END = struct.Struct("<QII8s")
+_ALIGN = 64
+_CHECK_BYTES = 1 << 24
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class ModelFileWriter:
+    """A new file whose arrays are filled in place, through the page cache, not in memory."""
+
+    def __init__(self, path: Path, layout: Mapping[str, tuple[DTypeLike, tuple[int, ...]]]) -> None:
+        """Reserve room for arrays of these dtypes and shapes; they begin as zeros.
+
+        Raises:
+            ResourceError: the disk has no room.
+        """
+        self._path = path
+        self._entries: dict[str, dict[str, Any]] = {}
+        offset = _START.size
+        for name, (dtype, shape) in layout.items():
+            offset += -offset % _ALIGN
+            little = np.dtype(dtype).newbyteorder("<")
+            self._entries[name] = {"dtype": little.str, "shape": list(shape), "offset": offset}
+            offset += little.itemsize * int(np.prod(shape))
+        self._footer_offset = offset
+        # Room is taken now: a full disk must be an error here, not a crash in a mapped write.
+        with path.open("wb") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, offset)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+                    raise
+                raise ResourceError(
+                    f"the model needs {format_bytes(offset)} at {path.parent}, which has no room; "
+                    "free some space or choose another folder"
+                ) from error
+            file.write(_START.pack(_MAGIC, _VERSION, 0))
+        with path.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), offset)
+
+    @property
+    def arrays(self) -> Arrays:
+        """The arrays, writable."""
+        return {name: _view(self._map, entry) for name, entry in self._entries.items()}
+
+    def finish(self, about: Mapping[str, Any]) -> None:
+        """Write checksums and the description; the file is complete after this."""
+        for entry in self._entries.values():
+            entry["crc32"] = _crc32(_view(self._map, entry))
+        self._map.flush()
+        footer = json.dumps({"about": about, "arrays": self._entries}).encode()
+        with self._path.open("r+b") as file:
+            file.seek(self._footer_offset)
+            file.write(footer)
+            file.write(_END.pack(self._footer_offset, len(footer), zlib.crc32(footer), _MAGIC))
+
+
+def read_model_file(path: Path) -> tuple[dict[str, Any], Arrays]:
+    """(about, arrays) of a model file; arrays are read-only and mapped, each one checked.
+
+    Raises:
+        ArtefactError: not a model file, of another version, cut off or damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except ValueError:
+        raise ArtefactError(f"{path} is empty, not a model file") from None
+    except OSError as error:
+        raise ArtefactError(f"{path} can't be read as a model: {error.strerror}") from error
+    footer = _read_footer(mapped, path)
+    arrays = {}
+    for name, entry in footer["arrays"].items():
+        arrays[name] = _view(mapped, entry)
+        if _crc32(arrays[name]) != entry["crc32"]:
+            raise _damaged(path, f"the checksum of its array {name!r} is wrong")
+    return footer["about"], arrays
+
+
+def _read_footer(mapped: mmap.mmap, path: Path) -> dict[str, Any]:
+    if len(mapped) < _START.size + _END.size or mapped[:8] != _MAGIC:
+        raise ArtefactError(f"{path} is not a model file: it does not begin with {_MAGIC!r}")
+    _, version, _ = _START.unpack_from(mapped, 0)
+    if version != _VERSION:
+        raise ArtefactError(
+            f"{path} is a model file of version {version}, this icfast reads version {_VERSION}"
+        )
+    offset, size, checksum, magic = _END.unpack_from(mapped, len(mapped) - _END.size)
+    if magic != _MAGIC or offset + size + _END.size != len(mapped):
+        raise _damaged(path, "its end is missing, it was cut off")
+    footer = mapped[offset : offset + size]
+    if zlib.crc32(footer) != checksum:
+        raise _damaged(path, "the checksum of its description is wrong")
+    stored: dict[str, Any] = json.loads(footer)
+    return stored
+
+
+def _view(mapped: mmap.mmap, entry: Mapping[str, Any]) -> NDArray[Any]:
+    shape = tuple(entry["shape"])
+    count = int(np.prod(shape))
+    return np.frombuffer(mapped, entry["dtype"], count, entry["offset"]).reshape(shape)
+
+
+def _crc32(array: NDArray[Any]) -> int:
+    data, checksum = array.reshape(-1).view(np.uint8), 0
+    for begin in range(0, len(data), _CHECK_BYTES):
+        checksum = zlib.crc32(data[begin : begin + _CHECK_BYTES].data, checksum)
+    return checksum
+
+
+def _damaged(path: Path, why: str) -> ArtefactError:
+    return ArtefactError(f"{path} is damaged: {why}; fit the model again")

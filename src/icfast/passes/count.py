@@ -1,0 +1,72 @@
+"""Count tables of a corpus, and their sum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from icfast.corpus import Corpus
+from icfast.measure.blocks import pack_blocks
+from icfast.measure.runs import window_totals
+from icfast.measure.table import CountTable, Totals, merge_tables, write_table
+from icfast.passes.documents import DocumentSet, all_documents
+from icfast.passes.spectra import counting
+from icfast.passes.threads import Progress, Work, silent
+
+
+def count(
+    corpus: Corpus,
+    directory: str | Path,
+    order: int = 5,
+    *,
+    convention: str = "tokens",
+    memory: str | int | None = None,
+    threads: int | None = None,
+    backend: str = "auto",
+    progress: Progress = silent,
+) -> CountTable:
+    """Write the table of all windows of `order` tokens of a corpus.
+
+    Args:
+        directory: the table, a new folder; it appears only when whole.
+        convention: tokens (an end id is a token) or kenlm (it becomes </s>).
+        memory, threads, backend: as in :func:`icfast.spectra`.
+
+    Raises:
+        CorpusError: an id is outside the vocabulary, or a document is empty.
+        OptionError: the folder exists already, or an argument has no meaning.
+        ResourceError: memory or disk do not suffice; nothing is left behind.
+    """
+    work = Work.of(backend, threads, memory, progress)
+    return count_documents(all_documents(corpus, convention), Path(directory), order, work)
+
+
+def count_documents(documents: DocumentSet, directory: Path, order: int, work: Work) -> CountTable:
+    """Write the table of chosen documents."""
+    with counting(documents, order, work) as task:
+        symbols = task.symbols
+        totals = Totals(
+            documents.tokens,
+            len(documents),
+            tuple(window_totals(documents.lengths, order)),
+        )
+        with write_table(directory, symbols.shape) as writer:
+            spectra = task.spectra(keep=pack_blocks, take=writer.add)
+            writer.finish(
+                documents.source(order), symbols.shape, totals, symbols.ids, task.ends, spectra
+            )
+    return CountTable.load(directory)
+
+
+def merge(
+    tables: Sequence[CountTable], directory: str | Path, *, backend: str = "auto"
+) -> CountTable:
+    """Add count tables of disjoint shards: exactly the table of all their shards together.
+
+    Raises:
+        MergeError: they differ in order, tokenizer or a convention, or share a shard.
+        ArtefactError: a table is damaged.
+        OptionError: the folder exists already.
+    """
+    kernels = Work.of(backend).backend.kernels
+    return merge_tables(tables, Path(directory), kernels)

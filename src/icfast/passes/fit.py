@@ -1,0 +1,92 @@
+"""Fitting a Kneser-Ney model on a corpus or a count table."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from icfast.corpus import Corpus
+from icfast.errors import OptionError
+from icfast.files import atomic_path
+from icfast.measure.table import CountTable
+from icfast.models.build import build_model
+from icfast.models.ngram import NgramModel
+from icfast.passes.count import count_documents
+from icfast.passes.documents import DocumentSet, all_documents
+from icfast.passes.threads import Progress, Work, silent
+
+
+def fit(
+    corpus: Corpus | CountTable,
+    order: int = 5,
+    *,
+    output: str | Path | None = None,
+    convention: str = "tokens",
+    memory: str | int | None = None,
+    threads: int | None = None,
+    backend: str = "auto",
+    progress: Progress = silent,
+) -> NgramModel:
+    """Fit interpolated modified Kneser-Ney models of every order 1..order.
+
+    Args:
+        corpus: a corpus, or a count table of that order and convention.
+        order: N, for a corpus; a table has its own.
+        output: the model's file; without it the model lives in a temporary one.
+        convention: tokens or kenlm, for a corpus; a table has its own.
+        memory, threads, backend: as in :func:`icfast.spectra`. The trie is built in the mapped
+            file, not in this memory.
+
+    Raises:
+        OptionError: an argument has no meaning, or the output can't be written.
+        ResourceError: memory or disk do not suffice.
+        ArtefactError: the table is damaged.
+    """
+    work = Work.of(backend, threads, memory, progress)
+    target = None if output is None else Path(output)
+    if isinstance(corpus, CountTable):
+        return fit_table(corpus, work, target)
+    return fit_documents(all_documents(corpus, convention), order, work, target)
+
+
+def fit_documents(
+    documents: DocumentSet, order: int, work: Work, output: Path | None = None
+) -> NgramModel:
+    """Fit on chosen documents, through a temporary count table beside the output."""
+    beside = None if output is None else output.parent
+    if beside is not None and not beside.is_dir():
+        raise OptionError(f"cannot write {output}: its folder does not exist; make it first")
+    with tempfile.TemporaryDirectory(prefix=".icfast-", dir=beside) as folder:
+        table = count_documents(documents, Path(folder) / "counts", order, work)
+        return fit_table(table, work, output)
+
+
+def fit_table(table: CountTable, work: Work, output: Path | None = None) -> NgramModel:
+    """Fit on a count table."""
+    if output is not None:
+        with atomic_path(output) as temporary:
+            _build(table, temporary, work)
+        return NgramModel.load(output)
+    folder = tempfile.TemporaryDirectory(prefix="icfast-")
+    try:
+        path = Path(folder.name) / "model.icfast"
+        _build(table, path, work)
+        return NgramModel.load(path, owner=folder)
+    except BaseException:
+        folder.cleanup()
+        raise
+
+
+def _build(table: CountTable, path: Path, work: Work) -> None:
+    work.progress("fitting", 0.0)
+    with work.pool() as pool:
+
+        def for_each(
+            call: Callable[[tuple[int, int]], None], items: Iterable[tuple[int, int]]
+        ) -> None:
+            for _ in pool.map(call, items):
+                pass
+
+        build_model(table, path, work.backend.kernels, work.threads, for_each)
+    work.progress("fitting", 1.0)

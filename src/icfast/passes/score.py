@@ -1,0 +1,165 @@
+"""Scoring documents under a Kneser-Ney model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icfast.corpus import Corpus
+from icfast.errors import MergeError
+from icfast.kernels.contract import Piece, ScoreOut
+from icfast.measure.loss import DocumentScores, LossSum, whole_sum
+from icfast.models.ngram import NgramModel
+from icfast.passes.alphabet import Symbols, key_shape
+from icfast.passes.documents import DocumentSet, ShardDocuments, all_documents, check_ids
+from icfast.passes.threads import Pool, Progress, Work, silent
+
+#: Tokens one thread scores at a time; a document is never cut.
+_CHUNK_TOKENS = 1 << 16
+
+
+def score(
+    corpus: Corpus,
+    model: NgramModel,
+    *,
+    threads: int | None = None,
+    backend: str = "auto",
+    progress: Progress = silent,
+) -> DocumentScores:
+    """Loss of every document of a corpus under a model, in the model's convention.
+
+    Returns:
+        :class:`DocumentScores`; ``.total`` is their exact sum, the same for any threads.
+
+    Raises:
+        MergeError: the corpus was written by another tokenizer than the model's.
+        CorpusError: an id is outside the model's vocabulary (convention tokens).
+    """
+    work = Work.of(backend, threads, None, progress)
+    return score_documents(all_documents(corpus, model.convention), model, work)
+
+
+def score_documents(documents: DocumentSet, model: NgramModel, work: Work) -> DocumentScores:
+    """Loss of each of the chosen documents under the order-N model."""
+    scored = _score(documents, model, work, ladder=False)
+    return DocumentScores(
+        shards=tuple(part.shard.path.name for part in documents.parts),
+        shard=np.repeat(
+            np.arange(len(documents.parts), dtype=np.int32),
+            [len(part.starts) for part in documents.parts],
+        ),
+        document=np.concatenate([part.numbers for part in documents.parts]),
+        predicted_tokens=scored.predicted,
+        oov=scored.oov,
+        infinite=scored.infinite[:, 0],
+        low=scored.low[:, 0],
+        high=scored.high[:, 0],
+        text_bytes=documents.text_bytes,
+    )
+
+
+def score_ladder(documents: DocumentSet, model: NgramModel, work: Work) -> tuple[LossSum, ...]:
+    """Total loss of the chosen documents under the order-k model, for each k = 1..N."""
+    scored = _score(documents, model, work, ladder=True)
+    return tuple(
+        LossSum(
+            whole_sum(scored.low[:, k], scored.high[:, k]),
+            int(scored.predicted.sum()),
+            int(scored.oov.sum()),
+            int(scored.infinite[:, k].sum()),
+            len(documents),
+            documents.text_bytes,
+        )
+        for k in range(model.order)
+    )
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Documents [first, last) of one shard, and where their results go."""
+
+    part: ShardDocuments
+    first: int
+    last: int
+    at: int
+
+
+def _score(documents: DocumentSet, model: NgramModel, work: Work, *, ladder: bool) -> ScoreOut:
+    _refuse_strangers(documents.corpus, model)
+    symbols = Symbols(
+        model.ids,
+        _vocab_size(documents.corpus, model),
+        model.end_mark,
+        key_shape(1, len(model.ids)),
+    )
+    discounts, uniform = model.discount_table, model.uniform
+    columns = model.order if ladder else 1
+    out = _room(len(documents), columns)
+
+    def run(chunk: _Chunk) -> None:
+        part = chunk.part
+        starts, stops = part.starts[chunk.first : chunk.last], part.stops[chunk.first : chunk.last]
+        piece = Piece(part.shard.tokens, starts, stops, int(starts[0]), int(stops[-1]))
+        rows = slice(chunk.at, chunk.at + len(starts))
+        here = ScoreOut(*(array[rows] for array in out))
+        alphabet = symbols.alphabet._replace(order=model.order)
+        status = work.backend.kernels.score_ngrams(
+            symbols.view(piece), alphabet, model.trie, discounts, uniform, here
+        )
+        check_ids(status, part.shard, symbols.vocab_size)
+
+    with work.pool() as pool:
+        _run_all(pool, list(_chunks(documents)), run, work.progress)
+    return out
+
+
+def _run_all(
+    pool: Pool, chunks: list[_Chunk], run: Callable[[_Chunk], None], progress: Progress
+) -> None:
+    for done, _ in enumerate(pool.map(run, chunks), start=1):
+        progress("scoring", done / len(chunks))
+
+
+def _room(documents: int, columns: int) -> ScoreOut:
+    def zeros(*shape: int) -> NDArray[np.uint64]:
+        return np.zeros(shape, np.uint64)
+
+    return ScoreOut(
+        zeros(documents, columns),
+        zeros(documents, columns),
+        zeros(documents),
+        zeros(documents),
+        zeros(documents, columns),
+    )
+
+
+def _chunks(documents: DocumentSet) -> Iterator[_Chunk]:
+    at = 0
+    for part in documents.parts:
+        ends = np.cumsum(part.stops - part.starts)
+        first = 0
+        while first < len(ends):
+            before = int(ends[first - 1]) if first else 0
+            last = max(first + 1, int(np.searchsorted(ends, before + _CHUNK_TOKENS, "right")))
+            yield _Chunk(part, first, last, at + first)
+            first = last
+        at += len(ends)
+
+
+def _vocab_size(corpus: Corpus, model: NgramModel) -> int:
+    """Ids that may be scored: the model's vocabulary, or under kenlm any, the rest being <unk>."""
+    if model.convention == "kenlm":
+        return max(model.source.vocab_size, corpus.vocab_size)
+    return model.source.vocab_size
+
+
+def _refuse_strangers(corpus: Corpus, model: NgramModel) -> None:
+    mine, its = corpus.tokenizer, model.source.tokenizer
+    if mine is not None and its is not None and mine != its:
+        raise MergeError(
+            f"the corpus was written by tokenizer {mine!r}, the model fitted on {its!r}; "
+            "a loss between them means nothing"
+        )
