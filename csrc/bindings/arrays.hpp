@@ -93,9 +93,8 @@ auto with_word(const py::tuple& trie, Call call) {
 
 template <class Token>
 Piece<Token> piece_of(const py::tuple& piece) {
-  return {in<Token>(piece[0]),        in<std::int64_t>(piece[1]),
-          in<std::int64_t>(piece[2]), rows(piece[1]),
-          piece[3].cast<std::int64_t>(), piece[4].cast<std::int64_t>()};
+  return {in<Token>(piece[0]), in<std::int64_t>(piece[1]),    in<std::int64_t>(piece[2]),
+          rows(piece[1]),      piece[3].cast<std::int64_t>(), piece[4].cast<std::int64_t>()};
 }
 
 inline Alphabet alphabet_of(const py::tuple& alphabet) {

@@ -32,9 +32,9 @@ Result py_hash_documents(const py::tuple& piece, const py::object& hashes) {
   });
 }
 
-Result py_count_windows(const py::tuple& piece, const py::tuple& alphabet,
-                        const py::tuple& buckets, const py::object& slots,
-                        const py::object& depths, const py::object& counts) {
+Result py_count_windows(const py::tuple& piece, const py::tuple& alphabet, const py::tuple& buckets,
+                        const py::object& slots, const py::object& depths,
+                        const py::object& counts) {
   return with_token(piece, [&](auto token) {
     return with_width(buckets[1], [&](auto width) {
       const auto documents = piece_of<decltype(token)>(piece);
@@ -105,9 +105,8 @@ Result py_run_spectra(const py::tuple& run_arrays, const py::tuple& ends, int or
     const SpectraOut to{out<std::uint64_t>(spectra[0]), rows(spectra[0], 2),
                         out<std::uint64_t>(spectra[1]), out<std::int64_t>(spectra[2]),
                         rows(spectra[1], 2)};
-    return run([&] {
-      return run_spectra(windows, last, order, bits, open_path, open_sums, flush, to);
-    });
+    return run(
+        [&] { return run_spectra(windows, last, order, bits, open_path, open_sums, flush, to); });
   });
 }
 
@@ -167,10 +166,8 @@ Result py_score_ngrams(const py::tuple& piece, const py::tuple& alphabet, const 
       const auto* discount = in<double>(discounts);
       const ScoreOut to{out<std::uint64_t>(scores[0]), out<std::uint64_t>(scores[1]),
                         out<std::uint64_t>(scores[2]), out<std::uint64_t>(scores[3]),
-                        out<std::uint64_t>(scores[4]),
-                        rows(scores[0], 1) == levels.order};
-      return run(
-          [&] { return score_ngrams(documents, symbols, levels, discount, uniform, to); });
+                        out<std::uint64_t>(scores[4]), rows(scores[0], 1) == levels.order};
+      return run([&] { return score_ngrams(documents, symbols, levels, discount, uniform, to); });
     });
   });
 }

@@ -32,8 +32,8 @@ Status hash_documents(const Piece<Token>& piece, std::uint64_t* hashes) {
   return {};
 }
 
-#define ICFAST_TOKEN(T)                                                              \
-  template Status count_ids<T>(const Piece<T>&, std::uint64_t*, std::int64_t);       \
+#define ICFAST_TOKEN(T)                                                        \
+  template Status count_ids<T>(const Piece<T>&, std::uint64_t*, std::int64_t); \
   template Status hash_documents<T>(const Piece<T>&, std::uint64_t*);
 ICFAST_FOR_EACH_TOKEN(ICFAST_TOKEN)
 #undef ICFAST_TOKEN

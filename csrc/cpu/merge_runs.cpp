@@ -41,15 +41,15 @@ Status merge_runs(const Run<W>& a, const Run<W>& b, std::int64_t* out_bounds, Ke
   return {};
 }
 
-#define ICFAST_WIDTHS(W, V)                                                              \
+#define ICFAST_WIDTHS(W, V)                                                                     \
   template Status remap_keys<W, V>(const Key<W>*, std::int64_t, const std::uint32_t*, int, int, \
                                    Key<V>*, int);
-#define ICFAST_WIDTH(W) \
-  ICFAST_WIDTHS(W, 1)   \
-  ICFAST_WIDTHS(W, 2)   \
-  ICFAST_WIDTHS(W, 3)   \
-  ICFAST_WIDTHS(W, 4)                                                                   \
-  template Status merge_runs<W>(const Run<W>&, const Run<W>&, std::int64_t*, Key<W>*,   \
+#define ICFAST_WIDTH(W)                                                               \
+  ICFAST_WIDTHS(W, 1)                                                                 \
+  ICFAST_WIDTHS(W, 2)                                                                 \
+  ICFAST_WIDTHS(W, 3)                                                                 \
+  ICFAST_WIDTHS(W, 4)                                                                 \
+  template Status merge_runs<W>(const Run<W>&, const Run<W>&, std::int64_t*, Key<W>*, \
                                 std::uint64_t*);
 ICFAST_FOR_EACH_WIDTH(ICFAST_WIDTH)
 #undef ICFAST_WIDTH

@@ -102,8 +102,8 @@ Status run_spectra(const Run<W>& run, const Ends<W>& ends, int order, int bits,
   return fits ? Status{} : Status{Code::output_too_small, 0, 0};
 }
 
-#define ICFAST_WIDTH(W)                                                                          \
-  template Status run_spectra<W>(const Run<W>&, const Ends<W>&, int, int, std::uint64_t*,        \
+#define ICFAST_WIDTH(W)                                                                   \
+  template Status run_spectra<W>(const Run<W>&, const Ends<W>&, int, int, std::uint64_t*, \
                                  std::uint64_t*, bool, const SpectraOut&);
 ICFAST_FOR_EACH_WIDTH(ICFAST_WIDTH)
 #undef ICFAST_WIDTH

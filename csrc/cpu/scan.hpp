@@ -14,8 +14,7 @@ class EndCursor {
   std::uint64_t count(std::uint32_t lead, const Key<W>& key) {
     if (!placed_) place(lead, key);
     while (next_ < ends_.size && before(next_, lead, key)) ++next_;
-    const bool here =
-        next_ < ends_.size && ends_.leads[next_] == lead && ends_.keys[next_] == key;
+    const bool here = next_ < ends_.size && ends_.leads[next_] == lead && ends_.keys[next_] == key;
     return here ? ends_.counts[next_] : 0;
   }
 

@@ -175,11 +175,11 @@ Status score_ngrams(const Piece<Token>& piece, const Alphabet& alphabet, const T
   return {};
 }
 
-#define ICFAST_TOKEN_WORD(T, U)                                                            \
-  template Status score_ngrams<T, U>(const Piece<T>&, const Alphabet&, const Trie<U>&,     \
+#define ICFAST_TOKEN_WORD(T, U)                                                        \
+  template Status score_ngrams<T, U>(const Piece<T>&, const Alphabet&, const Trie<U>&, \
                                      const double*, double, const ScoreOut&);
-#define ICFAST_WORD(U)                                                        \
-  ICFAST_TOKEN_WORD(std::uint8_t, U)                                          \
+#define ICFAST_WORD(U)               \
+  ICFAST_TOKEN_WORD(std::uint8_t, U) \
   ICFAST_TOKEN_WORD(std::uint16_t, U) ICFAST_TOKEN_WORD(std::uint32_t, U)
 ICFAST_FOR_EACH_WORD(ICFAST_WORD)
 #undef ICFAST_WORD

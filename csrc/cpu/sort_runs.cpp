@@ -126,7 +126,7 @@ Status sort_runs(const std::int64_t* bounds, std::int64_t buckets, Key<W>* keys,
   return {};
 }
 
-#define ICFAST_WIDTH(W)                                                                     \
+#define ICFAST_WIDTH(W)                                                                    \
   template Status sort_runs<W>(const std::int64_t*, std::int64_t, Key<W>*, std::uint64_t*, \
                                Key<W>*, std::int64_t*);
 ICFAST_FOR_EACH_WIDTH(ICFAST_WIDTH)

@@ -22,7 +22,8 @@ Status grow_trie(const Run<W>& run, const Ends<W>& ends, int bits, std::uint64_t
       const int deepest = path.deepest();
       for (int n = shared + 1; n <= deepest; ++n) {
         const std::int64_t node = cursors[n - 1]++;
-        if (node >= trie.levels[n]) return {Code::output_too_small, n, 0};
+        if (node >= trie.levels[n])
+          return {Code::output_too_small, i, static_cast<std::uint64_t>(n)};
         trie.symbols[node] = path.oldest(n);
         // Level 1 is indexed by rank, so no rank may be without a window.
         if (n == 1 && node != lead) return {Code::rank_without_window, i, lead};
@@ -41,7 +42,6 @@ Status grow_trie(const Run<W>& run, const Ends<W>& ends, int bits, std::uint64_t
 }
 
 namespace {
-
 
 /// The n-gram hw of this order adds itself to its context h.
 template <class Word>
@@ -97,13 +97,11 @@ Status link_contexts(const Trie<Word>& trie, std::uint32_t low, std::uint32_t hi
 
 #define ICFAST_WORD(T) \
   template Status link_contexts<T>(const Trie<T>&, std::uint32_t, std::uint32_t);
-#define ICFAST_WIDTH(W)                                                                       \
-  template Status grow_trie<W, std::uint32_t>(const Run<W>&, const Ends<W>&, int,             \
-                                              std::uint64_t*, std::int64_t*,                  \
-                                              const Trie<std::uint32_t>&);                    \
-  template Status grow_trie<W, std::uint64_t>(const Run<W>&, const Ends<W>&, int,             \
-                                              std::uint64_t*, std::int64_t*,                  \
-                                              const Trie<std::uint64_t>&);
+#define ICFAST_WIDTH(W)                                                                           \
+  template Status grow_trie<W, std::uint32_t>(const Run<W>&, const Ends<W>&, int, std::uint64_t*, \
+                                              std::int64_t*, const Trie<std::uint32_t>&);         \
+  template Status grow_trie<W, std::uint64_t>(const Run<W>&, const Ends<W>&, int, std::uint64_t*, \
+                                              std::int64_t*, const Trie<std::uint64_t>&);
 ICFAST_FOR_EACH_WORD(ICFAST_WORD)
 ICFAST_FOR_EACH_WIDTH(ICFAST_WIDTH)
 #undef ICFAST_WIDTH

@@ -48,12 +48,12 @@ Status end_windows(const Piece<Token>& piece, const Alphabet& alphabet, std::uin
   return {};
 }
 
-#define ICFAST_TOKEN_WIDTH(T, W)                                                               \
-  template Status count_windows<T, W>(const Piece<T>&, const Alphabet&, const Buckets<W>&,     \
-                                      const std::int32_t*, const std::int32_t*,                \
-                                      std::uint64_t*, std::int64_t);                           \
-  template Status scatter_windows<T, W>(const Piece<T>&, const Alphabet&, const Buckets<W>&,   \
-                                        std::int64_t, std::int64_t, std::int64_t*, Key<W>*);   \
+#define ICFAST_TOKEN_WIDTH(T, W)                                                                \
+  template Status count_windows<T, W>(const Piece<T>&, const Alphabet&, const Buckets<W>&,      \
+                                      const std::int32_t*, const std::int32_t*, std::uint64_t*, \
+                                      std::int64_t);                                            \
+  template Status scatter_windows<T, W>(const Piece<T>&, const Alphabet&, const Buckets<W>&,    \
+                                        std::int64_t, std::int64_t, std::int64_t*, Key<W>*);    \
   template Status end_windows<T, W>(const Piece<T>&, const Alphabet&, std::uint32_t*, Key<W>*);
 #define ICFAST_WIDTH(W)               \
   ICFAST_TOKEN_WIDTH(std::uint8_t, W) \

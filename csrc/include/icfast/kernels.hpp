@@ -103,8 +103,8 @@ struct SpectraOut {
 };
 
 template <int W>
-Status run_spectra(const Run<W>& run, const Ends<W>& ends, int order, int bits,
-                   std::uint64_t* path, std::uint64_t* sums, bool flush, const SpectraOut& out);
+Status run_spectra(const Run<W>& run, const Ends<W>& ends, int order, int bits, std::uint64_t* path,
+                   std::uint64_t* sums, bool flush, const SpectraOut& out);
 
 /// The same windows under another alphabet: ranks[r] is the new rank of r, ascending with r.
 template <int From, int To>
@@ -118,13 +118,13 @@ Status merge_runs(const Run<W>& a, const Run<W>& b, std::int64_t* out_bounds, Ke
 
 /// What a context knows of its successors; row 0 is the empty context, row i + 1 node i.
 enum ContextField {
-  kFollowedBy,      // sum of raw counts
-  kSuccessors,      // distinct successors
-  kRawOnes,         // successors with raw count 1
-  kRawTwos,         // successors with raw count 2
-  kAdjustedTotal,   // sum of adjusted counts
-  kAdjustedOnes,    // successors with adjusted count 1
-  kAdjustedTwos,    // successors with adjusted count 2
+  kFollowedBy,     // sum of raw counts
+  kSuccessors,     // distinct successors
+  kRawOnes,        // successors with raw count 1
+  kRawTwos,        // successors with raw count 2
+  kAdjustedTotal,  // sum of adjusted counts
+  kAdjustedOnes,   // successors with adjusted count 1
+  kAdjustedTwos,   // successors with adjusted count 2
   kContextFields
 };
 
@@ -151,8 +151,8 @@ Status grow_trie(const Run<W>& run, const Ends<W>& ends, int bits, std::uint64_t
 template <class Word>
 Status link_contexts(const Trie<Word>& trie, std::uint32_t low, std::uint32_t high);
 
-/// Per document, overwritten: nats of the order-k models (k = 1..N where ladder, else N), as 2^-32 nat in 128
-/// bits; predicted symbols; those whose id the model does not know.
+/// Per document, overwritten: nats of the order-k models (k = 1..N where ladder, else N), as 2^-32
+/// nat in 128 bits; predicted symbols; those whose id the model does not know.
 struct ScoreOut {
   std::uint64_t* low;   // [documents, ladder ? N : 1]
   std::uint64_t* high;  // the same

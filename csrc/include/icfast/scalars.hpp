@@ -47,9 +47,9 @@ struct LossAccumulator {
 struct Discounted {
   const double* discount;  // D(0) = 0, D(1), D(2), D(3+)
 
-  ICFAST_HOST_DEVICE double operator()(std::uint64_t count, std::uint64_t total,
-                                       std::uint64_t ones, std::uint64_t twos,
-                                       std::uint64_t successors, double lower) const {
+  ICFAST_HOST_DEVICE double operator()(std::uint64_t count, std::uint64_t total, std::uint64_t ones,
+                                       std::uint64_t twos, std::uint64_t successors,
+                                       double lower) const {
     const double kept = static_cast<double>(count) - discount[count < 3 ? count : 3];
     const double freed = discount[1] * static_cast<double>(ones) +
                          discount[2] * static_cast<double>(twos) +

@@ -45,7 +45,13 @@ def demo(output: Path, *, tokenizer: str = "bpe", order: int = 5, work: Work) ->
     # A few test files of the library are deliberately not UTF-8.
     written = tokenize(sources, folder / "stdlib.ds", tokenizer=name, skip_bad=True)
     work.progress("tokenising", 1.0)
-    return measure(open_corpus(written.output), output, order=order, work=work)
+    return measure(
+        open_corpus(written.output),
+        output,
+        order=order,
+        skipped_texts=written.skipped_undecodable,
+        work=work,
+    )
 
 
 def _library_sources() -> list[Path]:

@@ -17,6 +17,9 @@ from icfast.passes.threads import Work
 #: Of result.json and of every --json answer.
 SCHEMA_VERSION = 1
 
+#: N where nobody says otherwise.
+DEFAULT_ORDER = 5
+
 #: Estimators of every report; ml is a fact about the file, cwj the best estimate.
 _ESTIMATORS = (
     "ml",
@@ -40,7 +43,7 @@ def entropy_result(measured: Corpus | CountTable, order: int | None, work: Work)
         skipped = 0
     else:
         documents = all_documents(measured)
-        spectra = spectra_of(documents, order or 5, work)
+        spectra = spectra_of(documents, DEFAULT_ORDER if order is None else order, work)
         source, skipped = documents.source(spectra.order), measured.skipped_documents
     return {
         "schema_version": SCHEMA_VERSION,

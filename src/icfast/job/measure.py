@@ -34,6 +34,7 @@ def measure(
     order: int = 5,
     heldout: float = 0.1,
     temperature_kelvin: float = 300.0,
+    skipped_texts: int = 0,
     work: Work,
 ) -> dict[str, Any]:
     """Measure a corpus and write manifest.json, model.icfast and result.json into a folder.
@@ -44,6 +45,7 @@ def measure(
         output: a folder, made where it is missing; results of an earlier run are replaced.
         heldout: share of documents held out, by their hash.
         temperature_kelvin: T of IC-2.
+        skipped_texts: texts left out when the corpus was tokenised, for the record.
 
     Returns:
         What result.json holds.
@@ -65,7 +67,10 @@ def measure(
     result = {
         "schema_version": SCHEMA_VERSION,
         "icfast_version": versions()["icfast"],
-        "corpus": _corpus(corpus, spectra, documents.text_bytes),
+        "corpus": {
+            **_corpus(corpus, spectra, documents.text_bytes),
+            "skipped_texts": skipped_texts,
+        },
         "convention": {
             **conventions(documents.source(order)),
             "predicted_set": "held-out documents, every token of them",
@@ -111,6 +116,7 @@ def _corpus(corpus: Corpus, spectra: Spectra, text_bytes: int | None) -> dict[st
         "cross_documents": corpus.cross_documents,
         "text_bytes": text_bytes,
         "skipped_documents": corpus.skipped_documents,
+        "skipped_files": len(corpus.skipped_files),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -47,28 +46,30 @@ def installed() -> tuple[str, ...]:
     return tuple(name for name in ORDER if isinstance(_load(name), Backend))
 
 
-def select(backend: str = "auto", say: Callable[[str], None] | None = None) -> Backend:
-    """Load a backend by name, or the first installed one for ``"auto"``.
+def select(backend: str = "auto") -> Backend:
+    """Load a backend by name, or the first installed one for ``"auto"``; its name says which.
 
     Args:
         backend: auto, core, numba or cuda.
-        say: told in one line which backend "auto" picked.
 
     Raises:
         OptionError: no such name.
         BackendError: it can't be imported; the message carries the import's own reason.
     """
     if backend == "auto":
-        names = installed()
-        if not names:
-            reasons = "; ".join(f"{name}: {_load(name)}" for name in ORDER)
-            raise BackendError(f"no backend is installed ({reasons}); {_HINTS['numba']}")
-        if say is not None:
-            say(f"backend: {names[0]}")
-        backend = names[0]
+        return _first_installed()
     if backend not in ORDER:
         raise OptionError(f"backend {backend!r} is none of auto, {', '.join(ORDER)}")
     loaded = _load(backend)
     if isinstance(loaded, ImportError):
         raise BackendError(f"backend {backend} is not here: {loaded}; {_HINTS[backend]}")
     return loaded
+
+
+def _first_installed() -> Backend:
+    # One at a time: importing numba takes a second that the core does not need.
+    for name in ORDER:
+        if isinstance(loaded := _load(name), Backend):
+            return loaded
+    reasons = "; ".join(f"{name}: {_load(name)}" for name in ORDER)
+    raise BackendError(f"no backend is installed ({reasons}); {_HINTS['numba']}")

@@ -5,7 +5,7 @@ Runs come in key order; the same (lead, key) never occurs twice in a stream.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +54,7 @@ class SpectraScan:
     """Collects the spectra of orders 1..N from runs in key order.
 
     N-grams open at the end of a run stay open for the next one, so a lead may be spread over
-    several runs. Scans of disjoint leads add up: ``Spectrum.total`` per kind and order.
+    several runs. Scans of disjoint leads add up: see :meth:`absorb`.
     """
 
     def __init__(self, kernels: Kernels, shape: KeyShape, ends: Ends) -> None:
@@ -98,10 +98,26 @@ class SpectraScan:
         )
         self.add(nothing, flush=True)
 
-    def spectra(self) -> dict[str, list[Spectrum]]:
-        """Per kind, the spectra of orders 1..N."""
-        rows = iter(zip(self._small.reshape(-1, _ROWS), self._large, strict=True))
-        return {kind: [_spectrum(*next(rows)) for _ in range(self._shape.order)] for kind in KINDS}
+    def absorb(self, other: SpectraScan) -> None:
+        """Add what a flushed scan of other leads has collected."""
+        self._small += other._small
+        for held, more in zip(self._large, other._large, strict=True):
+            held.extend(more)
+
+    def spectra(self, tokens: int, documents: int) -> Spectra:
+        """The spectra of orders 1..N, of documents with so many predicted symbols."""
+        order = self._shape.order
+        found = list(map(_spectrum, self._small.reshape(-1, _ROWS), self._large))
+        by_kind = {kind: found[i * order : (i + 1) * order] for i, kind in enumerate(KINDS)}
+        if order > 1:
+            # The bare begin mark is followed once per document.
+            by_kind["starting_followed"][0] = Spectrum.from_counts([documents])
+        return Spectra(
+            order=order,
+            tokens=tokens,
+            documents=documents,
+            **{kind: tuple(spectra) for kind, spectra in by_kind.items()},
+        )
 
 
 def _spectrum(small: NDArray[np.uint64], large: list[NDArray[np.uint64]]) -> Spectrum:
@@ -109,25 +125,6 @@ def _spectrum(small: NDArray[np.uint64], large: list[NDArray[np.uint64]]) -> Spe
     dense = Spectrum(multiplicity.astype(np.uint64), small[multiplicity])
     listed = Spectrum.from_counts(np.concatenate(large)) if large else Spectrum()
     return Spectrum.total([dense, listed])
-
-
-def total_spectra(
-    parts: Iterable[dict[str, list[Spectrum]]], order: int, tokens: int, documents: int
-) -> Spectra:
-    """Spectra of disjoint key ranges, added; the bare begin mark is put in."""
-    held = list(parts)
-    by_kind = {
-        kind: [Spectrum.total(part[kind][n] for part in held) for n in range(order)]
-        for kind in KINDS
-    }
-    if order > 1:
-        by_kind["starting_followed"][0] = Spectrum.from_counts([documents])
-    return Spectra(
-        order=order,
-        tokens=tokens,
-        documents=documents,
-        **{kind: tuple(spectra) for kind, spectra in by_kind.items()},
-    )
 
 
 def self_check(spectra: Spectra, windows: Sequence[int]) -> None:

@@ -36,7 +36,6 @@ from icfast.measure.runs import (
     merge_streams,
     self_check,
     sum_ends,
-    total_spectra,
 )
 from icfast.measure.source import Source, merged_source
 from icfast.measure.spectrum import Spectra, Spectrum
@@ -156,6 +155,10 @@ class TableWriter:
         self._folder = folder
         self._windows = windows
 
+    def begin(self, shape: KeyShape) -> None:
+        """Say how windows are packed, before the first of them."""
+        write_header(self._windows, shape)
+
     def add(self, blocks: Iterable[bytes]) -> None:
         """Append packed blocks."""
         for block in blocks:
@@ -201,8 +204,10 @@ def _as_run(ends: Ends) -> Run:
 
 
 @contextmanager
-def write_table(directory: Path, shape: KeyShape) -> Iterator[TableWriter]:
+def write_table(directory: Path) -> Iterator[TableWriter]:
     """A new table under a temporary name, renamed when the body ends well.
+
+    Entered before the work, so that what keeps it from being written is met first.
 
     Raises:
         OptionError: the folder exists already, or can't be made.
@@ -212,7 +217,6 @@ def write_table(directory: Path, shape: KeyShape) -> Iterator[TableWriter]:
         atomic_directory(directory) as folder,
         (folder / "windows.run").open("wb") as windows,
     ):
-        write_header(windows, shape)
         yield TableWriter(folder, windows)
 
 
@@ -267,12 +271,13 @@ def merge_tables(tables: Sequence[CountTable], directory: Path, kernels: Kernels
         tuple(map(sum, zip(*(table.totals.windows for table in tables), strict=True))),
     )
     scan = SpectraScan(kernels, shape, ends)
-    with write_table(directory, shape) as writer:
+    with write_table(directory) as writer:
+        writer.begin(shape)
         for run in merge_streams(kernels, [remap.runs() for remap in remaps], shape.words):
             scan.add(run)
             writer.add(pack_blocks(run))
         scan.flush()
-        spectra = total_spectra([scan.spectra()], shape.order, totals.tokens, totals.documents)
+        spectra = scan.spectra(totals.tokens, totals.documents)
         self_check(spectra, totals.windows)
         writer.finish(source, shape, totals, ids, ends, spectra)
     return CountTable.load(directory)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,6 @@ class NgramModel:
     discounts: tuple[OrderDiscounts, ...]
     ids: NDArray[np.uint32]
     trie: Trie
-    # Keeps a temporary file alive as long as the model.
-    _owner: Any = field(default=None, repr=False)
 
     @property
     def convention(self) -> str:
@@ -115,7 +113,7 @@ class NgramModel:
         return NgramModel.load(final)
 
     @classmethod
-    def load(cls, file: str | Path, owner: Any = None) -> NgramModel:
+    def load(cls, file: str | Path) -> NgramModel:
         """Map a model from its file, checking every checksum in it.
 
         Raises:
@@ -134,7 +132,6 @@ class NgramModel:
             discounts=tuple(_order_discounts(stored) for stored in about["discounts"]),
             ids=arrays["ids"],
             trie=Trie(*(arrays[name] for name in Trie._fields)),
-            _owner=owner,
         )
 
 

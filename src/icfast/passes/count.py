@@ -43,18 +43,18 @@ def count(
 
 def count_documents(documents: DocumentSet, directory: Path, order: int, work: Work) -> CountTable:
     """Write the table of chosen documents."""
-    with counting(documents, order, work) as task:
+    with write_table(directory) as writer, counting(documents, order, work) as task:
         symbols = task.symbols
         totals = Totals(
             documents.tokens,
             len(documents),
             tuple(window_totals(documents.lengths, order)),
         )
-        with write_table(directory, symbols.shape) as writer:
-            spectra = task.spectra(keep=pack_blocks, take=writer.add)
-            writer.finish(
-                documents.source(order), symbols.shape, totals, symbols.ids, task.ends, spectra
-            )
+        writer.begin(symbols.shape)
+        spectra = task.spectra(keep=pack_blocks, take=writer.add)
+        writer.finish(
+            documents.source(order), symbols.shape, totals, symbols.ids, task.ends, spectra
+        )
     return CountTable.load(directory)
 
 

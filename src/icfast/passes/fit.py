@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from icfast.corpus import Corpus
-from icfast.errors import OptionError
 from icfast.files import atomic_path
 from icfast.measure.table import CountTable
 from icfast.models.build import build_model
@@ -53,28 +56,49 @@ def fit(
 def fit_documents(
     documents: DocumentSet, order: int, work: Work, output: Path | None = None
 ) -> NgramModel:
-    """Fit on chosen documents, through a temporary count table beside the output."""
-    beside = None if output is None else output.parent
-    if beside is not None and not beside.is_dir():
-        raise OptionError(f"cannot write {output}: its folder does not exist; make it first")
-    with tempfile.TemporaryDirectory(prefix=".icfast-", dir=beside) as folder:
-        table = count_documents(documents, Path(folder) / "counts", order, work)
-        return fit_table(table, work, output)
+    """Fit on chosen documents, through a temporary count table beside the model."""
+    with _model_file(output) as new:
+        beside = new.temporary.parent
+        with tempfile.TemporaryDirectory(prefix=".icfast-", dir=beside) as folder:
+            table = count_documents(documents, Path(folder) / "counts", order, work)
+            _build(table, new.temporary, work)
+    return new.load()
 
 
 def fit_table(table: CountTable, work: Work, output: Path | None = None) -> NgramModel:
     """Fit on a count table."""
+    with _model_file(output) as new:
+        _build(table, new.temporary, work)
+    return new.load()
+
+
+@dataclass(frozen=True)
+class _NewModel:
+    """Where a model is built, and where it will be; a folder that goes when the model goes."""
+
+    temporary: Path
+    final: Path
+    folder: Path | None = None
+
+    def load(self) -> NgramModel:
+        model = NgramModel.load(self.final)
+        if self.folder is not None:
+            weakref.finalize(model, shutil.rmtree, self.folder, ignore_errors=True)
+        return model
+
+
+@contextmanager
+def _model_file(output: Path | None) -> Iterator[_NewModel]:
+    """Entered before the work, so that what keeps a model from being written is met first."""
     if output is not None:
         with atomic_path(output) as temporary:
-            _build(table, temporary, work)
-        return NgramModel.load(output)
-    folder = tempfile.TemporaryDirectory(prefix="icfast-")
+            yield _NewModel(temporary, output)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="icfast-"))
     try:
-        path = Path(folder.name) / "model.icfast"
-        _build(table, path, work)
-        return NgramModel.load(path, owner=folder)
+        yield _NewModel(folder / "model.icfast", folder / "model.icfast", folder)
     except BaseException:
-        folder.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
         raise
 
 

@@ -9,7 +9,8 @@ and the result cannot depend on the cap.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,16 @@ from icfast.errors import ResourceError
 from icfast.kernels.contract import Buckets
 from icfast.measure.runs import KeyShape
 from icfast.passes.alphabet import Symbols, lanes_of
+from icfast.passes.buffers import zeros
 from icfast.passes.documents import DocumentSet, check_ids
 from icfast.passes.threads import Pool, Work
 from icfast.units import format_bytes
 
 #: Windows sorted by one thread at a time, where memory allows: 8 MiB of one-word keys.
 _GROUP_WINDOWS = 1 << 20
+
+#: Interpreter objects, thread stacks and allocator slack of a pass.
+_OVERHEAD_BYTES = 8 << 20
 
 #: Fewest windows worth a group; below it the cap is refused.
 _LEAST_GROUP_WINDOWS = 1 << 10
@@ -53,12 +58,13 @@ def budget(documents: DocumentSet, symbols: Symbols, work: Work) -> Budget:
     tables = symbols.leads * (16 * work.threads + 2 * key_bytes + 32)
     tables += symbols.alphabet.ranks.nbytes
     ends = len(documents) * 3 * (key_bytes + 16)
-    free = work.memory_bytes - tables - ends
+    fixed = _OVERHEAD_BYTES + tables + ends
+    free = work.memory_bytes - fixed
     # A group needs its keys again as scratch, its counts, and the same waiting to be consumed.
     per_window = 3 * key_bytes + 24
     group = min(_GROUP_WINDOWS, free // (4 * work.threads * per_window))
     if group < _LEAST_GROUP_WINDOWS:
-        least = tables + ends + 4 * work.threads * per_window * _LEAST_GROUP_WINDOWS
+        least = fixed + 4 * work.threads * per_window * _LEAST_GROUP_WINDOWS
         raise ResourceError(
             f"--memory {format_bytes(work.memory_bytes)} is too little: "
             f"{len(symbols.ids)} ids and {len(documents)} documents need at least "
@@ -94,40 +100,92 @@ class Plan:
         return _added(self.counts)
 
 
-@dataclass
-class _Part:
-    """A bucket in the making: its first key as a whole number, and how many symbols it fixes."""
+@dataclass(frozen=True, eq=False)
+class _Partition:
+    """Buckets in the making, in key order.
 
-    lead: int
+    Attributes:
+        leads: u32[buckets].
+        low: u64[buckets, W], the first key of each.
+        depths: i32[buckets], how many history symbols all its windows share.
+        windows: u64[buckets].
+    """
+
+    leads: NDArray[np.uint32]
+    low: NDArray[np.uint64]
+    depths: NDArray[np.int32]
+    windows: NDArray[np.uint64]
+
+    def buckets(self, leads: int) -> Buckets:
+        """As kernels read them."""
+        first = np.searchsorted(self.leads, np.arange(leads + 1)).astype(np.uint32)
+        return Buckets(first, self.low)
+
+    def cut(self, chosen: NDArray[np.int64], pieces: list[list[_Cut]]) -> _Partition:
+        """Each chosen bucket replaced by its pieces."""
+        often = np.ones(len(self.leads), np.int64)
+        often[chosen] = [len(cuts) for cuts in pieces]
+        new = _Partition(
+            np.repeat(self.leads, often),
+            np.repeat(self.low, often, axis=0),
+            np.repeat(self.depths, often),
+            np.repeat(self.windows, often),
+        )
+        is_chosen = np.zeros(len(self.leads), np.bool_)
+        is_chosen[chosen] = True
+        rows = np.flatnonzero(np.repeat(is_chosen, often))
+        cuts = [cut for group in pieces for cut in group]
+        words = self.low.shape[1]
+        new.low[rows] = [_words(cut.low, words) for cut in cuts]
+        new.depths[rows] = [cut.depth for cut in cuts]
+        new.windows[rows] = [cut.windows for cut in cuts]
+        return new
+
+
+class _Cut(NamedTuple):
+    """A piece of a bucket; its first key as a whole number."""
+
     low: int
     depth: int
     windows: int
+
+
+def _words(key: int, words: int) -> list[int]:
+    return [key >> (64 * (words - 1 - w)) & (1 << 64) - 1 for w in range(words)]
+
+
+def _whole(words: NDArray[np.uint64]) -> int:
+    return int.from_bytes(words.astype(">u8").tobytes(), "big")
 
 
 def make_plan(
     documents: DocumentSet, symbols: Symbols, limits: Budget, work: Work, pool: Pool
 ) -> Plan:
     """Count the windows of each lead, cut what is too large, and pack passes."""
-    counter = _Counter(documents, symbols, work, pool)
-    parts = [_Part(lead, 0, 0, 0) for lead in range(symbols.leads)]
-    counts = counter.per_lane(parts)
-    _set_windows(parts, counts)
-    # A lead must fit a pass and a 32-bit offset; cutting below that would only cost readings.
+    counter = _Counter(documents, symbols, limits, work, pool)
+    leads = symbols.leads
+    partition = _Partition(
+        np.arange(leads, dtype=np.uint32),
+        np.zeros((leads, symbols.shape.words), np.uint64),
+        np.zeros(leads, np.int32),
+        np.zeros(leads, np.uint64),
+    )
+    counts = counter.per_lane(partition)
+    partition = replace(partition, windows=_added(counts))
+    # Kernels sort with 32-bit offsets.
     limit = min(_bucket_limit(limits), 2**31 - 1)
-    if any(_too_large(part, limit, symbols.shape) for part in parts):
-        parts = _refine(parts, limit, counter, symbols.shape)
-        counts = counter.per_lane(parts)
-        _set_windows(parts, counts)
-    equal = np.array([p.windows > limit for p in parts], np.bool_)
-    leads = np.array([part.lead for part in parts], np.uint32)
-    often = np.bincount(leads, minlength=symbols.leads)
+    refined = _refine(partition, limit, counter, symbols.shape)
+    if refined is not partition:
+        partition, counts = refined, counter.per_lane(refined)
+    equal = partition.windows > limit
+    often = np.bincount(partition.leads, minlength=leads)
     return Plan(
-        buckets=_buckets(parts, symbols),
-        leads=leads,
+        buckets=partition.buckets(leads),
+        leads=partition.leads,
         counts=counts,
         equal=equal,
-        split=often[leads] > 1,
-        passes=tuple(_passes(parts, equal, limits.pass_windows)),
+        split=often[partition.leads] > 1,
+        passes=tuple(_passes(partition.windows.tolist(), equal.tolist(), limits.pass_windows)),
     )
 
 
@@ -142,74 +200,54 @@ def _bucket_limit(limits: Budget) -> int:
     return max(limits.group_windows, limits.pass_windows // 16) if whole else limits.group_windows
 
 
-def _too_large(part: _Part, limit: int, shape: KeyShape) -> bool:
-    return part.windows > limit and part.depth < shape.order - 1
-
-
-def _set_windows(parts: list[_Part], counts: NDArray[np.uint64]) -> None:
-    for part, windows in zip(parts, counts.sum(axis=0).tolist(), strict=True):
-        part.windows = windows
-
-
-def _refine(parts: list[_Part], limit: int, counter: _Counter, shape: KeyShape) -> list[_Part]:
-    """Cut parts above the limit by their next symbol until none is left to cut."""
-    while large := [i for i, part in enumerate(parts) if _too_large(part, limit, shape)]:
-        by_symbol = dict(zip(large, counter.by_next_symbol(parts, large), strict=True))
-        parts = [
-            piece
-            for i, part in enumerate(parts)
-            for piece in (_cut(part, by_symbol[i], limit, shape) if i in by_symbol else [part])
+def _refine(partition: _Partition, limit: int, counter: _Counter, shape: KeyShape) -> _Partition:
+    """Cut buckets above the limit by their next symbol until none is left to cut."""
+    while True:
+        can_cut = (partition.windows > limit) & (partition.depths < shape.order - 1)
+        chosen = np.flatnonzero(can_cut)[: counter.most_chosen]
+        if not len(chosen):
+            return partition
+        pieces = [
+            list(_cuts(_whole(partition.low[b]), int(partition.depths[b]), counts, limit, shape))
+            for b, counts in zip(chosen, counter.by_next_symbol(partition, chosen), strict=True)
         ]
-    return parts
+        partition = partition.cut(chosen, pieces)
 
 
-def _cut(part: _Part, counts: NDArray[np.uint64], limit: int, shape: KeyShape) -> Iterator[_Part]:
+def _cuts(
+    low: int, depth: int, counts: NDArray[np.uint64], limit: int, shape: KeyShape
+) -> Iterator[_Cut]:
     """Neighbouring symbols together while they fit; a symbol above the limit alone, deeper."""
-    step = shape.bits * (shape.order - 2 - part.depth)
+    step = shape.bits * (shape.order - 2 - depth)
     begin, held = 0, 0
     for symbol in np.flatnonzero(counts).tolist():
         windows = int(counts[symbol])
         if held and held + windows > limit:
-            yield _Part(part.lead, part.low + (begin << step), part.depth, held)
+            yield _Cut(low + (begin << step), depth, held)
             begin, held = symbol, 0
         if windows > limit:
-            yield _Part(part.lead, part.low + (symbol << step), part.depth + 1, windows)
+            yield _Cut(low + (symbol << step), depth + 1, windows)
             begin = symbol + 1
         else:
             held += windows
     if held:
-        yield _Part(part.lead, part.low + (begin << step), part.depth, held)
+        yield _Cut(low + (begin << step), depth, held)
 
 
-def _buckets(parts: list[_Part], symbols: Symbols) -> Buckets:
-    words = symbols.shape.words
-    mask = (1 << 64) - 1
-    low = np.zeros((len(parts), words), np.uint64)
-    for row, part in zip(low, parts, strict=True):
-        if part.low:
-            row[:] = [part.low >> (64 * (words - 1 - w)) & mask for w in range(words)]
-    leads = np.array([part.lead for part in parts])
-    first = np.searchsorted(leads, np.arange(symbols.leads + 1)).astype(np.uint32)
-    return Buckets(first, low)
-
-
-def _passes(
-    parts: list[_Part], equal: NDArray[np.bool_], windows: int
-) -> Iterator[tuple[int, int]]:
+def _passes(windows: list[int], equal: list[bool], pass_windows: int) -> Iterator[tuple[int, int]]:
     """Consecutive buckets while they fit; one of equal windows needs no keys, so goes alone."""
     begin, held = 0, 0
-    for i, part in enumerate(parts):
-        alone = bool(equal[i])
-        if i > begin and (alone or held + part.windows > windows):
+    for i, (size, alone) in enumerate(zip(windows, equal, strict=True)):
+        if i > begin and (alone or held + size > pass_windows):
             yield begin, i
             begin, held = i, 0
         if alone:
             yield i, i + 1
             begin = i + 1
         else:
-            held += part.windows
-    if begin < len(parts):
-        yield begin, len(parts)
+            held += size
+    if begin < len(windows):
+        yield begin, len(windows)
 
 
 @dataclass(frozen=True)
@@ -218,32 +256,44 @@ class _Counter:
 
     documents: DocumentSet
     symbols: Symbols
+    limits: Budget
     work: Work
     pool: Pool
 
-    def per_lane(self, parts: list[_Part]) -> NDArray[np.uint64]:
-        """u64[lanes, parts] windows."""
-        slots = np.arange(len(parts), dtype=np.int32)
-        return self._count(parts, slots, np.zeros(len(parts), np.int32), 1)[:, :, 0]
+    @property
+    def _columns(self) -> int:
+        return len(self.symbols.ids) + 1
 
-    def by_next_symbol(self, parts: list[_Part], chosen: list[int]) -> NDArray[np.uint64]:
-        """u64[chosen, U + 1]: windows of those parts by the first symbol they don't fix."""
-        slots = np.full(len(parts), -1, np.int32)
+    @property
+    def most_chosen(self) -> int:
+        """Buckets whose next symbols can be counted at once, in half the room of a pass's keys."""
+        room = self.limits.pass_windows * 8 * self.symbols.shape.words
+        return max(1, room // (16 * self._columns * (self.work.threads + 1)))
+
+    def per_lane(self, partition: _Partition) -> NDArray[np.uint64]:
+        """u64[lanes, buckets] windows."""
+        slots = np.arange(len(partition.leads), dtype=np.int32)
+        depths = np.zeros(len(slots), np.int32)
+        return self._count(partition, slots, depths, 1)[:, :, 0]
+
+    def by_next_symbol(
+        self, partition: _Partition, chosen: NDArray[np.int64]
+    ) -> NDArray[np.uint64]:
+        """u64[chosen, U + 1]: windows of those buckets by the first symbol they don't share."""
+        slots = np.full(len(partition.leads), -1, np.int32)
         slots[chosen] = np.arange(len(chosen))
-        depths = np.array([parts[i].depth + 1 for i in chosen], np.int32)
-        columns = len(self.symbols.ids) + 1
-        return _added(self._count(parts, slots, depths, columns))
+        return _added(self._count(partition, slots, partition.depths[chosen] + 1, self._columns))
 
     def _count(
         self,
-        parts: list[_Part],
+        partition: _Partition,
         slots: NDArray[np.int32],
         depths: NDArray[np.int32],
         columns: int,
     ) -> NDArray[np.uint64]:
-        buckets, alphabet = _buckets(parts, self.symbols), self.symbols.alphabet
+        buckets, alphabet = partition.buckets(self.symbols.leads), self.symbols.alphabet
         lanes = lanes_of(self.documents, self.work)
-        counts = np.zeros((len(lanes), len(depths), columns), np.uint64)
+        counts = zeros((len(lanes), len(depths), columns), np.uint64)
 
         def count(lane: int) -> None:
             for piece, shard in lanes[lane]:

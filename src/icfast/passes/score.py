@@ -163,3 +163,9 @@ def _refuse_strangers(corpus: Corpus, model: NgramModel) -> None:
             f"the corpus was written by tokenizer {mine!r}, the model fitted on {its!r}; "
             "a loss between them means nothing"
         )
+    stated, fitted = corpus.given_vocab_size, model.source.vocab_size
+    if stated is not None and model.source.vocab_size_given and stated != fitted:
+        raise MergeError(
+            f"the corpus has a vocabulary of {stated}, the model one of {fitted}; "
+            "a loss between them means nothing"
+        )

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from icfast.corpus import Corpus
 from icfast.kernels.contract import Ends, Run
-from icfast.measure.runs import SpectraScan, self_check, total_spectra, window_totals
-from icfast.measure.spectrum import Spectra, Spectrum
+from icfast.measure.runs import SpectraScan, self_check, window_totals
+from icfast.measure.spectrum import Spectra
 from icfast.passes.alphabet import Symbols, list_symbols
 from icfast.passes.documents import DocumentSet, all_documents
 from icfast.passes.plan import budget, make_plan
@@ -18,7 +18,6 @@ from icfast.passes.threads import Progress, Work, silent
 from icfast.passes.windows import Group, Sorter, document_ends
 
 Kept = TypeVar("Kept")
-Parts = dict[str, list[Spectrum]]
 
 
 def spectra(
@@ -80,32 +79,28 @@ class Counting:
         keep is called in the threads and must copy what it returns.
         """
         work, shape = self.sorter.work, self.symbols.shape
-        split_leads = SpectraScan(work.backend.kernels, shape, self.ends)
+        total = SpectraScan(work.backend.kernels, shape, self.ends)
 
-        def consume(group: Group) -> tuple[Group | None, Parts, Kept]:
+        def consume(group: Group) -> tuple[Run | SpectraScan, Kept]:
             if not group.whole:
-                return group, {}, keep(group.run)
+                return group.run, keep(group.run)
             scan = SpectraScan(work.backend.kernels, shape, self.ends)
             scan.add(group.run, flush=True)
-            return None, scan.spectra(), keep(group.run)
+            return scan, keep(group.run)
 
-        parts: list[Parts] = []
-        for group, part, kept in self.sorter.map(consume):
-            # A lead in several groups has n-grams across their edges: scanned here, in order.
-            if group is not None:
-                split_leads.add(group.run)
+        for found, kept in self.sorter.map(consume):
+            if isinstance(found, SpectraScan):
+                total.absorb(found)
             else:
-                parts.append(part)
+                # A lead in several groups has n-grams across their edges: scanned here, in order.
+                total.add(found)
             take(kept)
-        split_leads.flush()
-        found = total_spectra(
-            [*parts, split_leads.spectra()],
-            shape.order,
-            self.documents.tokens,
-            len(self.documents),
-        )
-        self_check(found, window_totals(self.documents.lengths, shape.order))
-        return found
+            # The last run of a pass would keep its keys beside those of the next pass.
+            del found
+        total.flush()
+        spectra = total.spectra(self.documents.tokens, len(self.documents))
+        self_check(spectra, window_totals(self.documents.lengths, shape.order))
+        return spectra
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,10 +14,12 @@ from typing import TypeVar
 
 from icfast.errors import OptionError
 from icfast.kernels.select import Backend, select
-from icfast.units import parse_bytes
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]i?B|B|)", re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 #: Reports how far long work has come: a stage's name and a share from 0 to 1.
 Progress = Callable[[str, float], None]
@@ -24,6 +27,26 @@ Progress = Callable[[str, float], None]
 
 def silent(stage: str, share: float) -> None:
     """A Progress that says nothing."""
+
+
+def parse_bytes(size: str | int) -> int:
+    """Bytes in a size such as ``"4GiB"``, ``"250MB"`` or ``1024``.
+
+    Raises:
+        OptionError: the text is not a positive number with B, kB, KiB, MB, MiB, ... behind it.
+
+    >>> parse_bytes("256MiB"), parse_bytes("1.5GB"), parse_bytes(4096)
+    (268435456, 1500000000, 4096)
+    """
+    match = _SIZE.fullmatch(str(size).strip())
+    if match is None:
+        raise OptionError(f"size {size!r} is not a number with a unit such as 512MiB or 4GB")
+    unit = match["unit"].lower()
+    base = 1024 if "i" in unit else 1000
+    count = int(float(match["number"]) * base ** _POWERS[unit.rstrip("b").rstrip("i")])
+    if count <= 0:
+        raise OptionError(f"size {size!r} must be positive")
+    return count
 
 
 def available_memory() -> int:

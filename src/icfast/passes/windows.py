@@ -13,6 +13,7 @@ from icfast.errors import check
 from icfast.kernels.contract import Ends, Run
 from icfast.measure.runs import sum_ends
 from icfast.passes.alphabet import Symbols, lanes_of
+from icfast.passes.buffers import zeros
 from icfast.passes.documents import DocumentSet, check_ids
 from icfast.passes.plan import Budget, Plan
 from icfast.passes.threads import Pool, Work
@@ -61,27 +62,29 @@ class Sorter:
 
         The arrays of a group are reused after its pass: consume copies what it keeps.
         """
-        windows = self.plan.windows
-        done, total = 0, max(1, int(windows.sum()))
+        done = np.append(0, np.cumsum(self.plan.windows))
         for begin, end in self.plan.passes:
-            yield from self._pass(begin, end, consume)
-            done += int(windows[begin:end].sum())
-            self.work.progress("counting", done / total)
+            for last, result in self._pass(begin, end, consume):
+                self.work.progress("counting", int(done[last]) / max(1, int(done[-1])))
+                yield result
 
-    def _pass(self, begin: int, end: int, consume: Callable[[Group], Result]) -> Iterator[Result]:
+    def _pass(
+        self, begin: int, end: int, consume: Callable[[Group], Result]
+    ) -> Iterator[tuple[int, Result]]:
+        """(bucket behind the group, result) for every group of one pass."""
         if self.plan.equal[begin]:
-            yield consume(Group(self._equal_run(begin), whole=False))
+            yield end, consume(Group(self._equal_run(begin), whole=False))
             return
         bounds = np.append(0, np.cumsum(self.plan.windows[begin:end])).astype(np.int64)
-        keys = np.empty((int(bounds[-1]), self.symbols.shape.words), np.uint64)
+        keys = zeros((int(bounds[-1]), self.symbols.shape.words), np.uint64)
         self._scatter(begin, end, bounds, keys)
         groups = list(self._groups(begin, end, bounds))
 
-        def sort(group: tuple[int, int, bool]) -> Result:
+        def sort(group: tuple[int, int, bool]) -> tuple[int, Result]:
             first, last, whole = group
             leads = self.plan.leads[begin + first : begin + last]
             run = self._sorted(leads, bounds[first : last + 1], keys)
-            return consume(Group(run, whole))
+            return begin + last, consume(Group(run, whole))
 
         yield from self.pool.map(sort, groups)
 
@@ -138,8 +141,8 @@ class Sorter:
     ) -> Run:
         size = int(bounds[-1] - bounds[0])
         largest = int(np.diff(bounds).max(initial=0))
-        counts = np.empty(size, np.uint64)
-        scratch = np.empty((largest, keys.shape[1]), np.uint64)
+        counts = zeros(size, np.uint64)
+        scratch = zeros((largest, keys.shape[1]), np.uint64)
         distinct = np.zeros(len(leads), np.int64)
         check(self.work.backend.kernels.sort_runs(bounds, keys, counts, scratch, distinct))
         packed = np.append(0, np.cumsum(distinct)).astype(np.int64)

@@ -41,8 +41,11 @@ def print_entropy(result: Result, console: Console) -> None:
     ]
     if corpus.get("tokenizer"):
         parts.append(f"tokenizer {corpus['tokenizer']}")
-    if corpus.get("skipped_documents"):
-        parts.append(f"{numbers.count(corpus['skipped_documents'])} documents skipped")
+    parts += [
+        f"{numbers.count(corpus[f'skipped_{what}'])} {what} skipped"
+        for what in ("texts", "files", "documents")
+        if corpus.get(f"skipped_{what}")
+    ]
     _line(console, "Corpus", " · ".join([*parts, f"backend {result['backend']}"]))
     console.print(_orders(result["orders"]))
 
@@ -54,13 +57,13 @@ def _line(console: Console, head: str, text: str) -> None:
     console.print(Text.assemble((head, "bold"), "  ", text))
 
 
-def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
+def table(title: str | None, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
     """Build a table: the first column is a name, the others are numbers."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
+    drawn = Table(
         title=title,
         title_justify="left",
         box=box.SIMPLE_HEAD,
@@ -68,10 +71,10 @@ def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) ->
         collapse_padding=True,
     )
     for place, column in enumerate(columns):
-        table.add_column(Text(column), justify="right" if place else "left", overflow="fold")
+        drawn.add_column(Text(column), justify="right" if place else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    return table
+        drawn.add_row(*(Text(cell) for cell in row))
+    return drawn
 
 
 def _orders(orders: list[Result]) -> Table:
@@ -84,11 +87,11 @@ def _orders(orders: list[Result]) -> Table:
             numbers.coverage(row["coverage"]),
             numbers.per_token(row["block_entropy_bits"]["cwj"]),
             numbers.per_token(row["conditional_entropy_bits_per_token"]["bos_padded"]),
-            row["gate"],
+            row["gate"] or numbers.DASH,
         )
         for row in orders
     )
-    return _table("Entropy: Hₙ in bits per window, hₙ in bits per token", columns, rows)
+    return table("Entropy: Hₙ in bits per window, hₙ in bits per token", columns, rows)
 
 
 def _ladder(result: Result) -> Table:
@@ -103,7 +106,7 @@ def _ladder(result: Result) -> Table:
         for row in result["ladder"]
     )
     held = numbers.count(result["heldout"]["tokens"])
-    return _table(f"Ladder: loss on {held} held-out tokens", columns, rows)
+    return table(f"Ladder: loss on {held} held-out tokens", columns, rows)
 
 
 def _capacity(rows: list[Result]) -> Table:
@@ -119,4 +122,4 @@ def _capacity(rows: list[Result]) -> Table:
         )
         for row in rows
     )
-    return _table("IC-1 on the held-out tokens: η·N = D·(H − L)", columns, cells)
+    return table("IC-1 on the held-out tokens: η·N = D·(H − L)", columns, cells)

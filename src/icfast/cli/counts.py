@@ -1,0 +1,120 @@
+"""Commands that count: entropy, count, merge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from icfast.cli.options import (
+    DEFAULT_ORDER,
+    CorpusOptions,
+    CorpusOrTable,
+    CorpusPaths,
+    Json,
+    NewTable,
+    Order,
+    OrderOrTables,
+    WorkOptions,
+    open_table,
+)
+from icfast.cli.output import emit, exit_if_partial, print_facts, print_table, skipped
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from icfast.measure.table import CountTable
+
+
+def entropy(
+    source: CorpusOrTable,
+    options: CorpusOptions,
+    work_options: WorkOptions,
+    order: OrderOrTables = None,
+    as_json: Json = False,
+) -> None:
+    """Count spectra and estimate entropies of every order, in bits; no table is kept."""
+    from icfast.job import entropy_result
+    from icfast.report import print_entropy
+
+    table = open_table(source, options, order)
+    corpus = options.open(source) if table is None else None
+    with work_options.start() as work:
+        if corpus is not None:
+            result = entropy_result(corpus, order or DEFAULT_ORDER, work)
+        elif table is not None:
+            result = entropy_result(table, None, work)
+    emit(result, as_json, lambda console: print_entropy(result, console))
+    exit_if_partial(corpus)
+
+
+def count(
+    corpus: CorpusPaths,
+    output: NewTable,
+    options: CorpusOptions,
+    work_options: WorkOptions,
+    order: Order = DEFAULT_ORDER,
+    as_json: Json = False,
+) -> None:
+    """Write the table of all n-grams of a corpus; tables of disjoint shards can be merged."""
+    from icfast.passes.count import count_documents
+    from icfast.passes.documents import all_documents
+
+    opened = options.open(corpus)
+    with work_options.start() as work:
+        table = count_documents(all_documents(opened), output, order, work)
+    content = {**_describe(table, work.backend.name), **skipped(opened)}
+    emit(content, as_json, lambda console: _show_table(console, content))
+    exit_if_partial(opened)
+
+
+def merge(
+    tables: Annotated[list[Path], typer.Argument(metavar="TABLE", help="Folders of count tables.")],
+    output: NewTable,
+    work_options: WorkOptions,
+    as_json: Json = False,
+) -> None:
+    """Add count tables of disjoint shards: exactly the table of all the shards together."""
+    from icfast.measure.table import CountTable, merge_tables
+
+    with work_options.start() as work:
+        loaded = [CountTable.load(table) for table in tables]
+        merged = merge_tables(loaded, output, work.backend.kernels)
+    content = _describe(merged, work.backend.name)
+    emit(content, as_json, lambda console: _show_table(console, content))
+
+
+def _describe(table: CountTable, backend: str) -> dict[str, Any]:
+    spectra = table.spectra()
+    return {
+        "table": str(table.directory),
+        "order": table.order,
+        "tokens": table.totals.tokens,
+        "documents": table.totals.documents,
+        "ids": len(table.ids),
+        "windows": list(table.totals.windows),
+        "distinct": [spectra[n].distinct for n in range(1, table.order + 1)],
+        "backend": backend,
+    }
+
+
+def _show_table(console: Console, content: dict[str, Any]) -> None:
+    from icfast.report import numbers
+
+    print_facts(
+        console,
+        {
+            "Table": content["table"],
+            "Tokens": numbers.count(content["tokens"]),
+            "Documents": numbers.count(content["documents"]),
+            "Ids that occur": numbers.count(content["ids"]),
+            "Backend": content["backend"],
+        },
+    )
+    by_order = zip(content["windows"], content["distinct"], strict=True)
+    rows = [
+        (str(n), numbers.count(windows), numbers.count(distinct))
+        for n, (windows, distinct) in enumerate(by_order, start=1)
+    ]
+    print_table(console, ("order", "windows", "distinct"), rows)

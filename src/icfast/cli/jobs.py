@@ -1,0 +1,104 @@
+"""Commands that run the whole measurement: demo, measure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from icfast.cli.options import (
+    DEFAULT_ORDER,
+    CorpusOptions,
+    CorpusPaths,
+    Json,
+    Order,
+    OutputFolder,
+    WorkOptions,
+)
+from icfast.cli.output import emit, exit_if_partial, print_facts, say
+from icfast.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_PAGE = "report.html"
+
+
+def demo(
+    work_options: WorkOptions,
+    output: OutputFolder = Path("icfast-demo"),
+    tokenizer: Annotated[
+        str,
+        typer.Option(metavar="bpe|bytes", help="bpe (trained on the spot) or bytes."),
+    ] = "bpe",
+    order: Order = DEFAULT_ORDER,
+    as_json: Json = False,
+) -> None:
+    """Measure Python's own standard library: the whole job, no download."""
+    from icfast.job import demo as run_demo
+
+    with work_options.start() as work:
+        result = run_demo(output, tokenizer=tokenizer, order=order, work=work)
+    _finish(result, output, as_json)
+
+
+def measure(
+    corpus: CorpusPaths,
+    output: OutputFolder,
+    options: CorpusOptions,
+    work_options: WorkOptions,
+    order: Order = DEFAULT_ORDER,
+    heldout: Annotated[
+        float, typer.Option(help="Share of documents held out, between 0 and 1.")
+    ] = 0.1,
+    temperature_kelvin: Annotated[
+        float, typer.Option(help="Temperature of IC-2, in kelvin.")
+    ] = 300.0,
+    as_json: Json = False,
+) -> None:
+    """Measure entropy, held-out loss, IC-1 capacity and IC-2 energy; write result and report."""
+    from icfast.job import measure as run_measure
+
+    opened = options.open(corpus)
+    with work_options.start() as work:
+        result = run_measure(
+            opened,
+            output,
+            order=order,
+            heldout=heldout,
+            temperature_kelvin=temperature_kelvin,
+            work=work,
+        )
+    _finish(result, output, as_json)
+    exit_if_partial(opened)
+
+
+def _finish(result: dict[str, Any], output: Path, as_json: bool) -> None:
+    """Write the page and print the result."""
+    from icfast.report import print_result
+
+    page = _write_page(result, output)
+
+    def show(console: Console) -> None:
+        print_result(result, console)
+        print_facts(console, {"Written": str(page or output)})
+
+    emit(result, as_json, show)
+
+
+def _write_page(result: dict[str, Any], folder: Path) -> Path | None:
+    """Write the report; None, and a line on stderr, where its packages are missing."""
+    from icfast.files import atomic_path
+    from icfast.report import write_report
+
+    page = folder / _PAGE
+    try:
+        with atomic_path(page) as temporary:
+            write_report(result, temporary)
+    except MissingExtraError as error:
+        # A page of an earlier run would contradict the new result.
+        page.unlink(missing_ok=True)
+        say(f"{page} was not written: {error}")
+        return None
+    return page

@@ -1,0 +1,178 @@
+"""Every option that more than one command takes, declared once.
+
+A command takes a group of options as one parameter, such as ``corpus: CorpusOptions``; `as_command`
+spreads the fields of the group over the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from icfast.cli.output import progress_bar
+from icfast.errors import OptionError
+
+if TYPE_CHECKING:
+    from icfast.corpus import Corpus
+    from icfast.measure.table import CountTable
+    from icfast.passes.threads import Work
+
+#: Order of the longest n-grams where nobody says otherwise.
+DEFAULT_ORDER = 5
+
+_CORPUS = "Corpus options"
+_WORK = "Work options"
+
+CorpusPaths = Annotated[
+    list[Path],
+    typer.Argument(metavar="CORPUS", help="Token shards: files, folders or quoted patterns."),
+]
+CorpusOrTable = Annotated[
+    list[Path],
+    typer.Argument(metavar="CORPUS|TABLE", help="Token shards, or the folder of one count table."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Order = Annotated[int, typer.Option(min=1, help="Tokens in the longest n-grams.")]
+OrderOrTables = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help=f"Tokens in the longest n-grams; {DEFAULT_ORDER} for a corpus, a table has its own.",
+    ),
+]
+OutputFolder = Annotated[Path, typer.Option(help="Folder to write into.")]
+NewTable = Annotated[Path, typer.Option(help="Folder of the new count table; must not exist.")]
+
+
+def _corpus(metavar: str | None, text: str) -> typer.models.OptionInfo:
+    """An option of the corpus panel."""
+    info: typer.models.OptionInfo = typer.Option(
+        metavar=metavar, help=text, rich_help_panel=_CORPUS
+    )
+    return info
+
+
+EndId = Annotated[int | None, _corpus("ID", "Id that separates documents.")]
+SkipBad = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad",
+        help="Leave bad files and documents out and count them; exit code 3.",
+        rich_help_panel=_CORPUS,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class CorpusOptions:
+    """How token files are read; the keywords of `icfast.open`."""
+
+    dtype: Annotated[
+        str | None, _corpus("u1|u2|u4|i4", "Little-endian type of the ids; for headerless files.")
+    ] = None
+    vocab_size: Annotated[
+        int | None, _corpus("V", "Number of ids; else a sidecar's, else the largest id + 1.")
+    ] = None
+    eos_id: EndId = None
+    boundary: Annotated[str, _corpus("end|start", "Where that id stands in its document.")] = "end"
+    format: Annotated[
+        str | None, _corpus("NAME", "raw, llmc, datatrove or npy; else found by itself.")
+    ] = None
+    tokenizer: Annotated[
+        str | None, _corpus("NAME", "Tokenizer that wrote the ids; recorded and compared.")
+    ] = None
+    cross_documents: Annotated[
+        bool,
+        typer.Option("--cross-documents", help="One file, one document.", rich_help_panel=_CORPUS),
+    ] = False
+    skip_bad: SkipBad = False
+
+    def open(self, paths: Iterable[Path]) -> Corpus:
+        """Open a corpus with these options."""
+        from icfast.corpus import open_corpus
+
+        _refuse_tables(paths := list(paths))
+        return open_corpus(paths, **asdict(self))
+
+    @property
+    def given(self) -> list[str]:
+        """The options that were set, as they are typed."""
+        changed = [f.name for f in fields(self) if getattr(self, f.name) != f.default]
+        return ["--" + name.replace("_", "-") for name in changed]
+
+
+def _work(metavar: str, text: str) -> typer.models.OptionInfo:
+    """An option of the work panel."""
+    info: typer.models.OptionInfo = typer.Option(metavar=metavar, help=text, rich_help_panel=_WORK)
+    return info
+
+
+@dataclass(frozen=True)
+class WorkOptions:
+    """How the work is done; the result does not depend on it."""
+
+    backend: Annotated[
+        str, _work("auto|core|numba|cuda", "Kernels that run; auto takes the fastest here.")
+    ] = "auto"
+    threads: Annotated[int | None, _work("N", "Threads at most; the default is every core.")] = None
+    memory: Annotated[
+        str | None,
+        _work("SIZE", "Memory to allocate at most, such as 4GiB; the default is half of the free."),
+    ] = None
+
+    @contextmanager
+    def start(self) -> Iterator[Work]:
+        """The work these options ask for, with a progress bar while it runs."""
+        from icfast.passes.threads import Work
+
+        with progress_bar() as progress:
+            yield Work.of(self.backend, self.threads, self.memory, progress)
+
+
+def is_table(path: Path) -> bool:
+    """Whether a path is the folder of a count table."""
+    return (path / "table.json").is_file()
+
+
+def _refuse_tables(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if is_table(path):
+            raise OptionError(
+                f"{path} is a count table, not a corpus; where a table will do it stands alone "
+                "(`icfast merge` makes one of several)"
+            )
+
+
+def open_table(
+    paths: list[Path], corpus: CorpusOptions, order: int | None, convention: str | None = None
+) -> CountTable | None:
+    """The count table, where the only path is one; None where the paths are a corpus.
+
+    Raises:
+        OptionError: an option says other than the table, or only has a meaning for a corpus.
+    """
+    from icfast.measure.table import CountTable
+
+    if len(paths) != 1 or not is_table(paths[0]):
+        return None
+    if corpus.given:
+        raise OptionError(
+            f"{', '.join(corpus.given)} with a count table: {paths[0]} was counted under its own "
+            "conventions; leave it out, or name the corpus"
+        )
+    table = CountTable.load(paths[0])
+    for name, given, own in (
+        ("order", order, table.order),
+        ("convention", convention, table.source.convention),
+    ):
+        if given is not None and given != own:
+            raise OptionError(
+                f"--{name} {given}, but {paths[0]} was counted with {name} {own}; "
+                "leave the option out, or count the corpus again"
+            )
+    return table

@@ -1,0 +1,129 @@
+"""measure, demo."""
+
+from __future__ import annotations
+
+import json
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from icfast.errors import MissingExtraError
+
+Run = Callable[..., Any]
+Shards = tuple[Path, Path]
+
+RESULT_KEYS = {"schema_version", "corpus", "orders", "ladder", "code_lengths", "ic1", "ic2"}
+IC1_KEYS = {
+    "baseline",
+    "tokens",
+    "entropy_bits_per_token",
+    "loss_bits_per_token",
+    "model_bits",
+    "params",
+    "bits_saved",
+    "bits_per_param",
+    "eta",
+}
+
+
+def _no_page(*_: object) -> None:
+    raise MissingExtraError("an HTML report needs jinja2: pip install 'icfast[report]'")
+
+
+@pytest.fixture
+def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("icfast.report.write_report", _no_page)
+
+
+def test_measure(run: Run, shards: Shards, options: tuple[str, ...], tmp_path: Path) -> None:
+    pytest.importorskip("jinja2")
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "out"
+    command = ("measure", *shards, *options, "--output", out, "--order", "3", "--json")
+    answer = run(*command, "--heldout", "0.2", "--temperature-kelvin", "290")
+    assert (answer.code, answer.err) == (0, "")
+    found = answer.json
+    assert found == json.loads((out / "result.json").read_text(encoding="utf-8"))
+    assert set(found) >= RESULT_KEYS
+    assert set(found["ic1"]) == {"heldout", "training"}
+    for rows in found["ic1"].values():
+        assert all(set(row) >= IC1_KEYS for row in rows)
+    assert found["ic2"]["temperature_kelvin"] == 290
+    assert found["ic2"]["energy_joules"] > 0
+    assert all("spectrum" in row for row in found["orders"])
+    assert (out / "manifest.json").is_file()
+    assert "<html" in (out / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("no_page")
+def test_without_the_report_packages_the_result_stands(
+    run: Run, shards: Shards, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "report.html").write_text("of an earlier run")
+    answer = run("measure", *shards, *options, "--output", out, "--order", "2")
+    assert answer.code == 0
+    assert "Ladder" in answer.out
+    assert "report.html was not written" in answer.err
+    assert "icfast[report]" in answer.err
+    assert (out / "result.json").is_file()
+    assert [path.name for path in out.glob("*report*")] == []
+
+
+@pytest.mark.usefixtures("no_page")
+def test_measure_tells_what_it_skipped(run: Run, shards: Shards, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.bin"
+    empty.touch()
+    command = ("measure", *shards, empty, "--dtype", "u2", "--eos-id", "0", "--order", "1")
+    answer = run(*command, "--output", tmp_path / "out", "--skip-bad", "--json")
+    assert answer.code == 3
+    assert "1 empty files" in answer.err
+    assert answer.json["corpus"]["tokens"] == 2400
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        (("--heldout", "1.5"), 2, "fraction 1.5"),
+        (("--temperature-kelvin", "-1"), 2, "temperature_kelvin"),
+        (("--cross-documents", "--heldout", "0.000001"), 1, "--heldout"),
+    ],
+)
+def test_measure_without_meaning(
+    run: Run,
+    shards: Shards,
+    options: tuple[str, ...],
+    tmp_path: Path,
+    more: tuple[str, ...],
+    code: int,
+    message: str,
+) -> None:
+    answer = run("measure", *shards, *options, "--output", tmp_path / "out", *more)
+    assert (answer.code, answer.out) == (code, "")
+    assert message in answer.err
+
+
+@pytest.mark.usefixtures("no_page")
+def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    for number in range(30):
+        (library / f"m{number}.py").write_text(f"def f{number}(x):\n    return {number} * x\n")
+    monkeypatch.setattr(sysconfig, "get_path", lambda *_, **__: str(library))
+    out = tmp_path / "out"
+    command = ("demo", "--output", out, "--tokenizer", "bytes", "--order", "2")
+    answer = run(*command, "--json")
+    assert answer.code == 0
+    assert set(answer.json) >= RESULT_KEYS
+    assert (out / "result.json").is_file()
+    assert "IC-2" in run(*command).out
+
+
+def test_demo_without_meaning(run: Run, tmp_path: Path) -> None:
+    answer = run("demo", "--output", tmp_path / "out", "--tokenizer", "words")
+    assert (answer.code, answer.out) == (2, "")
+    assert "words" in answer.err
