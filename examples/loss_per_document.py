@@ -1,0 +1,21 @@
+"""Fit on one half of a corpus, score the other: which documents are unlike the rest?"""
+
+import tempfile
+from pathlib import Path
+
+import icfast
+from icfast.corpus import tokenize
+from icfast.laws.loss import bits_per_token
+
+here = Path(__file__).parent.parent
+
+with tempfile.TemporaryDirectory() as folder:
+    train, test = Path(folder) / "train.ds", Path(folder) / "test.ds"
+    tokenize(sorted((here / "src").rglob("*.py")), train)
+    tokenize([here / "docs", here / "examples"], test)
+    model = icfast.fit(icfast.open(train), order=5)
+    scores = icfast.score(icfast.open(test), model)
+
+print(f"{bits_per_token(scores.total):.3f} bits per byte over {scores.total.documents} documents")
+for nats, tokens in zip(scores.loss_nats, scores.predicted_tokens, strict=True):
+    print(f"{nats / tokens:8.4f} nats per byte in {tokens} bytes")
