@@ -1,127 +1,27 @@
-// Sorting inside a bucket, then equal keys to (key, count).
-//
-// Buckets of a lead token are mostly small and in cache: insertion below 32, introsort below 512,
-// LSD radix on the bytes that vary above that; a bucket larger than the L2 cache is first split by
-// its most significant varying byte.
+// Sorting inside each bucket, then equal keys to (key, count), packed from the front.
 #include <algorithm>
-#include <array>
-#include <cstring>
-#include <utility>
 
 #include "icfast/kernels.hpp"
 #include "instantiate.hpp"
+#include "sort_keys.hpp"
 
 namespace icfast {
-namespace {
-
-constexpr std::int64_t kInsertion = 32;
-constexpr std::int64_t kIntrosort = 512;
-constexpr std::int64_t kCacheBytes = 1 << 19;
-
-using Histogram = std::array<std::uint32_t, 256>;
-
-template <int W>
-unsigned byte_of(const Key<W>& key, int byte) {
-  return (key.word[W - 1 - byte / 8] >> (8 * (byte % 8))) & 0xff;
-}
-
-template <int W>
-void insertion_sort(Key<W>* keys, std::int64_t size) {
-  for (std::int64_t i = 1; i < size; ++i) {
-    const Key<W> key = keys[i];
-    std::int64_t j = i;
-    for (; j > 0 && key < keys[j - 1]; --j) keys[j] = keys[j - 1];
-    keys[j] = key;
-  }
-}
-
-/// Bits that differ between any two of the keys.
-template <int W>
-Key<W> varying_bits(const Key<W>* keys, std::int64_t size) {
-  Key<W> varying{};
-  for (std::int64_t i = 1; i < size; ++i) {
-    for (int w = 0; w < W; ++w) varying.word[w] |= keys[i].word[w] ^ keys[0].word[w];
-  }
-  return varying;
-}
-
-/// One stable pass from keys to scratch by one byte; offsets become bucket ends.
-template <int W>
-void scatter_by_byte(const Key<W>* keys, Key<W>* scratch, std::int64_t size, int byte,
-                     Histogram& offsets) {
-  offsets.fill(0);
-  for (std::int64_t i = 0; i < size; ++i) ++offsets[byte_of(keys[i], byte)];
-  std::uint32_t sum = 0;
-  for (auto& offset : offsets) sum += std::exchange(offset, sum);
-  for (std::int64_t i = 0; i < size; ++i) scratch[offsets[byte_of(keys[i], byte)]++] = keys[i];
-}
-
-template <int W>
-void radix_sort(Key<W>* keys, Key<W>* scratch, std::int64_t size, const Key<W>& varying) {
-  Key<W>* from = keys;
-  Key<W>* to = scratch;
-  Histogram offsets;
-  for (int byte = 0; byte < 8 * W; ++byte) {
-    if (byte_of(varying, byte) == 0) continue;
-    scatter_by_byte(from, to, size, byte, offsets);
-    std::swap(from, to);
-  }
-  if (from != keys) std::memcpy(keys, from, static_cast<std::size_t>(size) * sizeof(Key<W>));
-}
-
-template <int W>
-void sort_keys(Key<W>* keys, Key<W>* scratch, std::int64_t size);
-
-/// Splits by the most significant varying byte, back into place, and sorts the parts in cache.
-template <int W>
-void split_and_sort(Key<W>* keys, Key<W>* scratch, std::int64_t size, const Key<W>& varying) {
-  int byte = 8 * W - 1;
-  while (byte_of(varying, byte) == 0) --byte;
-  Histogram ends;
-  scatter_by_byte(keys, scratch, size, byte, ends);
-  std::memcpy(keys, scratch, static_cast<std::size_t>(size) * sizeof(Key<W>));
-  std::int64_t begin = 0;
-  for (const std::uint32_t end : ends) {
-    sort_keys(keys + begin, scratch, end - begin);
-    begin = end;
-  }
-}
-
-template <int W>
-void sort_keys(Key<W>* keys, Key<W>* scratch, std::int64_t size) {
-  if (size < kInsertion) return insertion_sort(keys, size);
-  if (size < kIntrosort) return std::sort(keys, keys + size);
-  const Key<W> varying = varying_bits(keys, size);
-  if (varying == Key<W>{}) return;
-  const bool in_cache = size * static_cast<std::int64_t>(sizeof(Key<W>)) <= kCacheBytes;
-  in_cache ? radix_sort(keys, scratch, size, varying)
-           : split_and_sort(keys, scratch, size, varying);
-}
-
-}  // namespace
 
 template <int W>
 Status sort_runs(const std::int64_t* bounds, std::int64_t buckets, Key<W>* keys,
                  std::uint64_t* counts, Key<W>* scratch, std::int64_t* distinct) {
   std::int64_t out = bounds[0];
   for (std::int64_t b = 0; b < buckets; ++b) {
-    const std::int64_t begin = bounds[b];
-    const std::int64_t end = bounds[b + 1];
+    const std::int64_t size = bounds[b + 1] - bounds[b];
     // Histograms hold 32-bit offsets; the planner never makes a bucket that large.
-    if (end - begin > INT32_MAX) {
-      return {Code::output_too_small, b, static_cast<std::uint64_t>(end - begin)};
+    if (size > INT32_MAX) {
+      return {Code::output_too_small, b, static_cast<std::uint64_t>(size)};
     }
-    sort_keys(keys + begin, scratch, end - begin);
-    const std::int64_t before = out;
-    for (std::int64_t i = begin; i < end;) {
-      const Key<W> key = keys[i];
-      std::int64_t j = i + 1;
-      while (j < end && keys[j] == key) ++j;
-      keys[out] = key;
-      counts[out++ - bounds[0]] = static_cast<std::uint64_t>(j - i);
-      i = j;
-    }
-    distinct[b] = out - before;
+    Key<W>* bucket = keys + bounds[b];
+    sort_keys(bucket, scratch, size);
+    distinct[b] = run_lengths(bucket, size, counts + (out - bounds[0]));
+    if (out != bounds[b]) std::copy(bucket, bucket + distinct[b], keys + out);
+    out += distinct[b];
   }
   return {};
 }

@@ -38,7 +38,7 @@ def demo(output: Path, *, tokenizer: str = "bpe", order: int = 5, work: Work) ->
     name = "bytes"
     if tokenizer == "bpe":
         work.progress("training a tokenizer", 0.0)
-        name = str(folder / "tokenizer.json")
+        name = str(folder / "python-bpe.json")
         train_bpe(_texts(sources), _VOCAB_SIZE, name)
         work.progress("training a tokenizer", 1.0)
     work.progress("tokenising", 0.0)

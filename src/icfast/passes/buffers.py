@@ -7,6 +7,7 @@ system grants them, save the page faults that otherwise cost as much as the scat
 from __future__ import annotations
 
 import mmap
+import threading
 from typing import Any
 
 import numpy as np
@@ -26,3 +27,25 @@ def zeros(shape: int | tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     if hasattr(mmap, "MADV_HUGEPAGE"):
         memory.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(memory, dtype).reshape(shape)
+
+
+class Room:
+    """One array used again and again, made anew only to grow."""
+
+    def __init__(self) -> None:
+        self._words = zeros(0, np.uint64)
+
+    def words(self, rows: int, columns: int) -> NDArray[np.uint64]:
+        """u64[rows, columns], holding anything."""
+        if rows * columns > len(self._words):
+            self._words = zeros(0, np.uint64)  # given back before the larger one is taken
+            self._words = zeros(rows * columns, np.uint64)
+        return self._words[: rows * columns].reshape(rows, columns)
+
+
+class ThreadRooms(threading.local):
+    """What each thread sorts in."""
+
+    def __init__(self) -> None:
+        self.counts = Room()
+        self.scratch = Room()

@@ -40,11 +40,13 @@ class Budget:
 
     Attributes:
         pass_windows: keys held at once.
-        group_windows: windows one thread sorts at a time; no bucket is larger.
+        group_windows: windows one thread sorts at a time, unless one bucket has more.
+        bucket_windows: the most of one bucket; larger leads are cut.
     """
 
     pass_windows: int
     group_windows: int
+    bucket_windows: int
 
 
 def budget(documents: DocumentSet, symbols: Symbols, work: Work) -> Budget:
@@ -70,8 +72,10 @@ def budget(documents: DocumentSet, symbols: Symbols, work: Work) -> Budget:
             f"{len(symbols.ids)} ids and {len(documents)} documents need at least "
             f"{format_bytes(least)}"
         )
-    keys = (free - work.threads * per_window * group) // key_bytes
-    return Budget(pass_windows=keys, group_windows=group)
+    # An eighth of the rest, where that is more, keeps hot leads whole: one sort, one scan.
+    bucket = max(group, free // (8 * work.threads * per_window))
+    keys = (free - work.threads * per_window * bucket) // key_bytes
+    return Budget(keys, group, bucket)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +177,7 @@ def make_plan(
     counts = counter.per_lane(partition)
     partition = replace(partition, windows=_added(counts))
     # Kernels sort with 32-bit offsets.
-    limit = min(_bucket_limit(limits), 2**31 - 1)
+    limit = min(limits.bucket_windows, 2**31 - 1)
     refined = _refine(partition, limit, counter, symbols.shape)
     if refined is not partition:
         partition, counts = refined, counter.per_lane(refined)
@@ -192,12 +196,6 @@ def make_plan(
 def _added(counts: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Sum over the lanes."""
     return np.asarray(counts.sum(axis=0, dtype=np.uint64))
-
-
-def _bucket_limit(limits: Budget) -> int:
-    # With room for large groups a hot lead stays whole: one sort, scanned beside the others.
-    whole = limits.group_windows == _GROUP_WINDOWS
-    return max(limits.group_windows, limits.pass_windows // 16) if whole else limits.group_windows
 
 
 def _refine(partition: _Partition, limit: int, counter: _Counter, shape: KeyShape) -> _Partition:

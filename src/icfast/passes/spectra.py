@@ -95,8 +95,6 @@ class Counting:
                 # A lead in several groups has n-grams across their edges: scanned here, in order.
                 total.add(found)
             take(kept)
-            # The last run of a pass would keep its keys beside those of the next pass.
-            del found
         total.flush()
         spectra = total.spectra(self.documents.tokens, len(self.documents))
         self_check(spectra, window_totals(self.documents.lengths, shape.order))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from icfast.errors import check
 from icfast.kernels.contract import Ends, Run
 from icfast.measure.runs import sum_ends
 from icfast.passes.alphabet import Symbols, lanes_of
-from icfast.passes.buffers import zeros
+from icfast.passes.buffers import Room, ThreadRooms
 from icfast.passes.documents import DocumentSet, check_ids
 from icfast.passes.plan import Budget, Plan
 from icfast.passes.threads import Pool, Work
@@ -56,11 +56,13 @@ class Sorter:
     limits: Budget
     work: Work
     pool: Pool
+    keys: Room = field(default_factory=Room)
+    rooms: ThreadRooms = field(default_factory=ThreadRooms)
 
     def map(self, consume: Callable[[Group], Result]) -> Iterator[Result]:
         """consume(group) for every group, called in the threads, results in key order.
 
-        The arrays of a group are reused after its pass: consume copies what it keeps.
+        The arrays of a group that is whole are used again: consume copies what it keeps.
         """
         done = np.append(0, np.cumsum(self.plan.windows))
         for begin, end in self.plan.passes:
@@ -76,7 +78,7 @@ class Sorter:
             yield end, consume(Group(self._equal_run(begin), whole=False))
             return
         bounds = np.append(0, np.cumsum(self.plan.windows[begin:end])).astype(np.int64)
-        keys = zeros((int(bounds[-1]), self.symbols.shape.words), np.uint64)
+        keys = self.keys.words(int(bounds[-1]), self.symbols.shape.words)
         self._scatter(begin, end, bounds, keys)
         groups = list(self._groups(begin, end, bounds))
 
@@ -84,7 +86,9 @@ class Sorter:
             first, last, whole = group
             leads = self.plan.leads[begin + first : begin + last]
             run = self._sorted(leads, bounds[first : last + 1], keys)
-            return begin + last, consume(Group(run, whole))
+            # The parts of a lead are scanned later, in order.
+            kept = run if whole else run._replace(keys=run.keys.copy(), counts=run.counts.copy())
+            return begin + last, consume(Group(kept, whole))
 
         yield from self.pool.map(sort, groups)
 
@@ -141,8 +145,8 @@ class Sorter:
     ) -> Run:
         size = int(bounds[-1] - bounds[0])
         largest = int(np.diff(bounds).max(initial=0))
-        counts = zeros(size, np.uint64)
-        scratch = zeros((largest, keys.shape[1]), np.uint64)
+        counts = self.rooms.counts.words(size, 1)[:, 0]
+        scratch = self.rooms.scratch.words(largest, keys.shape[1])
         distinct = np.zeros(len(leads), np.int64)
         check(self.work.backend.kernels.sort_runs(bounds, keys, counts, scratch, distinct))
         packed = np.append(0, np.cumsum(distinct)).astype(np.int64)

@@ -1,0 +1,23 @@
+// Sorting the keys of one bucket, and counting equal ones. The instruction set is chosen once.
+#pragma once
+#include <cstdint>
+
+#include "icfast/keys.hpp"
+
+namespace icfast {
+
+/// Ascending; scratch holds as many keys.
+template <int W>
+void sort_keys(Key<W>* keys, Key<W>* scratch, std::int64_t size);
+
+/// Sorted keys: distinct ones to the front, counts[i] = how often the i-th stood there; returns
+/// how many are left.
+template <int W>
+std::int64_t run_lengths(Key<W>* keys, std::int64_t size, std::uint64_t* counts);
+
+#if defined(ICFAST_AVX512)
+void sort_avx512(std::uint64_t* keys, std::uint64_t* scratch, std::int64_t size);
+std::int64_t run_lengths_avx512(std::uint64_t* keys, std::int64_t size, std::uint64_t* counts);
+#endif
+
+}  // namespace icfast
