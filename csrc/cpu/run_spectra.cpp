@@ -22,52 +22,50 @@ class Recorder {
  public:
   Recorder(const SpectraOut& out, int order) : out_(out), order_(order) {}
 
-  bool record(SpectrumKind kind, int n, std::uint64_t r) {
+  void record(SpectrumKind kind, int n, std::uint64_t r) {
     const std::int64_t row = static_cast<std::int64_t>(kind) * order_ + n - 1;
     if (r < static_cast<std::uint64_t>(out_.rows)) {
       ++out_.small[row * out_.rows + static_cast<std::int64_t>(r)];
-      return true;
+    } else if (out_.large_lengths[row] < out_.capacity) {
+      out_.large[row * out_.capacity + out_.large_lengths[row]++] = r;
+    } else {
+      fits_ = false;
     }
-    if (out_.large_lengths[row] == out_.capacity) return false;
-    out_.large[row * out_.capacity + out_.large_lengths[row]++] = r;
-    return true;
   }
+
+  bool fits() const { return fits_; }
 
  private:
   const SpectraOut& out_;
   int order_;
+  bool fits_ = true;
 };
 
 template <int W>
-bool close_one(const Path<W>& path, const OpenSums& open, Recorder& recorder, int n, int order) {
+void close_one(const Path<W>& path, const OpenSums& open, Recorder& recorder, int n, int order) {
   const std::uint64_t followed = open.count[n] - open.ends[n];
-  bool fits = true;
   if (path.complete(n)) {
-    fits &= recorder.record(kComplete, n, open.count[n]);
-    if (n < order) {
-      fits &= recorder.record(kLeftNeighbours, n, open.neighbours[n]);
-      if (followed != 0) fits &= recorder.record(kFollowed, n, followed);
-    }
+    recorder.record(kComplete, n, open.count[n]);
+    if (n == order) return;
+    recorder.record(kLeftNeighbours, n, open.neighbours[n]);
+    if (followed != 0) recorder.record(kFollowed, n, followed);
   } else if (path.starting(n)) {
-    fits &= recorder.record(kStarting, n, open.count[n]);
-    if (n < order && followed != 0) fits &= recorder.record(kStartingFollowed, n, followed);
+    recorder.record(kStarting, n, open.count[n]);
+    if (n < order && followed != 0) recorder.record(kStartingFollowed, n, followed);
   }
-  return fits;
 }
 
 /// Closes orders N..down_to, each adding its sums to the next shorter n-gram.
 template <int W>
-bool close(const Path<W>& path, const OpenSums& open, Recorder& recorder, int order, int down_to) {
-  bool fits = true;
+void close(const Path<W>& path, const OpenSums& open, Recorder& recorder, int order, int down_to) {
   for (int n = order; n >= down_to; --n) {
-    fits &= close_one(path, open, recorder, n, order);
+    close_one(path, open, recorder, n, order);
     if (n > 1) {
       open.count[n - 1] += open.count[n];
       open.ends[n - 1] += open.ends[n];
     }
     open.count[n] = open.ends[n] = open.neighbours[n] = 0;
   }
-  return fits;
 }
 
 }  // namespace
@@ -81,14 +79,13 @@ Status run_spectra(const Run<W>& run, const Ends<W>& ends, int order, int bits,
   EndCursor<W> cursor(ends);
   const OpenSums open(sums, order);
   Recorder recorder(out, order);
-  bool fits = true;
   for (std::int64_t b = 0; b < run.buckets; ++b) {
     const std::uint32_t lead = run.leads[b];
     for (std::int64_t i = run.bounds[b]; i < run.bounds[b + 1]; ++i) {
       const Key<W>& key = run.keys[i];
       const int shared = path.shared_orders(lead, key);
       if (shared < 0) return {Code::not_sorted, i, lead};
-      if (!path.empty()) fits &= close(path, open, recorder, order, shared + 1);
+      if (!path.empty()) close(path, open, recorder, order, shared + 1);
       path.move_to(lead, key);
       for (int n = shared == 0 ? 1 : shared; n < order; ++n) ++open.neighbours[n];
       open.count[order] += run.counts[i];
@@ -96,10 +93,10 @@ Status run_spectra(const Run<W>& run, const Ends<W>& ends, int order, int bits,
     }
   }
   if (flush && !path.empty()) {
-    fits &= close(path, open, recorder, order, 1);
+    close(path, open, recorder, order, 1);
     path.clear();
   }
-  return fits ? Status{} : Status{Code::output_too_small, 0, 0};
+  return recorder.fits() ? Status{} : Status{Code::output_too_small, 0, 0};
 }
 
 #define ICFAST_WIDTH(W)                                                                   \

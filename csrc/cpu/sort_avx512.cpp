@@ -22,7 +22,6 @@ constexpr std::int64_t kNetwork = 128;  // largest size sorted in registers
 constexpr int kSample = 32;
 constexpr int kMostLevels = 64;  // below them pivots were bad throughout: leave it to introsort
 
-
 /// Lanes of vector i that hold one of `size` keys.
 __mmask8 valid_lanes(std::int64_t size, std::int64_t i) {
   const std::int64_t left = size - kLanes * i;

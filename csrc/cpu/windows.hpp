@@ -35,6 +35,7 @@ Status for_each_window(const Piece<Token>& piece, const Alphabet& alphabet,
 /// The bucket of a window; most leads have a single one.
 template <int W>
 std::int64_t bucket_of(const Buckets<W>& buckets, std::uint32_t lead, const Key<W>& key) {
+  if (buckets.by_lead) return lead;
   std::int64_t low = buckets.first[lead];
   std::int64_t high = buckets.first[lead + 1];
   while (high - low > 1) {

@@ -36,6 +36,7 @@ template <int W>
 struct Buckets {
   const std::uint32_t* first;
   const Key<W>* low;
+  bool by_lead;  // no lead is cut: bucket b is lead b
 };
 
 /// Sorted distinct windows: bucket b is leads[b] with entries bounds[b]..bounds[b + 1].

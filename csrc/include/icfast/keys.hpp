@@ -24,7 +24,11 @@ struct Key {
 template <int W>
 class KeyShape {
  public:
-  KeyShape(int order, int bits) : order_(order), bits_(bits) {
+  KeyShape(int order, int bits)
+      : order_(order),
+        bits_(bits),
+        newest_(order > 1 ? bits * (order - 2) : 0),
+        oldest_mask_(order > 1 ? (std::uint64_t{1} << bits) - 1 : 0) {
     for (int bit = 0; bit < 64 * W; ++bit) {
       const int shared = order - 2 - bit / bits;
       shared_[bit] = static_cast<std::int8_t>(shared > 0 ? shared : 0);
@@ -38,7 +42,11 @@ class KeyShape {
       key.word[i] = (key.word[i] >> bits_) | (key.word[i - 1] << (64 - bits_));
     }
     key.word[0] >>= bits_;
-    place(key, symbol, bits_ * (order_ - 2));
+    if constexpr (W == 1) {
+      key.word[0] |= symbol << newest_;
+    } else {
+      place(key, symbol, newest_);
+    }
   }
 
   /// w[t-i], for i = 1..N-1.
@@ -67,6 +75,7 @@ class KeyShape {
   /// How many history symbols are tokens; the rest are begin marks.
   int history_length(const Key<W>& key) const {
     int length = order_ - 1;
+    if ((key.word[W - 1] & oldest_mask_) != 0) return length;
     while (length > 0 && symbol(key, length) == 0) --length;
     return length;
   }
@@ -83,6 +92,8 @@ class KeyShape {
 
   int order_;
   int bits_;
+  int newest_;                 // where w[t-1] lies
+  std::uint64_t oldest_mask_;  // where w[t-N+1] lies, in the last word
   std::int8_t shared_[64 * W];
 };
 

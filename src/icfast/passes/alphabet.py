@@ -32,12 +32,15 @@ class Symbols:
     Attributes:
         ids: u32[U], the ids that occur, ascending.
         shape: how windows over this alphabet are packed.
+        lane_counts: u64[lanes, U], how often each id stands in each lane; None where ids are
+            sparse, which are listed without counting.
     """
 
     ids: NDArray[np.uint32]
     vocab_size: int
     end_mark: bool
     shape: KeyShape
+    lane_counts: NDArray[np.uint64] | None = None
 
     def __post_init__(self) -> None:
         if is_sparse(self.vocab_size):
@@ -120,21 +123,23 @@ def list_symbols(documents: DocumentSet, order: int, work: Work, pool: Pool) -> 
         CorpusError: an id is outside the vocabulary.
     """
     vocab_size = documents.corpus.vocab_size
-    sparse = is_sparse(vocab_size)
+    lanes = lanes_of(documents, work)
+    counts = None
+    if is_sparse(vocab_size):
+        used = list(pool.map(lambda lane: _unique_ids(lane, vocab_size), lanes))
+        ids = np.unique(np.concatenate(used)).astype(np.uint32)
+    else:
+        rows = list(pool.map(lambda lane: _count_ids(lane, vocab_size, work), lanes))
+        ids = np.flatnonzero(np.any(rows, axis=0)).astype(np.uint32)
+        counts = np.array([row[ids] for row in rows])
+    return Symbols(ids, vocab_size, documents.end_mark, key_shape(order, len(ids)), counts)
 
-    def listed(lane: list[Located]) -> NDArray[np.uint32]:
-        return _unique_ids(lane, vocab_size) if sparse else _counted_ids(lane, vocab_size, work)
 
-    used = list(pool.map(listed, lanes_of(documents, work)))
-    ids = np.unique(np.concatenate(used)).astype(np.uint32)
-    return Symbols(ids, vocab_size, documents.end_mark, key_shape(order, len(ids)))
-
-
-def _counted_ids(lane: list[Located], vocab_size: int, work: Work) -> NDArray[np.uint32]:
+def _count_ids(lane: list[Located], vocab_size: int, work: Work) -> NDArray[np.uint64]:
     counts = np.zeros(vocab_size, np.uint64)
     for piece, shard in lane:
         check_ids(work.backend.kernels.count_ids(piece, counts), shard, vocab_size)
-    return np.flatnonzero(counts).astype(np.uint32)
+    return counts
 
 
 def _unique_ids(lane: list[Located], vocab_size: int) -> NDArray[np.uint32]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import ResourceError
-from icfast.kernels.contract import Buckets
+from icfast.kernels.contract import Buckets, Piece
 from icfast.measure.runs import KeyShape
 from icfast.passes.alphabet import Symbols, lanes_of
 from icfast.passes.buffers import zeros
@@ -174,7 +174,9 @@ def make_plan(
         np.zeros(leads, np.int32),
         np.zeros(leads, np.uint64),
     )
-    counts = counter.per_lane(partition)
+    counts = counter.per_lead()
+    if counts is None:
+        counts = counter.per_lane(partition)
     partition = replace(partition, windows=_added(counts))
     # Kernels sort with 32-bit offsets.
     limit = min(limits.bucket_windows, 2**31 - 1)
@@ -248,6 +250,11 @@ def _passes(windows: list[int], equal: list[bool], pass_windows: int) -> Iterato
         yield begin, len(windows)
 
 
+def _ended(piece: Piece) -> int:
+    """Documents whose last token the piece holds."""
+    return int(np.count_nonzero(piece.stops <= piece.end))
+
+
 @dataclass(frozen=True)
 class _Counter:
     """Counts windows by bucket, one reading of the corpus a call."""
@@ -267,6 +274,21 @@ class _Counter:
         """Buckets whose next symbols can be counted at once, in half the room of a pass's keys."""
         room = self.limits.pass_windows * 8 * self.symbols.shape.words
         return max(1, room // (16 * self._columns * (self.work.threads + 1)))
+
+    def per_lead(self) -> NDArray[np.uint64] | None:
+        """As `per_lane` of whole leads, from the counts of ids, where these were kept.
+
+        A window ends at every token, so a lead has as many as its id; and one at every end mark.
+        """
+        of_ids = self.symbols.lane_counts
+        if of_ids is None:
+            return None
+        counts = np.zeros((len(of_ids), self.symbols.leads), np.uint64)
+        counts[:, 1 : of_ids.shape[1] + 1] = of_ids
+        if self.symbols.end_mark:
+            lanes = lanes_of(self.documents, self.work)
+            counts[:, -1] = [sum(_ended(piece) for piece, _ in lane) for lane in lanes]
+        return counts
 
     def per_lane(self, partition: _Partition) -> NDArray[np.uint64]:
         """u64[lanes, buckets] windows."""
