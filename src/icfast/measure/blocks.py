@@ -44,24 +44,32 @@ def write_header(file: BinaryIO, shape: KeyShape) -> None:
     file.write(header + struct.pack("<I", zlib.crc32(header)))
 
 
-def pack_blocks(run: Run) -> list[bytes]:
+def pack_blocks(run: Run) -> list[memoryview]:
     """A run as the blocks of a file; independent of the blocks around it, so made in any thread."""
     return [_pack(part) for part in split_run(run, _BLOCK_ENTRIES)]
 
 
-def _pack(run: Run) -> bytes:
-    width = _count_width(int(run.counts.max()))
-    parts = [
-        np.diff(run.bounds).astype("<u8").tobytes(),
-        run.keys.astype("<u8", copy=False).tobytes(),
-        run.leads.astype("<u4", copy=False).tobytes(),
-        run.counts.astype(f"<u{width}").tobytes(),
-    ]
-    payload = b"".join(parts)
-    payload += bytes(-len(payload) % 8)
-    fields = (_MARK, len(run.leads), len(run.counts), width)
-    checksum = zlib.crc32(payload, zlib.crc32(_BLOCK.pack(*fields, 0, len(payload))))
-    return _BLOCK.pack(*fields, checksum, len(payload)) + payload
+def _pack(run: Run) -> memoryview:
+    """One block, written in place: the only copy made of the run."""
+    entries, words = run.keys.shape
+    leads, width = len(run.leads), _count_width(int(run.counts.max()))
+    size = _payload_bytes(leads, entries, words, width)
+    block = np.zeros(_BLOCK.size + size, np.uint8)
+    columns: tuple[NDArray[Any], ...] = (np.diff(run.bounds), run.keys, run.leads, run.counts)
+    offset = _BLOCK.size
+    for column, dtype in zip(columns, ("<u8", "<u8", "<u4", f"<u{width}"), strict=True):
+        end = offset + column.size * np.dtype(dtype).itemsize
+        block[offset:end].view(dtype)[:] = column.reshape(-1)
+        offset = end
+    fields = (_MARK, leads, entries, width)
+    _BLOCK.pack_into(block.data, 0, *fields, 0, size)
+    _BLOCK.pack_into(block.data, 0, *fields, zlib.crc32(block.data), size)
+    return block.data
+
+
+def _payload_bytes(leads: int, entries: int, words: int, width: int) -> int:
+    size = 8 * leads + 8 * words * entries + 4 * leads + width * entries
+    return size + -size % 8
 
 
 def _count_width(largest: int) -> int:
@@ -74,15 +82,17 @@ def read_runs(path: Path, shape: KeyShape) -> Iterator[Run]:
     Raises:
         ArtefactError: a block is damaged, cut off, or of another shape.
     """
-    with path.open("rb") as file:
-        try:
+    try:
+        with path.open("rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError:
-            raise _damaged(path, 0, "it is empty") from None
-        offset = _check_header(mapped, path, shape)
-        while offset < len(mapped):
-            run, offset = _unpack(mapped, offset, path, shape.words)
-            yield run
+    except ValueError:
+        raise _damaged(path, 0, "it is empty") from None
+    except FileNotFoundError:
+        raise _damaged(path, 0, "it is missing") from None
+    offset = _check_header(mapped, path, shape)
+    while offset < len(mapped):
+        run, offset = _unpack(mapped, offset, path, shape.words)
+        yield run
 
 
 def _check_header(mapped: mmap.mmap, path: Path, shape: KeyShape) -> int:
@@ -106,8 +116,8 @@ def _unpack(mapped: mmap.mmap, offset: int, path: Path, words: int) -> tuple[Run
     if begin > len(mapped):
         raise _damaged(path, offset, "a block is cut off")
     mark, leads, entries, width, checksum, size = _BLOCK.unpack_from(mapped, offset)
-    wanted = 8 * leads + 8 * words * entries + 4 * leads + width * entries
-    if mark != _MARK or width not in (1, 2, 4, 8) or size != wanted + -wanted % 8:
+    sound = mark == _MARK and width in (1, 2, 4, 8)
+    if not sound or size != _payload_bytes(leads, entries, words, width):
         raise _damaged(path, offset, "a block's header makes no sense")
     if begin + size > len(mapped):
         raise _damaged(path, offset, "a block is cut off")

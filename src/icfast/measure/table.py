@@ -3,7 +3,7 @@
 ::
 
     TABLE/table.json    what it is: format version, source (conventions, shards and their digests),
-                        key shape, totals, files with their SHA-256
+                        key shape, totals, SHA-256 of the small files
     TABLE/ids.npy       u32[U], the ids that occur, ascending: rank r stands for ids[r - 1]
     TABLE/ends.run      windows that end a document, as blocks
     TABLE/windows.run   all windows of N symbols, as blocks in key order (see blocks.py)
@@ -15,6 +15,7 @@ A table is written under a temporary name and renamed when whole.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,7 +43,8 @@ from icfast.measure.spectrum import Spectra, Spectrum
 
 _FORMAT = "icfast-count-table"
 _VERSION = 1
-_FILES = ("ids.npy", "ends.run", "windows.run", "spectra.npz")
+#: Small files, checked whole when a table is opened; windows.run is checked block by block.
+_CHECKED_WHOLE = ("ids.npy", "ends.run", "spectra.npz")
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,11 @@ class CountTable:
         """
         folder = Path(directory)
         stored = _manifest(folder)
+        for name in _CHECKED_WHOLE:
+            if _sha256(folder / name) != stored["files"].get(name):
+                raise ArtefactError(f"{folder / name} is damaged (checksum); count it again")
+        if not (folder / "windows.run").is_file():
+            raise _missing(folder / "windows.run")
         try:
             table = cls(
                 folder,
@@ -100,9 +107,6 @@ class CountTable:
             )
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise ArtefactError(f"{folder} is damaged: {error}; count it again") from error
-        for name, digest in stored["files"].items():
-            if name != "windows.run" and _sha256(folder / name) != digest:
-                raise ArtefactError(f"{folder / name} is damaged (checksum); count it again")
         return table
 
     def ends(self) -> Ends:
@@ -132,7 +136,10 @@ class CountTable:
     def spectra(self) -> Spectra:
         """The spectra of orders 1..N, as they were counted."""
         try:
-            with np.load(self.directory / "spectra.npz", allow_pickle=False) as stored:
+            with (
+                (self.directory / "spectra.npz").open("rb") as file,
+                np.load(file, allow_pickle=False) as stored,
+            ):
                 by_kind = {
                     kind: tuple(
                         Spectrum(stored[f"{kind}_{n}_multiplicity"], stored[f"{kind}_{n}_types"])
@@ -140,7 +147,7 @@ class CountTable:
                     )
                     for kind in KINDS
                 }
-        except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
             raise ArtefactError(
                 f"{self.directory / 'spectra.npz'} is damaged: {error}; count it again"
             ) from error
@@ -159,7 +166,7 @@ class TableWriter:
         """Say how windows are packed, before the first of them."""
         write_header(self._windows, shape)
 
-    def add(self, blocks: Iterable[bytes]) -> None:
+    def add(self, blocks: Iterable[memoryview]) -> None:
         """Append packed blocks."""
         for block in blocks:
             self._windows.write(block)
@@ -176,7 +183,7 @@ class TableWriter:
         """Write what stands beside the windows, the manifest last."""
         folder = self._folder
         self._windows.flush()
-        np.save(folder / "ids.npy", ids.astype("<u4", copy=False), allow_pickle=False)
+        _save(folder / "ids.npy", ids.astype("<u4", copy=False))
         with (folder / "ends.run").open("wb") as file:
             write_header(file, shape)
             for block in pack_blocks(_as_run(ends)) if len(ends.leads) else []:
@@ -193,9 +200,16 @@ class TableWriter:
             "source": source.as_json(),
             "shape": asdict(shape),
             "totals": asdict(totals),
-            "files": {name: _sha256(folder / name) for name in _FILES},
+            "files": {name: _sha256(folder / name) for name in _CHECKED_WHOLE},
         }
         write_json(folder / "table.json", {**body, "checksum": _checksum(body)})
+
+
+def _save(path: Path, array: NDArray[np.uint32]) -> None:
+    # np.save to a file of its own loses the errno of a full disk.
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    path.write_bytes(content.getvalue())
 
 
 def _as_run(ends: Ends) -> Run:
@@ -247,8 +261,15 @@ def _checksum(body: dict[str, Any]) -> str:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise _missing(path) from None
+
+
+def _missing(path: Path) -> ArtefactError:
+    return ArtefactError(f"{path} is missing; the table is incomplete, count it again")
 
 
 def merge_tables(tables: Sequence[CountTable], directory: Path, kernels: Kernels) -> CountTable:

@@ -66,6 +66,8 @@ class Symbols:
         """The piece as the alphabet's table reads it."""
         if not is_sparse(self.vocab_size) or not len(piece.starts):
             return piece
+        if not len(self.ids):  # nothing but end marks to count
+            return piece._replace(tokens=np.zeros(piece.end, np.uint32))
         history = piece.begin - (self.shape.order - 1)
         low = max(int(min(piece.starts[0], piece.begin)), history, 0)
         tokens = np.asarray(piece.tokens[low : piece.end])

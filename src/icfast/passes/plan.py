@@ -62,19 +62,20 @@ def budget(documents: DocumentSet, symbols: Symbols, work: Work) -> Budget:
     ends = len(documents) * 3 * (key_bytes + 16)
     fixed = _OVERHEAD_BYTES + tables + ends
     free = work.memory_bytes - fixed
-    # A group needs its keys again as scratch, its counts, and the same waiting to be consumed.
-    per_window = 3 * key_bytes + 24
-    group = min(_GROUP_WINDOWS, free // (4 * work.threads * per_window))
+    # A thread sorts with its keys again as scratch, and counts. What it leaves (packed blocks, and
+    # for parts of a lead the run itself) waits for the thread that consumes, one more than threads.
+    per_window = work.threads * (key_bytes + 8) + (work.threads + 2) * 2 * (key_bytes + 8)
+    group = min(_GROUP_WINDOWS, free // (4 * per_window))
     if group < _LEAST_GROUP_WINDOWS:
-        least = fixed + 4 * work.threads * per_window * _LEAST_GROUP_WINDOWS
+        least = fixed + 4 * per_window * _LEAST_GROUP_WINDOWS
         raise ResourceError(
             f"--memory {format_bytes(work.memory_bytes)} is too little: "
             f"{len(symbols.ids)} ids and {len(documents)} documents need at least "
             f"{format_bytes(least)}"
         )
     # An eighth of the rest, where that is more, keeps hot leads whole: one sort, one scan.
-    bucket = max(group, free // (8 * work.threads * per_window))
-    keys = (free - work.threads * per_window * bucket) // key_bytes
+    bucket = max(group, free // (8 * per_window))
+    keys = (free - per_window * bucket) // key_bytes
     return Budget(keys, group, bucket)
 
 

@@ -118,12 +118,12 @@ class Pool:
     threads: int
 
     def map(self, call: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """call(item) for each item, in order; at most twice as many results wait as there are
-        threads, so memory stays bounded."""
+        """call(item) for each item, in order; one more is begun than there are threads, so that
+        results waiting for their turn stay few."""
         waiting: deque[Future[Result]] = deque()
         for item in items:
             waiting.append(self.executor.submit(call, item))
-            if len(waiting) >= 2 * self.threads:
+            if len(waiting) > self.threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -1,0 +1,60 @@
+"""What every test of a kernel or a pass shares: the backends it runs on.
+
+ICFAST_TEST_BACKENDS=numba (or a comma-separated list) runs only those; a backend that is named but
+missing fails, it is not skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from icfast.kernels.contract import Kernels
+from icfast.kernels.select import installed, select
+
+RESTRICTION = "ICFAST_TEST_BACKENDS"
+
+
+def backends_under_test() -> tuple[str, ...]:
+    named = os.environ.get(RESTRICTION)
+    if named:
+        return tuple(name.strip() for name in named.split(","))
+    return tuple(name for name in installed() if name != "cuda")
+
+
+@pytest.fixture(params=backends_under_test(), scope="session")
+def backend(request: pytest.FixtureRequest) -> str:
+    """The name of a CPU backend; a test that asks for it runs once on each."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def kernels(backend: str) -> Kernels:
+    """The kernels of that backend."""
+    chosen = select(backend)
+    assert chosen.name == backend
+    return chosen.kernels
+
+
+# Real corpora and figures of others, for the tests marked corpora and kenlm ------------------
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real corpora and oracles: $ICFAST_SHARED, or ../shared of the repository."""
+    folder = Path(os.environ.get("ICFAST_SHARED", Path(__file__).parents[2] / "shared"))
+    if not (folder / "corpora" / "unpack").exists():
+        pytest.skip(f"no real corpora in {folder}; ICFAST_SHARED names their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def corpora(shared: Path) -> Path:
+    """The folder with the unpacked corpora."""
+    run = subprocess.run(
+        [shared / "corpora" / "unpack"], capture_output=True, text=True, check=True
+    )
+    return Path(run.stdout.strip())

@@ -1,0 +1,107 @@
+"""run_spectra against naive counts, and the carry from one run to the next."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from tests.kernels.definitions import (
+    SHAPES,
+    Shape,
+    ends_of,
+    lay,
+    naive_spectra,
+    parts_of,
+    run_of,
+    shape_id,
+    some_documents,
+)
+
+from icfast.kernels.contract import KINDS, Run, SpectraOut
+
+#: Fewer than most counts, so that both the dense rows and the list of large counts are used.
+ROWS = 4
+SMALL = Shape(4, 3, 1)
+DOCUMENTS = [[1, 2, 1, 1], [2], [1, 2, 1, 1], [1, 1, 1, 1, 1, 1, 1, 1], [5, 2, 1, 2, 1]]
+
+
+def scan(kernels, runs, ends, shape, capacity=200):
+    """Every kind and order from these runs, one after the other."""
+    path = np.zeros(2 + shape.words, np.uint64)
+    sums = np.zeros((3, shape.order), np.uint64)
+    small = np.zeros((len(KINDS), shape.order, ROWS), np.uint64)
+    phi = [[Counter() for _ in range(shape.order)] for _ in KINDS]
+    for i, run in enumerate(runs):
+        large = np.zeros((len(KINDS), shape.order, capacity), np.uint64)
+        lengths = np.zeros((len(KINDS), shape.order), np.int64)
+        out = SpectraOut(small, large, lengths)
+        flush = i == len(runs) - 1
+        status = kernels.run_spectra(run, ends, shape.order, shape.bits, path, sums, flush, out)
+        if status != (0, 0, 0):
+            return status
+        for kind, n in np.ndindex(lengths.shape):
+            phi[kind][n].update(large[kind, n, : lengths[kind, n]].tolist())
+    assert path[0] == 0
+    assert not sums.any()
+    for kind, n, r in np.argwhere(small).tolist():
+        phi[kind][n][r] += int(small[kind, n, r])
+    by_order = [[dict(sorted(counts.items())) for counts in orders] for orders in phi]
+    return dict(zip(KINDS, by_order, strict=True))
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=shape_id)
+@pytest.mark.parametrize("end_mark", [False, True], ids=["tokens", "end-mark"])
+def test_all_kinds_and_orders(kernels, shape, end_mark):
+    laid = lay(some_documents(shape, 60000, 5, empty=end_mark), shape, "u2", end_mark)
+    run, ends = run_of(laid.windows(), shape), ends_of(laid.ends(), shape)
+    expected = naive_spectra(laid.ranked, shape.order)
+    assert scan(kernels, [run], ends, shape) == expected
+
+
+def test_open_ngrams_are_carried_over_every_cut(kernels):
+    laid = lay(DOCUMENTS, SMALL)
+    run, ends = run_of(laid.windows(), SMALL), ends_of(laid.ends(), SMALL)
+    expected = naive_spectra(laid.ranked, SMALL.order)
+    size = len(run.counts)
+    every_entry_alone = list(range(1, size))
+    for edges in [*([cut] for cut in range(size + 1)), every_entry_alone, [3, 3, 3]]:
+        assert scan(kernels, parts_of(run, edges), ends, SMALL) == expected
+
+
+def test_nothing_at_all(kernels):
+    nothing = run_of([], SMALL)
+    expected = {kind: [{}] * SMALL.order for kind in KINDS}
+    assert scan(kernels, [nothing, nothing], ends_of([], SMALL), SMALL) == expected
+
+
+def test_counts_above_32_bits(kernels):
+    shape = Shape(2, 2, 1)
+    run = run_of({(1, 0): 3, (1, 1): 2**40, (2, 1): 1}, shape)
+    ends = ends_of([(1, 1)] * 2 + [(2, 1)], shape)
+    found = scan(kernels, [run], ends, shape)
+    assert found["complete"] == [{1: 1, 2**40 + 3: 1}, {1: 1, 2**40: 1}]
+    assert found["followed"] == [{2**40 + 1: 1}, {}]
+    assert found["starting"] == [{}, {3: 1}]
+
+
+@pytest.mark.parametrize("words", [1, 2], ids=["one-word", "two-words"])
+def test_entries_that_do_not_ascend(kernels, words):
+    shape = Shape(4, 3 if words == 1 else 30, words)
+    windows = [(1, 0, 0, 0), (1, 1, 0, 0), (2, 1, 1, 0), (2, 1, 1, 1), (3, 2, 1, 1)]
+    run, ends = run_of(windows, shape), ends_of([], shape)
+    keys = run.keys.copy()
+    keys[[2, 3]] = keys[[3, 2]]
+    assert scan(kernels, [run._replace(keys=keys)], ends, shape) == (4, 3, 2)
+    twice = Run(run.leads, run.bounds, run.keys[[0, 0, 2, 3, 4]], run.counts)
+    assert scan(kernels, [twice], ends, shape) == (4, 1, 1)
+    leads = np.array([1, 3, 2], np.uint32)
+    assert scan(kernels, [run._replace(leads=leads)], ends, shape) == (4, 4, 2)
+    # The run before counts too: it ends above where this one begins.
+    assert scan(kernels, [run, run], ends, shape) == (4, 0, 1)
+
+
+def test_room_for_large_counts_is_checked(kernels):
+    laid = lay(DOCUMENTS, SMALL)
+    run, ends = run_of(laid.windows(), SMALL), ends_of(laid.ends(), SMALL)
+    assert scan(kernels, [run], ends, SMALL, capacity=1)[0] == 3
