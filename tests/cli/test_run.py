@@ -187,7 +187,9 @@ def test_signals_leave_nothing_behind(
     shards: Shards, tmp_path: Path, sent: signal.Signals, code: int
 ) -> None:
     script = (
-        "import os, sys\n"
+        "import os, signal, sys\n"
+        # Whoever starts the tests in the background may have SIGINT ignored; children inherit that.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import icfast.passes.count as room\n"
         "from icfast.cli import main\n"
         f"room.pack_blocks = lambda run: os.kill(os.getpid(), {int(sent)}) or []\n"

@@ -24,6 +24,17 @@ from icfast.passes.score import score_ladder
 from icfast.passes.spectra import spectra_of
 from icfast.passes.threads import Work
 
+#: Of every figure whose name does not end in its unit.
+_UNITS = {
+    "block_entropy_bits": "bits per window",
+    "conditional_entropy_bits_per_token": "bits per token",
+    "code_lengths": "bits",
+    "model_bits": "bits of the saved file",
+    "bits_per_param": "bits saved per parameter",
+    "eta": "bits saved per bit stored",
+    "coverage": "share of 1",
+}
+
 _EXTRAPOLATED = "extrapolated: H - L measured on the held-out tokens, times the training tokens"
 
 
@@ -75,6 +86,8 @@ def measure(
             **conventions(documents.source(order)),
             "predicted_set": "held-out documents, every token of them",
         },
+        "units": _UNITS,
+        "inputs": [asdict(record) for record in documents.source(order).shards],
         "backend": work.backend.name,
         "threads": work.threads,
         "memory_bytes": work.memory_bytes,

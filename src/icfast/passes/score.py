@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ _CHUNK_TOKENS = 1 << 16
 
 def score(
     corpus: Corpus,
-    model: NgramModel,
+    model: NgramModel | str | Path,
     *,
     threads: int | None = None,
     backend: str = "auto",
@@ -31,14 +32,21 @@ def score(
 ) -> DocumentScores:
     """Loss of every document of a corpus under a model, in the model's convention.
 
+    Args:
+        model: a model, or the file of one.
+        threads, backend: as in :func:`icfast.spectra`.
+
     Returns:
         :class:`DocumentScores`; ``.total`` is their exact sum, the same for any threads.
 
     Raises:
         MergeError: the corpus was written by another tokenizer than the model's.
         CorpusError: an id is outside the model's vocabulary (convention tokens).
+        ArtefactError: the model's file is damaged.
     """
     work = Work.of(backend, threads, None, progress)
+    if not isinstance(model, NgramModel):
+        model = NgramModel.load(model)
     return score_documents(all_documents(corpus, model.convention), model, work)
 
 
