@@ -81,6 +81,15 @@ Result py_end_windows(const py::tuple& piece, const py::tuple& alphabet, const p
   });
 }
 
+Result py_split_keys(const py::object& keys, const py::object& bounds) {
+  return with_width(keys, [&](auto width) {
+    auto* key = keys_out<width()>(keys);
+    const std::int64_t size = rows(keys);
+    auto* bound = out<std::int64_t>(bounds);
+    return run([&] { return split_keys(key, size, bound); });
+  });
+}
+
 Result py_sort_runs(const py::object& bounds, const py::object& keys, const py::object& counts,
                     const py::object& scratch, const py::object& distinct) {
   return with_width(keys, [&](auto width) {
@@ -183,6 +192,7 @@ PYBIND11_MODULE(_core, module) {
   module.def("count_windows", &py_count_windows);
   module.def("scatter_windows", &py_scatter_windows);
   module.def("end_windows", &py_end_windows);
+  module.def("split_keys", &py_split_keys);
   module.def("sort_runs", &py_sort_runs);
   module.def("run_spectra", &py_run_spectra);
   module.def("remap_keys", &py_remap_keys);

@@ -84,6 +84,11 @@ template <class Token, int W>
 Status end_windows(const Piece<Token>& piece, const Alphabet& alphabet, std::uint32_t* leads,
                    Key<W>* keys);
 
+/// Cuts one bucket in place into 256 parts by the eight bits below the most significant one that
+/// varies: part d is bounds[d]..bounds[d + 1]. Equal keys: all in part 0.
+template <int W>
+Status split_keys(Key<W>* keys, std::int64_t size, std::int64_t* bounds);
+
 /// Sorts each bucket and replaces equal keys by one key and its count, packed from the front.
 /// scratch holds the largest bucket; distinct[b] = entries left of bucket b.
 template <int W>

@@ -1,7 +1,7 @@
 """Cutting the windows into buckets and the buckets into passes that fit the memory cap.
 
-A bucket is a lead token, or a part of one where its windows alone exceed their share of the cap:
-then it is cut by the next history symbol, and again, until it fits or all its windows are equal.
+A bucket is a lead token, or a part of one where its windows alone exceed a pass: then it is cut by
+the next history symbol, and again, until it fits or all its windows are equal.
 Every pass re-reads the mapped corpus and keeps one range of buckets, so no temporary disk is used
 and the result cannot depend on the cap.
 """
@@ -41,7 +41,7 @@ class Budget:
     Attributes:
         pass_windows: keys held at once.
         group_windows: windows one thread sorts at a time, unless one bucket has more.
-        bucket_windows: the most of one bucket; larger leads are cut.
+        bucket_windows: the most of one bucket that is sorted whole; larger ones are cut in place.
     """
 
     pass_windows: int
@@ -50,7 +50,7 @@ class Budget:
 
 
 def budget(documents: DocumentSet, symbols: Symbols, work: Work) -> Budget:
-    """Share out the cap: tables, then a quarter for the threads' groups, the rest for keys.
+    """Share out the cap: tables, then an eighth for what threads sort, the rest for keys.
 
     Raises:
         ResourceError: the cap does not hold the tables and the smallest pass.
@@ -65,16 +65,16 @@ def budget(documents: DocumentSet, symbols: Symbols, work: Work) -> Budget:
     # A thread sorts with its keys again as scratch, and counts. What it leaves (packed blocks, and
     # for parts of a lead the run itself) waits for the thread that consumes, one more than threads.
     per_window = work.threads * (key_bytes + 8) + (work.threads + 2) * 2 * (key_bytes + 8)
-    group = min(_GROUP_WINDOWS, free // (4 * per_window))
+    group = min(_GROUP_WINDOWS, free // (8 * per_window))
     if group < _LEAST_GROUP_WINDOWS:
-        least = fixed + 4 * per_window * _LEAST_GROUP_WINDOWS
+        least = fixed + 8 * per_window * _LEAST_GROUP_WINDOWS
         raise ResourceError(
             f"--memory {format_bytes(work.memory_bytes)} is too little: "
             f"{len(symbols.ids)} ids and {len(documents)} documents need at least "
             f"{format_bytes(least)}"
         )
-    # An eighth of the rest, where that is more, keeps hot leads whole: one sort, one scan.
-    bucket = max(group, free // (8 * per_window))
+    # All of an eighth for one bucket keeps hot leads whole: one sort, one scan.
+    bucket = free // (8 * per_window)
     keys = (free - per_window * bucket) // key_bytes
     return Budget(keys, group, bucket)
 
@@ -180,7 +180,7 @@ def make_plan(
         counts = counter.per_lane(partition)
     partition = replace(partition, windows=_added(counts))
     # Kernels sort with 32-bit offsets.
-    limit = min(limits.bucket_windows, 2**31 - 1)
+    limit = min(limits.pass_windows, 2**31 - 1)
     refined = _refine(partition, limit, counter, symbols.shape)
     if refined is not partition:
         partition, counts = refined, counter.per_lane(refined)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from icfast.errors import check
 from icfast.kernels.contract import Ends, Run
 from icfast.measure.runs import sum_ends
 from icfast.passes.alphabet import Symbols, lanes_of
-from icfast.passes.buffers import Room, ThreadRooms
+from icfast.passes.buffers import ThreadRooms, zeros
 from icfast.passes.documents import DocumentSet, check_ids
 from icfast.passes.plan import Budget, Plan
 from icfast.passes.threads import Pool, Work
@@ -56,7 +57,6 @@ class Sorter:
     limits: Budget
     work: Work
     pool: Pool
-    keys: Room = field(default_factory=Room)
     rooms: ThreadRooms = field(default_factory=ThreadRooms)
 
     def map(self, consume: Callable[[Group], Result]) -> Iterator[Result]:
@@ -64,33 +64,37 @@ class Sorter:
 
         The arrays of a group that is whole are used again: consume copies what it keeps.
         """
-        done = np.append(0, np.cumsum(self.plan.windows))
+        done = np.append(0, np.cumsum(self.plan.windows)).astype(np.int64)
+        sizes = [int(done[end] - done[begin]) for begin, end in self._sorted_passes()]
+        # One array for all passes: a second one, while results still hold the first, would double
+        # what is allocated.
+        keys = zeros((max(sizes, default=0), self.symbols.shape.words), np.uint64)
         for begin, end in self.plan.passes:
-            for last, result in self._pass(begin, end, consume):
+            for last, result in self._pass(begin, end, keys, consume):
                 self.work.progress("counting", int(done[last]) / max(1, int(done[-1])))
                 yield result
 
+    def _sorted_passes(self) -> list[tuple[int, int]]:
+        return [(begin, end) for begin, end in self.plan.passes if not self.plan.equal[begin]]
+
     def _pass(
-        self, begin: int, end: int, consume: Callable[[Group], Result]
+        self, begin: int, end: int, keys: NDArray[np.uint64], consume: Callable[[Group], Result]
     ) -> Iterator[tuple[int, Result]]:
         """(bucket behind the group, result) for every group of one pass."""
         if self.plan.equal[begin]:
             yield end, consume(Group(self._equal_run(begin), whole=False))
             return
         bounds = np.append(0, np.cumsum(self.plan.windows[begin:end])).astype(np.int64)
-        keys = self.keys.words(int(bounds[-1]), self.symbols.shape.words)
         self._scatter(begin, end, bounds, keys)
-        groups = list(self._groups(begin, end, bounds))
+        segments = self._segments(begin, end, bounds, keys)
 
-        def sort(group: tuple[int, int, bool]) -> tuple[int, Result]:
-            first, last, whole = group
-            leads = self.plan.leads[begin + first : begin + last]
-            run = self._sorted(leads, bounds[first : last + 1], keys)
-            # The parts of a lead are scanned later, in order.
-            kept = run if whole else run._replace(keys=run.keys.copy(), counts=run.counts.copy())
-            return begin + last, consume(Group(kept, whole))
+        def sort(group: tuple[int, int]) -> tuple[int, Result]:
+            first, last = group
+            whole = not segments.part[first]
+            bucket = begin + int(np.searchsorted(bounds, segments.bounds[last], "left"))
+            return bucket, consume(Group(self._sorted(segments, first, last, keys), whole))
 
-        yield from self.pool.map(sort, groups)
+        yield from self.pool.map(sort, self._groups(segments))
 
     def _equal_run(self, bucket: int) -> Run:
         """A bucket whose windows are all the same needs no sorting, only its count."""
@@ -125,30 +129,77 @@ class Sorter:
         for _ in self.pool.map(scatter, range(len(lanes))):
             pass
 
-    def _groups(
-        self, begin: int, end: int, bounds: NDArray[np.int64]
-    ) -> Iterator[tuple[int, int, bool]]:
-        """(first, last, whole): buckets up to the group size; parts of one lead stay apart."""
-        split = self.plan.split[begin:end]
-        edges = np.flatnonzero(split[1:] != split[:-1]) + 1
-        for low, high in zip([0, *edges], [*edges, end - begin], strict=True):
-            first = int(low)
+    def _segments(
+        self, begin: int, end: int, bounds: NDArray[np.int64], keys: NDArray[np.uint64]
+    ) -> _Segments:
+        """The buckets of a pass, those too large to be sorted at once cut in place."""
+        sizes = np.diff(bounds)
+        large = np.flatnonzero(sizes > self.limits.bucket_windows)
+        cuts = list(self.pool.map(lambda b: self._cut(keys, int(bounds[b]), int(sizes[b])), large))
+        often = np.ones(len(sizes), np.int64)
+        often[large] = [len(cut) for cut in cuts]
+        begins = np.repeat(bounds[:-1], often)
+        part = np.repeat(self.plan.split[begin:end], often)
+        cut_here = np.zeros(len(sizes), np.bool_)
+        cut_here[large] = True
+        begins[np.repeat(cut_here, often)] = [first for cut in cuts for first in cut]
+        part |= np.repeat(cut_here, often)
+        leads = np.repeat(self.plan.leads[begin:end], often)
+        return _Segments(leads, np.append(begins, bounds[-1]), part)
+
+    def _cut(self, keys: NDArray[np.uint64], begin: int, size: int) -> list[int]:
+        """Where the parts of a bucket begin, cut again until each is small or of equal keys."""
+        bounds = np.zeros(257, np.int64)
+        check(self.work.backend.kernels.split_keys(keys[begin : begin + size], bounds))
+        begins = []
+        for first, last in pairwise(bounds.tolist()):
+            if last - first <= self.limits.bucket_windows or last - first == size:
+                begins += [begin + first] if last > first else []
+            else:
+                begins += self._cut(keys, begin + first, last - first)
+        return begins
+
+    def _groups(self, segments: _Segments) -> Iterator[tuple[int, int]]:
+        """(first, last): segments up to the group size; parts of a lead apart from whole ones."""
+        part, bounds = segments.part, segments.bounds
+        edges = np.flatnonzero(part[1:] != part[:-1]) + 1
+        for low, high in pairwise([0, *edges.tolist(), len(part)]):
+            first = low
             while first < high:
                 room = bounds[first] + self.limits.group_windows
                 last = max(first + 1, int(np.searchsorted(bounds, room, "right")) - 1)
-                last = min(last, int(high))
-                yield first, last, not split[first]
+                last = min(last, high)
+                yield first, last
                 first = last
 
-    def _sorted(
-        self, leads: NDArray[np.uint32], bounds: NDArray[np.int64], keys: NDArray[np.uint64]
-    ) -> Run:
-        size = int(bounds[-1] - bounds[0])
+    def _sorted(self, segments: _Segments, first: int, last: int, keys: NDArray[np.uint64]) -> Run:
+        bounds, leads = segments.bounds[first : last + 1], segments.leads[first:last]
+        start, size = int(bounds[0]), int(bounds[-1] - bounds[0])
+        if size > self.limits.bucket_windows and last - first == 1:
+            # Could not be cut: all its windows are the same, so only their number matters.
+            one = np.array([size], np.uint64)
+            return Run(leads, np.array([0, 1], np.int64), keys[start : start + 1], one)
         largest = int(np.diff(bounds).max(initial=0))
         counts = self.rooms.counts.words(size, 1)[:, 0]
         scratch = self.rooms.scratch.words(largest, keys.shape[1])
         distinct = np.zeros(len(leads), np.int64)
         check(self.work.backend.kernels.sort_runs(bounds, keys, counts, scratch, distinct))
         packed = np.append(0, np.cumsum(distinct)).astype(np.int64)
-        start = int(bounds[0])
-        return Run(leads, packed, keys[start : start + packed[-1]], counts[: packed[-1]])
+        counts = counts[: packed[-1]]
+        # Parts of a lead are scanned later, in order, when this thread's counts are in use again.
+        kept = counts.copy() if segments.part[first] else counts
+        return Run(leads, packed, keys[start : start + packed[-1]], kept)
+
+
+class _Segments(NamedTuple):
+    """What is sorted at once: buckets, or parts of large ones.
+
+    Attributes:
+        leads: u32[segments].
+        bounds: i64[segments + 1], positions among the keys of the pass.
+        part: bool[segments]: the lead has other segments.
+    """
+
+    leads: NDArray[np.uint32]
+    bounds: NDArray[np.int64]
+    part: NDArray[np.bool_]

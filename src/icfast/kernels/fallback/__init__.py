@@ -3,7 +3,7 @@
 from icfast.kernels.fallback.documents import count_ids, hash_documents
 from icfast.kernels.fallback.merging import merge_runs, remap_keys
 from icfast.kernels.fallback.scoring import score_ngrams
-from icfast.kernels.fallback.sorting import sort_runs
+from icfast.kernels.fallback.sorting import sort_runs, split_keys
 from icfast.kernels.fallback.spectra import run_spectra
 from icfast.kernels.fallback.trie import grow_trie, link_contexts
 from icfast.kernels.fallback.windows import count_windows, end_windows, scatter_windows
@@ -21,4 +21,5 @@ __all__ = [
     "scatter_windows",
     "score_ngrams",
     "sort_runs",
+    "split_keys",
 ]

@@ -60,7 +60,7 @@ def equal(a, b):
 
 
 @jit
-def _top_bit(value):
+def top_bit(value):
     bit = 0
     for step in (32, 16, 8, 4, 2, 1):
         if value >> np.uint64(step):
@@ -75,7 +75,7 @@ def shared_symbols(a, b, order, bits):
     for w in range(words):
         differing = a[w] ^ b[w]
         if differing:
-            return max(0, order - 2 - (64 * (words - 1 - w) + _top_bit(differing)) // bits)
+            return max(0, order - 2 - (64 * (words - 1 - w) + top_bit(differing)) // bits)
     return order - 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from icfast.kernels.fallback.jit import OK, jit
-from icfast.kernels.fallback.keys import equal, less
+from icfast.kernels.fallback.keys import equal, less, top_bit
 
 
 @jit
@@ -56,6 +56,56 @@ def _radix_sort(keys, begin, end, scratch, offsets):
                 in_place = not in_place
     if not in_place:
         keys[begin:end] = scratch[:size]
+
+
+@jit
+def _digit_of(key, position):
+    word = len(key) - 1 - position // 64
+    offset = position % 64
+    value = key[word] >> np.uint64(offset)
+    if offset > 56 and word > 0:
+        value |= key[word - 1] << np.uint64(64 - offset)
+    return np.int64(value & np.uint64(0xFF))
+
+
+@jit
+def _top_varying_bit(keys):
+    words = keys.shape[1]
+    for w in range(words):
+        varying = np.uint64(0)
+        for i in range(1, len(keys)):
+            varying |= keys[i, w] ^ keys[0, w]
+        if varying:
+            return 64 * (words - 1 - w) + top_bit(varying)
+    return -1
+
+
+@jit
+def split_keys(keys, bounds):
+    bounds[:] = len(keys)
+    bounds[0] = 0
+    top = _top_varying_bit(keys)
+    if top < 0:
+        return OK
+    position = max(0, top - 7)
+    sizes = np.zeros(256, np.int64)
+    for i in range(len(keys)):
+        sizes[_digit_of(keys[i], position)] += 1
+    for d in range(256):
+        bounds[d + 1] = bounds[d] + sizes[d]
+    following = bounds[:256].copy()
+    for d in range(256):
+        while following[d] < bounds[d + 1]:
+            here = following[d]
+            home = _digit_of(keys[here], position)
+            if home == d:
+                following[d] += 1
+                continue
+            there = following[home]
+            for w in range(keys.shape[1]):
+                keys[here, w], keys[there, w] = keys[there, w], keys[here, w]
+            following[home] += 1
+    return OK
 
 
 @jit

@@ -1,0 +1,69 @@
+// Cutting a bucket that is too large to be sorted at once, in place.
+#include <algorithm>
+#include <bit>
+
+#include "icfast/kernels.hpp"
+#include "instantiate.hpp"
+
+namespace icfast {
+namespace {
+
+constexpr int kDigits = 256;
+
+/// Eight bits of a key, the least of them at `position`, counted from the key's least bit.
+template <int W>
+int digit_of(const Key<W>& key, int position) {
+  const int word = W - 1 - position / 64;
+  const int offset = position % 64;
+  std::uint64_t value = key.word[word] >> offset;
+  if (offset > 56 && word > 0) value |= key.word[word - 1] << (64 - offset);
+  return static_cast<int>(value & 0xff);
+}
+
+/// Where the most significant bit lies that differs between any two keys; -1 if all are equal.
+template <int W>
+int top_varying_bit(const Key<W>* keys, std::int64_t size) {
+  Key<W> varying{};
+  for (std::int64_t i = 1; i < size; ++i) {
+    for (int w = 0; w < W; ++w) varying.word[w] |= keys[i].word[w] ^ keys[0].word[w];
+  }
+  for (int w = 0; w < W; ++w) {
+    if (varying.word[w] != 0) return 64 * (W - 1 - w) + 63 - std::countl_zero(varying.word[w]);
+  }
+  return -1;
+}
+
+}  // namespace
+
+template <int W>
+Status split_keys(Key<W>* keys, std::int64_t size, std::int64_t* bounds) {
+  std::fill(bounds, bounds + kDigits + 1, size);
+  bounds[0] = 0;
+  const int top = top_varying_bit(keys, size);
+  if (top < 0) return {};
+  const int position = std::max(0, top - 7);
+  std::int64_t next[kDigits] = {};
+  for (std::int64_t i = 0; i < size; ++i) ++next[digit_of(keys[i], position)];
+  for (int d = 0; d < kDigits; ++d) {
+    bounds[d + 1] = bounds[d] + next[d];
+    next[d] = bounds[d];
+  }
+  // Every exchange brings one key to its part for good.
+  for (int d = 0; d < kDigits; ++d) {
+    while (next[d] < bounds[d + 1]) {
+      const int home = digit_of(keys[next[d]], position);
+      if (home == d) {
+        ++next[d];
+      } else {
+        std::swap(keys[next[d]], keys[next[home]++]);
+      }
+    }
+  }
+  return {};
+}
+
+#define ICFAST_WIDTH(W) template Status split_keys<W>(Key<W>*, std::int64_t, std::int64_t*);
+ICFAST_FOR_EACH_WIDTH(ICFAST_WIDTH)
+#undef ICFAST_WIDTH
+
+}  // namespace icfast
