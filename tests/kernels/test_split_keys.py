@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from tests.kernels.definitions import whole_keys
@@ -33,8 +35,8 @@ def test_parts_ascend_and_nothing_is_lost(kernels, size, words, bits):
     assert sorted(after) == sorted(before)
     assert (bounds[0], bounds[-1]) == (0, size)
     assert all(np.diff(bounds) >= 0)
-    parts = [after[a:b] for a, b in zip(bounds, bounds[1:], strict=False) if b > a]
-    assert all(max(a) < min(b) for a, b in zip(parts, parts[1:], strict=False))
+    parts = [after[a:b] for a, b in pairwise(bounds) if b > a]
+    assert all(max(a) < min(b) for a, b in pairwise(parts))
     # Keys that differ are always parted, so cutting again and again comes to an end.
     assert len(parts) > 1 or len(set(after)) <= 1
 

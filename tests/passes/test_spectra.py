@@ -25,7 +25,7 @@ from icfast.passes.threads import Work
 EOS = 0
 END = 10**6  # stands for </s> in naive counts; larger than any id
 
-#: Passes of at most 40 windows; buckets above 10 are cut in place; groups of 6 where they are small.
+#: Passes of at most 40 windows; buckets above 10 are cut in place; groups of 6 small ones.
 TIGHT = Budget(pass_windows=40, group_windows=6, bucket_windows=10)
 
 
