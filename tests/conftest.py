@@ -11,11 +11,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from icfast.kernels.contract import Kernels
 from icfast.kernels.select import installed, select
 
 RESTRICTION = "ICFAST_TEST_BACKENDS"
+
+# The first example may compile a kernel, and machines that test are busy.
+settings.register_profile("icfast", deadline=None)
+settings.load_profile("icfast")
 
 
 def backends_under_test() -> tuple[str, ...]:
@@ -58,3 +63,12 @@ def corpora(shared: Path) -> Path:
         [shared / "corpora" / "unpack"], capture_output=True, text=True, check=True
     )
     return Path(run.stdout.strip())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what takes minutes, aloud, unless it is asked for with -m."""
+    if config.option.markexpr:
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="slow: run with -m slow"))

@@ -49,7 +49,6 @@ def test_padded_windows_by_hand():
 
 
 @given(small_corpora, orders)
-@settings(deadline=None)
 def test_counts_agree_with_each_other(documents, n):
     grams = naive.ngram_counts(documents, n)
     windows = sum(max(0, len(document) - n + 1) for document in documents)
@@ -70,7 +69,6 @@ def test_counts_agree_with_each_other(documents, n):
 
 
 @given(small_corpora, orders)
-@settings(deadline=None)
 def test_padded_windows_hold_every_order(documents, n):
     windows = naive.padded_window_counts(documents, n)
     back = {rank: token for token, rank in naive.ranks(documents).items()}
@@ -119,7 +117,6 @@ def test_de_bruijn(n, bits):
 
 
 @given(small_corpora, orders)
-@settings(deadline=None)
 def test_entropies_do_not_see_what_they_must_not(documents, n):
     if max(map(len, documents)) < n:
         with pytest.raises(ValueError, match="no window"):
@@ -137,7 +134,6 @@ def test_entropies_do_not_see_what_they_must_not(documents, n):
 
 
 @given(small_corpora, orders)
-@settings(deadline=None)
 def test_entropies_from_counts(documents, n):
     """[sum n_c log2 n_c - sum n_cw log2 n_cw] / M, the form a count table uses."""
     tokens = sum(map(len, documents))
@@ -291,7 +287,7 @@ def test_refusals():
 
 
 @given(small_corpora, orders, st.sampled_from(["tokens", "kenlm"]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_small_corpora_sum_to_one(documents, order, convention):
     model = naive.KneserNey(documents, order, convention, vocab_size=8, number=Fraction)
     for history in all_histories(model):

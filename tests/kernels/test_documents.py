@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests import naive
 from tests.kernels.definitions import Shape, lay
@@ -57,7 +57,6 @@ def test_hashes_are_the_frozen_ones(kernels, dtype):
     assert hashes.tolist() == [naive.document_hash(document) for document in documents]
 
 
-@settings(deadline=None)  # the first example may compile
 @given(st.lists(st.integers(0, 2**32 - 1), max_size=20))
 def test_hash_of_any_document(kernels, document):
     hashes = np.zeros(1, np.uint64)

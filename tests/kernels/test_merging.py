@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.kernels.definitions import Run, Shape, entries, key_of, key_rows, run_of
 
@@ -55,7 +55,6 @@ counted_windows = st.dictionaries(
 
 
 @pytest.mark.parametrize("shape", [Shape(3, 2, 1), Shape(3, 32, 1), Shape(3, 32, 2)])
-@settings(deadline=None)
 @given(a=counted_windows, b=counted_windows)
 def test_the_sum_of_two_runs(kernels, shape, a, b):
     leads = [1, 2, 3]

@@ -191,7 +191,7 @@ streams = st.lists(
 
 
 @pytest.mark.parametrize("shape", [SHAPE, Shape(4, 30, 2)], ids=["one-word", "two-words"])
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(streams=streams)
 def test_merged_streams_are_the_sum_of_dictionaries(kernels, shape, streams):
     cut = []

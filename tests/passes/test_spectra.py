@@ -58,7 +58,7 @@ shards_of_documents = st.lists(
 
 
 @pytest.mark.parametrize("limits", [None, TIGHT], ids=["roomy", "tight"])
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     shards=shards_of_documents,
     order=st.integers(1, 8),
