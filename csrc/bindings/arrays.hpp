@@ -104,8 +104,8 @@ inline Alphabet alphabet_of(const py::tuple& alphabet) {
 
 template <int W>
 Buckets<W> buckets_of(const py::tuple& buckets) {
-  return {in<std::uint32_t>(buckets[0]), keys_in<W>(buckets[1]),
-          rows(buckets[1]) + 1 == rows(buckets[0])};
+  const std::int64_t leads = rows(buckets[0]) - 1;
+  return {in<std::uint32_t>(buckets[0]), keys_in<W>(buckets[1]), leads, rows(buckets[1]) == leads};
 }
 
 template <int W>

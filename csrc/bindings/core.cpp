@@ -61,8 +61,9 @@ Result py_scatter_windows(const py::tuple& piece, const py::tuple& alphabet,
       const auto parts = buckets_of<width()>(buckets);
       auto* next = out<std::int64_t>(offsets);
       auto* to = keys_out<width()>(keys);
+      const std::int64_t size = rows(keys);
       return run([&] {
-        return scatter_windows(documents, symbols, parts, bucket_begin, bucket_end, next, to);
+        return scatter_windows(documents, symbols, parts, bucket_begin, bucket_end, next, to, size);
       });
     });
   });

@@ -175,7 +175,7 @@ def test_a_token_that_cannot_be_counted_is_found_where_it_stands(kernels, kernel
     calls = {
         "count": lambda: kernels.count_windows(piece, alphabet, buckets, slots, depths, counts),
         "scatter": lambda: kernels.scatter_windows(
-            piece, alphabet, buckets, 0, 1, np.zeros(1, np.int64), keys
+            piece, alphabet, buckets, 0, len(buckets.low), np.zeros(9, np.int64), keys
         ),
         "end": lambda: kernels.end_windows(piece, alphabet, leads, keys),
     }

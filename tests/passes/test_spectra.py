@@ -338,3 +338,23 @@ def test_padded_spectra_are_those_of_naive_padded_windows(backend, tmp_path):
     for n in range(1, 6):
         counts = naive.padded_window_counts(written.documents, n)
         assert found.padded(n) == icfast.Spectrum.from_counts(list(counts.values()))
+
+
+# A shard that changes underneath -------------------------------------------------------------
+
+
+def test_a_shard_that_changes_while_it_is_read_is_noticed(backend, tmp_path, monkeypatch):
+    path = tmp_path / "changing.bin"
+    np.array([1, 2] * 500, "<u2").tofile(path)
+    corpus = icfast.open(path, dtype="u2", vocab_size=3)
+
+    def make_plan_then_change(*args):
+        made = plan.make_plan(*args)
+        # More windows of the last bucket than it has room for.
+        np.array([2] * 1000, "<u2").tofile(tmp_path / "new.bin")
+        path.write_bytes((tmp_path / "new.bin").read_bytes())
+        return made
+
+    monkeypatch.setattr("icfast.passes.spectra.make_plan", make_plan_then_change)
+    with pytest.raises(CorpusError, match="changed while it was read"):
+        icfast.spectra(corpus, 3, backend=backend)

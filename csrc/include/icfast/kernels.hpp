@@ -36,6 +36,7 @@ template <int W>
 struct Buckets {
   const std::uint32_t* first;
   const Key<W>* low;
+  std::int64_t leads;
   bool by_lead;  // no lead is cut: bucket b is lead b
 };
 
@@ -73,11 +74,14 @@ Status count_windows(const Piece<Token>& piece, const Alphabet& alphabet, const 
                      const std::int32_t* slots, const std::int32_t* depths, std::uint64_t* counts,
                      std::int64_t columns);
 
-/// keys[offsets[b - bucket_begin]++] = key, for each window whose bucket b lies in the range.
+/// keys[offsets[b - bucket_begin]++] = key, for each window whose bucket b lies in the range. Of a
+/// range that is not all buckets, ids that no kept window holds may go unchecked. What does not
+/// fit into `size` keys is counted in the offsets, not written.
 template <class Token, int W>
 Status scatter_windows(const Piece<Token>& piece, const Alphabet& alphabet,
                        const Buckets<W>& buckets, std::int64_t bucket_begin,
-                       std::int64_t bucket_end, std::int64_t* offsets, Key<W>* keys);
+                       std::int64_t bucket_end, std::int64_t* offsets, Key<W>* keys,
+                       std::int64_t size);
 
 /// leads[d], keys[d] = the last window of document d.
 template <class Token, int W>

@@ -148,7 +148,7 @@ class Kernels(Protocol):
         offsets: I64,
         keys: U64,
     ) -> Status:
-        """Write each window's key behind the offset of its bucket."""
+        """Write each window's key behind the offset of its bucket; count those without room."""
 
     def end_windows(self, piece: Piece, alphabet: Alphabet, leads: U32, keys: U64) -> Status:
         """Write the last window of each document."""

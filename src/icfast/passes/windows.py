@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.errors import check
+from icfast.errors import CorpusError, check
 from icfast.kernels.contract import Ends, Run
 from icfast.measure.runs import sum_ends
 from icfast.passes.alphabet import Symbols, lanes_of
@@ -110,7 +110,8 @@ class Sorter:
     ) -> None:
         """Each lane writes behind the lanes before it, so lanes never meet."""
         counts = self.plan.counts[:, begin:end].astype(np.int64)
-        offsets = bounds[:-1] + np.cumsum(counts, axis=0) - counts
+        ends = bounds[:-1] + np.cumsum(counts, axis=0)
+        offsets = ends - counts
         lanes = lanes_of(self.documents, self.work)
 
         def scatter(lane: int) -> None:
@@ -128,6 +129,11 @@ class Sorter:
 
         for _ in self.pool.map(scatter, range(len(lanes))):
             pass
+        if not np.array_equal(offsets, ends):
+            raise CorpusError(
+                "other windows were found than were counted before: a shard changed while it was "
+                "read; run again when nothing writes to it"
+            )
 
     def _segments(
         self, begin: int, end: int, bounds: NDArray[np.int64], keys: NDArray[np.uint64]

@@ -83,7 +83,8 @@ def scatter_windows(piece, alphabet, buckets, bucket_begin, bucket_end, offsets,
                 if bucket_begin <= bucket < bucket_end:
                     to = offsets[bucket - bucket_begin]
                     offsets[bucket - bucket_begin] = to + 1
-                    keys[to] = key
+                    if to < len(keys):
+                        keys[to] = key
             push(key, rank, order, bits)
     return OK
 
