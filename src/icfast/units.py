@@ -7,9 +7,6 @@ import math
 #: Boltzmann's constant in joules per kelvin, exact since the 2019 SI.
 BOLTZMANN_JOULES_PER_KELVIN = 1.380649e-23
 
-#: One nat in bits, 1/ln 2.
-BITS_PER_NAT = 1.0 / math.log(2.0)
-
 
 def nats_to_bits(nats: float) -> float:
     """Convert nats to bits.
