@@ -47,3 +47,16 @@ def test_equal_keys_stay_in_the_first_part(kernels, words):
     bounds = split(kernels, keys)
     assert bounds.tolist() == [0] + [300] * 256
     assert (keys == 7).all()
+
+
+# Random keys form a few long cycles, all of which the first part sees; these form many short ones,
+# so that every part has to be looked at.
+@pytest.mark.parametrize("partner", [lambda d: d ^ 1, lambda d: 255 - d, lambda d: d ^ 128])
+@pytest.mark.parametrize("words", [1, 2])
+def test_parts_that_only_change_places_with_one_other(kernels, words, partner):
+    digits = np.repeat([partner(d) for d in range(256)], 3).astype(np.uint64)
+    keys = np.zeros((len(digits), words), np.uint64)
+    keys[:, 0] = digits << np.uint64(56)
+    bounds = split(kernels, keys)
+    assert bounds.tolist() == list(range(0, 769, 3))
+    assert (keys[:, 0] >> np.uint64(56)).tolist() == np.repeat(range(256), 3).tolist()
