@@ -12,7 +12,7 @@ from tests.kernels.definitions import entries
 from tests.passes.corpora import as_dicts, assert_spectra, write_shards
 
 import icfast
-from icfast.errors import MergeError
+from icfast.errors import MergeError, OptionError
 from icfast.measure import blocks
 from icfast.measure.table import CountTable
 
@@ -146,3 +146,14 @@ def test_sides_of_a_split_are_no_whole(tmp_path):
     other, _ = count(tmp_path / "b", [[[1, 2]]], 2)
     with pytest.raises(MergeError, match=r"made of documents 'held out at 0.1', another 'all'"):
         icfast.merge([held, other], tmp_path / "merged")
+
+
+def test_ids_that_together_exceed_the_longest_key_are_refused(tmp_path):
+    # With the end id 15 ids each: order 64 takes 63 * 4 bits, which fits; 29 ids take 63 * 5.
+    halves = []
+    for name, ids in (("low", range(1, 15)), ("high", range(15, 29))):
+        (tmp_path / name).mkdir()
+        halves.append(count(tmp_path / name, [[list(ids)]], 64)[0])
+    with pytest.raises(OptionError, match="needs keys of 315 bits"):
+        icfast.merge(halves, tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()

@@ -358,3 +358,13 @@ def test_a_shard_that_changes_while_it_is_read_is_noticed(backend, tmp_path, mon
     monkeypatch.setattr("icfast.passes.spectra.make_plan", make_plan_then_change)
     with pytest.raises(CorpusError, match="changed while it was read"):
         icfast.spectra(corpus, 3, backend=backend)
+
+
+def test_the_longest_order_and_one_more(backend, tmp_path):
+    written = write_shards(tmp_path / "corpus", [[[1] * 100]])
+    found = icfast.spectra(written.corpus, 64, backend=backend)
+    assert found[64].windows == 37
+    model = icfast.fit(written.corpus, 64, backend=backend)
+    assert icfast.score(written.corpus, model, backend=backend).total.predicted_tokens == 100
+    with pytest.raises(OptionError, match="at most 64"):
+        icfast.spectra(written.corpus, 65, backend=backend)

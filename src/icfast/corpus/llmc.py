@@ -14,11 +14,10 @@ from pathlib import Path
 
 from icfast.corpus.reader import (
     ReadOptions,
-    itemsize,
     map_array,
     refuse_other_dtype,
     starts_with,
-    whole_ids,
+    stated_ids,
 )
 from icfast.corpus.shard import Shard
 from icfast.errors import CorpusError
@@ -46,14 +45,7 @@ class LlmC:
         """
         dtype, stated = self._header(path)
         refuse_other_dtype(path, dtype, options)
-        size = path.stat().st_size
-        expected = HEADER_BYTES + stated * itemsize(dtype)
-        if size != expected:
-            options.fault(
-                f"{path}: its header says {stated} {dtype} ids, so {expected} bytes with the "
-                f"header, but it has {size}; was it cut short, or is the copy not complete?"
-            )
-        count = min(stated, whole_ids(path, size - HEADER_BYTES, dtype, options))
+        count = stated_ids(path, stated, dtype, HEADER_BYTES, options)
         return Shard(path, self.name, map_array(path, dtype, count, HEADER_BYTES), (path,))
 
     def _header(self, path: Path) -> tuple[str, int]:

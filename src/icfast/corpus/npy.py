@@ -18,7 +18,7 @@ from icfast.corpus.reader import (
     map_array,
     refuse_other_dtype,
     starts_with,
-    whole_ids,
+    stated_ids,
 )
 from icfast.corpus.shard import Shard
 from icfast.errors import CorpusError
@@ -56,14 +56,7 @@ class Npy:
             )
         stated, dtype, offset = _header(path)
         refuse_other_dtype(path, dtype, options)
-        size = path.stat().st_size
-        expected = offset + stated * itemsize(dtype)
-        if size != expected:
-            options.fault(
-                f"{path}: its header says {stated} {dtype} ids, so {expected} bytes with the "
-                f"header, but it has {size}; was it cut short?"
-            )
-        count = min(stated, whole_ids(path, size - offset, dtype, options))
+        count = stated_ids(path, stated, dtype, offset, options)
         tokens = map_array(path, dtype, count, offset)
         return Shard(path, self.name, tokens, (path,), signed=dtype == "i4")
 

@@ -106,6 +106,18 @@ def whole_ids(path: Path, byte_count: int, dtype: str, options: ReadOptions) -> 
     return count
 
 
+def stated_ids(path: Path, stated: int, dtype: str, offset: int, options: ReadOptions) -> int:
+    """How many ids stand behind a header that says how many; any other size is a fault."""
+    size = path.stat().st_size
+    expected = offset + stated * itemsize(dtype)
+    if size != expected:
+        options.fault(
+            f"{path}: its header says {stated} {dtype} ids, so {expected} bytes with the header, "
+            f"but it has {size}; was it cut short, or is the copy not complete?"
+        )
+    return min(stated, whole_ids(path, size - offset, dtype, options))
+
+
 def refuse_other_dtype(path: Path, found: str, options: ReadOptions) -> None:
     """A file that states its own dtype must agree with the one given."""
     if options.dtype is not None and options.dtype != found:

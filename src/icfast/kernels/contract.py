@@ -29,6 +29,9 @@ Status = tuple[int, int, int]
 #: Longest key in u64 words, hence (order - 1) * bits <= 256.
 MAX_KEY_WORDS = 4
 
+#: Longest n-grams; kernels keep a row per order on the stack.
+MAX_ORDER = 64
+
 #: Spectrum kinds, in the order run_spectra writes them.
 KINDS = ("complete", "starting", "followed", "starting_followed", "left_neighbours")
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.errors import SelfCheckError, check
-from icfast.kernels.contract import KINDS, Ends, Kernels, Run, SpectraOut
+from icfast.errors import OptionError, SelfCheckError, check
+from icfast.kernels.contract import KINDS, MAX_KEY_WORDS, MAX_ORDER, Ends, Kernels, Run, SpectraOut
 from icfast.measure.spectrum import Spectra, Spectrum
 
 #: Multiplicities below this are counted in a dense row; the others are listed.
@@ -26,6 +26,28 @@ class KeyShape:
     order: int
     bits: int
     words: int
+
+    @classmethod
+    def of(cls, order: int, used_ids: int) -> KeyShape:
+        """The shape of windows over so many ids.
+
+        Raises:
+            OptionError: the order is not 1..64, or its histories exceed the longest key.
+
+        >>> KeyShape.of(5, 50_257)
+        KeyShape(order=5, bits=16, words=1)
+        """
+        if not 1 <= order <= MAX_ORDER:
+            raise OptionError(f"order {order} must be at least 1 and at most {MAX_ORDER}")
+        bits = max(1, used_ids.bit_length())
+        words = max(1, -(-(order - 1) * bits // 64))
+        if words > MAX_KEY_WORDS:
+            most = 1 + 64 * MAX_KEY_WORDS // bits
+            raise OptionError(
+                f"order {order} over {used_ids} used ids needs keys of {(order - 1) * bits} bits; "
+                f"icfast packs up to {64 * MAX_KEY_WORDS}, so --order {most} at most"
+            )
+        return cls(order, bits, words)
 
 
 def empty_ends(shape: KeyShape) -> Ends:

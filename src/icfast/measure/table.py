@@ -277,13 +277,14 @@ def merge_tables(tables: Sequence[CountTable], directory: Path, kernels: Kernels
 
     Raises:
         MergeError: they differ in order, tokenizer or a convention, or share a shard.
+        OptionError: their ids together make keys too long for their order.
         ArtefactError: a table is damaged.
     """
     if not tables:
         raise MergeError("nothing to merge: name at least one table")
     source = merged_source([table.source for table in tables])
     ids = np.unique(np.concatenate([table.ids for table in tables]))
-    shape = _merged_shape(tables, len(ids))
+    shape = KeyShape.of(source.order, len(ids))
     remaps = [_Remap(kernels, table, ids, shape) for table in tables]
     ends = sum_ends([remap.ends() for remap in remaps], shape)
     totals = Totals(
@@ -302,12 +303,6 @@ def merge_tables(tables: Sequence[CountTable], directory: Path, kernels: Kernels
         self_check(spectra, totals.windows)
         writer.finish(source, shape, totals, ids, ends, spectra)
     return CountTable.load(directory)
-
-
-def _merged_shape(tables: Sequence[CountTable], used_ids: int) -> KeyShape:
-    order = tables[0].order
-    bits = max(1, used_ids.bit_length())
-    return KeyShape(order, bits, max(1, -(-(order - 1) * bits // 64)))
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.corpus import outside_vocabulary
-from icfast.errors import OptionError
-from icfast.kernels.contract import MAX_KEY_WORDS, Alphabet, Piece
+from icfast.kernels.contract import Alphabet, Piece
 from icfast.measure.runs import KeyShape
 from icfast.passes.documents import DocumentSet, Located, check_ids, lanes
 from icfast.passes.threads import Pool, Work
@@ -93,25 +92,6 @@ def is_sparse(vocab_size: int) -> bool:
     return vocab_size > _DENSE_IDS
 
 
-def key_shape(order: int, used_ids: int) -> KeyShape:
-    """How windows are packed.
-
-    Raises:
-        OptionError: the order is below 1, or its histories exceed the longest key.
-    """
-    if order < 1:
-        raise OptionError(f"order {order} must be at least 1")
-    bits = max(1, used_ids.bit_length())
-    words = max(1, -(-(order - 1) * bits // 64))
-    if words > MAX_KEY_WORDS:
-        most = 1 + 64 * MAX_KEY_WORDS // bits
-        raise OptionError(
-            f"order {order} over {used_ids} used ids needs keys of {(order - 1) * bits} bits; "
-            f"icfast packs up to {64 * MAX_KEY_WORDS}, so --order {most} at most"
-        )
-    return KeyShape(order, bits, words)
-
-
 def lanes_of(documents: DocumentSet, work: Work) -> list[list[Located]]:
     """One list of pieces per thread, small ones where ids must be translated."""
     chunk = _CHUNK_TOKENS if is_sparse(documents.corpus.vocab_size) else None
@@ -134,7 +114,7 @@ def list_symbols(documents: DocumentSet, order: int, work: Work, pool: Pool) -> 
         rows = list(pool.map(lambda lane: _count_ids(lane, vocab_size, work), lanes))
         ids = np.flatnonzero(np.any(rows, axis=0)).astype(np.uint32)
         counts = np.array([row[ids] for row in rows])
-    return Symbols(ids, vocab_size, documents.end_mark, key_shape(order, len(ids)), counts)
+    return Symbols(ids, vocab_size, documents.end_mark, KeyShape.of(order, len(ids)), counts)
 
 
 def _count_ids(lane: list[Located], vocab_size: int, work: Work) -> NDArray[np.uint64]:

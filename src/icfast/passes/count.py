@@ -36,6 +36,16 @@ def count(
         CorpusError: an id is outside the vocabulary, or a document is empty.
         OptionError: the folder exists already, or an argument has no meaning.
         ResourceError: memory or disk do not suffice; nothing is left behind.
+
+    >>> import tempfile
+    >>> import icfast
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "abracadabra.bin"
+    ...     _ = path.write_bytes(b"abracadabra")
+    ...     corpus = icfast.open(path, dtype="u1", vocab_size=256)
+    ...     table = icfast.count(corpus, Path(folder) / "table", order=2)
+    >>> table.totals
+    Totals(tokens=11, documents=1, windows=(11, 10))
     """
     work = Work.of(backend, threads, memory, progress)
     return count_documents(all_documents(corpus, convention), Path(directory), order, work)

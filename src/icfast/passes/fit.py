@@ -45,6 +45,16 @@ def fit(
         OptionError: an argument has no meaning, or the output can't be written.
         ResourceError: memory or disk do not suffice.
         ArtefactError: the table is damaged.
+
+    >>> import tempfile
+    >>> import icfast
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "abracadabra.bin"
+    ...     _ = path.write_bytes(b"abracadabra")
+    ...     corpus = icfast.open(path, dtype="u1", vocab_size=256)
+    ...     model = icfast.fit(corpus, order=2)
+    >>> model.ngrams  # five letters; seven pairs, and the first letter behind the begin mark
+    (5, 8)
     """
     work = Work.of(backend, threads, memory, progress)
     target = None if output is None else Path(output)

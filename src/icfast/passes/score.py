@@ -13,8 +13,9 @@ from icfast.corpus import Corpus
 from icfast.errors import MergeError
 from icfast.kernels.contract import Piece, ScoreOut
 from icfast.measure.loss import DocumentScores, LossSum, whole_sum
+from icfast.measure.runs import KeyShape
 from icfast.models.ngram import NgramModel
-from icfast.passes.alphabet import Symbols, key_shape
+from icfast.passes.alphabet import Symbols
 from icfast.passes.documents import DocumentSet, ShardDocuments, all_documents, check_ids
 from icfast.passes.threads import Pool, Progress, Work, silent
 
@@ -43,6 +44,16 @@ def score(
         MergeError: the corpus was written by another tokenizer than the model's.
         CorpusError: an id is outside the model's vocabulary (convention tokens).
         ArtefactError: the model's file is damaged.
+
+    >>> import tempfile
+    >>> import icfast
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "abracadabra.bin"
+    ...     _ = path.write_bytes(b"abracadabra")
+    ...     corpus = icfast.open(path, dtype="u1", vocab_size=256)
+    ...     scores = icfast.score(corpus, icfast.fit(corpus, order=2))
+    >>> scores.total.predicted_tokens, round(scores.total.nats, 6)
+    (11, 9.594036)
     """
     work = Work.of(backend, threads, None, progress)
     if not isinstance(model, NgramModel):
@@ -101,7 +112,7 @@ def _score(documents: DocumentSet, model: NgramModel, work: Work, *, ladder: boo
         model.ids,
         _vocab_size(documents.corpus, model),
         model.end_mark,
-        key_shape(1, len(model.ids)),
+        KeyShape.of(1, len(model.ids)),
     )
     discounts, uniform = model.discount_table, model.uniform
     columns = model.order if ladder else 1

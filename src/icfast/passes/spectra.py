@@ -45,6 +45,17 @@ def spectra(
         CorpusError: an id is outside the vocabulary, or a document is empty.
         ResourceError: the memory cap is too small.
         OptionError: an argument has no meaning.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import icfast
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "abracadabra.bin"
+    ...     _ = path.write_bytes(b"abracadabra")
+    ...     corpus = icfast.open(path, dtype="u1", vocab_size=256)
+    ...     found = icfast.spectra(corpus, order=2)
+    >>> found[2].windows, found[2].distinct, found[2].singletons
+    (10, 7, 4)
     """
     work = Work.of(backend, threads, memory, progress)
     return spectra_of(all_documents(corpus), order, work)
