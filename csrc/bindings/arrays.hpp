@@ -135,7 +135,9 @@ Trie<Word> trie_of(const py::tuple& trie, Access access) {
           trie_array<std::uint32_t>(trie[1], access),
           trie_array<Word>(trie[2], access),
           trie_array<Word>(trie[3], access),
-          trie_array<Word>(trie[4], access)};
+          trie_array<std::uint64_t>(trie[4], access),
+          trie_array<Word>(trie[5], access),
+          rows(trie[5])};
 }
 
 }  // namespace icfast::bindings

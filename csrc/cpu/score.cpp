@@ -2,12 +2,12 @@
 //
 // One walk down the trie per token finds its n-grams of every order; the walk of the token before
 // it has found their contexts.
+#include <algorithm>
 #include <array>
 #include <cmath>
 
-#include "icfast/scalars.hpp"
+#include "contexts.hpp"
 #include "instantiate.hpp"
-#include "siblings.hpp"
 
 namespace icfast {
 namespace {
@@ -45,7 +45,7 @@ template <class Word>
 class Scorer {
  public:
   Scorer(const Trie<Word>& trie, const double* discounts, double uniform)
-      : trie_(trie), discounts_(discounts), uniform_(uniform) {}
+      : trie_(trie), levels_(trie, discounts), uniform_(uniform) {}
 
   Walk walk(std::uint32_t rank, const History& history) const {
     Walk walk;
@@ -59,46 +59,44 @@ class Scorer {
     return walk;
   }
 
-  /// below[k] = probability under the adjusted orders up to k, for k = 0..N-1.
+  /// below[n] = probability under the adjusted orders up to n, for the orders the n-gram has; an
+  /// unknown symbol has order 1, with count 0.
   void adjusted(const Walk& ngram, const Walk& context, double* below) const {
     below[0] = uniform_;
-    for (int n = 1; n < trie_.order; ++n) {
-      const Word* row = known_context(context, n);
-      below[n] = below[n - 1];
-      if (row == nullptr) continue;
-      const Discounted level{discounts_ + 4 * n};
-      below[n] = level(adjusted_count(ngram, n), row[kAdjustedTotal], row[kAdjustedOnes],
-                       row[kAdjustedTwos], row[kSuccessors], below[n - 1]);
+    for (int n = 1; n <= longest(ngram) && n < trie_.order; ++n) {
+      below[n] = levels_.below_top(n, row_of(context, n), node(ngram, n), below[n - 1]);
     }
   }
 
-  /// Probability under the order-k model: raw counts at order k, adjusted ones below.
-  double top(const Walk& ngram, const Walk& context, int k, double below) const {
-    const Word* row = known_context(context, k);
-    if (row == nullptr) return below;
-    const Discounted level{discounts_ + 4 * (trie_.order + 1 + k)};
-    const Word count = k <= ngram.depth ? trie_.counts[ngram.node[k]] : 0;
-    return level(count, row[kFollowedBy], row[kRawOnes], row[kRawTwos], row[kSuccessors], below);
+  /// Probability under the order-k model: raw counts at order k, adjusted ones below; the longest
+  /// n-gram's, times the product of the longer contexts' backoffs, the longest one's first.
+  double top(const Walk& ngram, const Walk& context, int k, const double* below) const {
+    const int longest_ngram = longest(ngram);
+    if (k <= longest_ngram) {
+      return levels_.top(k, row_of(context, k), node(ngram, k), below[k - 1]);
+    }
+    double backoffs = 1.0;
+    for (int n = std::min(k, context.depth + 1); n > longest_ngram; --n) {
+      const Word* row = row_of(context, n);
+      backoffs *= n == k ? levels_.backoff_at_top(n, row) : levels_.backoff_below_top(n, row);
+    }
+    return below[longest_ngram] * backoffs;
   }
 
  private:
-  /// The row of the order-n context, or null where nothing ever followed it.
-  const Word* known_context(const Walk& context, int n) const {
-    if (n == 1) return trie_.contexts;
-    if (n - 1 > context.depth) return nullptr;
-    const Word* row = context_row(trie_, context.node[n - 1]);
-    return row[kFollowedBy] == 0 ? nullptr : row;
+  static int longest(const Walk& ngram) { return std::max(ngram.depth, 1); }
+
+  static std::int64_t node(const Walk& ngram, int n) {
+    return n <= ngram.depth ? ngram.node[n] : -1;
   }
 
-  Word adjusted_count(const Walk& ngram, int n) const {
-    if (n > ngram.depth) return 0;
-    const std::int64_t node = ngram.node[n];
-    if (n > 1 && trie_.symbols[node] == 0) return trie_.counts[node];
-    return static_cast<Word>(trie_.child[node + 1] - trie_.child[node]);
+  /// The row of the order-n context, which the walk has.
+  const Word* row_of(const Walk& context, int n) const {
+    return n == 1 ? trie_.contexts : context_row(trie_, context.node[n - 1]);
   }
 
   const Trie<Word>& trie_;
-  const double* discounts_;  // [2, N + 1, 4]: adjusted orders, then raw tops
+  Levels<Word> levels_;
   double uniform_;
 };
 
@@ -117,7 +115,7 @@ class DocumentScore {
     std::array<double, kMaxOrder + 1> below;
     scorer_.adjusted(ngram, context_, below.data());
     for (int k = first_; k <= order_; ++k) {
-      const double probability = scorer_.top(ngram, context_, k, below[k - 1]);
+      const double probability = scorer_.top(ngram, context_, k, below.data());
       if (probability > 0) {
         sums_[k].add(-std::log(probability));
       } else {

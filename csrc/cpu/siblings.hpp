@@ -1,14 +1,30 @@
 // Finding nodes in the trie.
 #pragma once
 #include <algorithm>
+#include <bit>
 
 #include "icfast/kernels.hpp"
 
 namespace icfast {
 
+/// The row of a context that is followed by one token, once.
 template <class Word>
-Word* context_row(const Trie<Word>& trie, std::int64_t node) {
-  return trie.contexts + (node + 1) * kContextFields;
+inline constexpr Word kFollowedOnce[kContextFields] = {1, 1, 1, 0, 1, 1, 0};
+
+/// The stored row of a node as a context; null where it is followed once.
+template <class Word>
+Word* stored_row(const Trie<Word>& trie, std::int64_t node) {
+  const std::uint64_t* mark = trie.marks + 2 * (node / 64);
+  const std::uint64_t bit = std::uint64_t{1} << (node % 64);
+  if ((mark[0] & bit) == 0) return nullptr;
+  const auto before = mark[1] + static_cast<std::uint64_t>(std::popcount(mark[0] & (bit - 1)));
+  return trie.contexts + (1 + before) * kContextFields;
+}
+
+template <class Word>
+const Word* context_row(const Trie<Word>& trie, std::int64_t node) {
+  const Word* row = stored_row(trie, node);
+  return row == nullptr ? kFollowedOnce<Word> : row;
 }
 
 /// The left neighbours of one n-gram: nodes [next, end), symbols ascending.

@@ -7,7 +7,7 @@
 namespace icfast {
 template <int W, class Word>
 Status grow_trie(const Run<W>& run, const Ends<W>& ends, int bits, std::uint64_t* path_state,
-                 std::int64_t* cursors, const Trie<Word>& trie) {
+                 std::int64_t* cursors, const Trie<Word>& trie, Word* followed) {
   const int order = trie.order;
   const KeyShape<W> shape(order, bits);
   Path<W> path(path_state, shape);
@@ -30,12 +30,30 @@ Status grow_trie(const Run<W>& run, const Ends<W>& ends, int bits, std::uint64_t
         if (n < order) trie.child[node] = static_cast<Word>(cursors[n]);
       }
       const auto count = static_cast<Word>(run.counts[i]);
-      const auto followed = static_cast<Word>(run.counts[i] - cursor.count(lead, key));
+      const auto continued = static_cast<Word>(run.counts[i] - cursor.count(lead, key));
       for (int n = 1; n <= deepest; ++n) {
         const std::int64_t node = cursors[n - 1] - 1;
         trie.counts[node] += count;
-        if (n < order) context_row(trie, node)[kFollowedBy] += followed;
+        if (n < order) followed[node] += continued;
       }
+    }
+  }
+  return {};
+}
+
+template <class Word>
+Status mark_contexts(const Trie<Word>& trie, const Word* followed) {
+  const std::int64_t contexts = trie.levels[trie.order - 1];
+  std::int64_t next = 1;
+  for (std::int64_t first = 0; first < contexts; first += 64) {
+    std::uint64_t* mark = trie.marks + 2 * (first / 64);
+    mark[0] = 0;
+    mark[1] = static_cast<std::uint64_t>(next - 1);
+    for (std::int64_t i = first; i < std::min(first + 64, contexts); ++i) {
+      if (followed[i] == 1) continue;
+      if (next >= trie.context_rows) return {Code::output_too_small, i, 0};
+      mark[0] |= std::uint64_t{1} << (i - first);
+      trie.contexts[next++ * kContextFields + kFollowedBy] = followed[i];
     }
   }
   return {};
@@ -46,7 +64,8 @@ namespace {
 /// The n-gram hw of this order adds itself to its context h.
 template <class Word>
 void add_successor(const Trie<Word>& trie, int order, std::int64_t ngram, std::int64_t context) {
-  Word* row = context_row(trie, context);
+  Word* row = stored_row(trie, context);
+  if (row == nullptr) return;
   const Word count = trie.counts[ngram];
   row[kSuccessors] += 1;
   row[kRawOnes] += count == 1;
@@ -95,13 +114,16 @@ Status link_contexts(const Trie<Word>& trie, std::uint32_t low, std::uint32_t hi
   return {};
 }
 
-#define ICFAST_WORD(T) \
+#define ICFAST_WORD(T)                                        \
+  template Status mark_contexts<T>(const Trie<T>&, const T*); \
   template Status link_contexts<T>(const Trie<T>&, std::uint32_t, std::uint32_t);
 #define ICFAST_WIDTH(W)                                                                           \
   template Status grow_trie<W, std::uint32_t>(const Run<W>&, const Ends<W>&, int, std::uint64_t*, \
-                                              std::int64_t*, const Trie<std::uint32_t>&);         \
+                                              std::int64_t*, const Trie<std::uint32_t>&,          \
+                                              std::uint32_t*);                                    \
   template Status grow_trie<W, std::uint64_t>(const Run<W>&, const Ends<W>&, int, std::uint64_t*, \
-                                              std::int64_t*, const Trie<std::uint64_t>&);
+                                              std::int64_t*, const Trie<std::uint64_t>&,          \
+                                              std::uint64_t*);
 ICFAST_FOR_EACH_WORD(ICFAST_WORD)
 ICFAST_FOR_EACH_WIDTH(ICFAST_WIDTH)
 #undef ICFAST_WIDTH

@@ -241,6 +241,7 @@ def trie_of(documents: Documents, order: int, ranks: int, word: type = np.uint32
     for n in range(order - 1):
         for gram in grams[n]:
             child[node[gram]] = levels[n + 1] + bisect_left(grams[n + 1], gram)
+    # A row for every context first; then the rows of those followed once are left out.
     contexts = np.zeros((levels[-2] + 1, len(CONTEXT_FIELDS)), word)
     for gram in [gram for level in grams for gram in level if gram != (0,)]:
         row = contexts[node[gram[1:]] + 1 if len(gram) > 1 else 0]
@@ -256,5 +257,15 @@ def trie_of(documents: Documents, order: int, ranks: int, word: type = np.uint32
         np.array([gram[-1] for gram in flat], np.uint32),
         np.array([counts[gram] for gram in flat], word),
         child,
-        contexts,
+        marks_of(contexts[1:, 0] != 1),
+        np.ascontiguousarray(contexts[np.append(True, contexts[1:, 0] != 1)]),
     )
+
+
+def marks_of(has_row: np.ndarray) -> np.ndarray:
+    """For every 64 nodes: which have a row, and how many had one before."""
+    marks = np.zeros((-(-len(has_row) // 64), 2), np.uint64)
+    for i in range(len(marks)):
+        bits = has_row[64 * i : 64 * i + 64].tolist()
+        marks[i] = sum(bit << place for place, bit in enumerate(bits)), sum(has_row[: 64 * i])
+    return marks

@@ -37,21 +37,27 @@ def empty_like(trie):
     grown.contexts[0] = trie.contexts[0]
     if len(trie.levels) > 2:
         grown.child[0] = trie.child[0]
-        grown.contexts[1, 0] = trie.contexts[1, 0]
     grown.child[-1] = trie.child[-1]
     return grown
 
 
-def grow(kernels, runs, ends, shape, trie):
+def grow(kernels, runs, ends, shape, trie, documents):
+    """Grows and marks; the begin mark is followed once per document."""
+    followed = np.zeros(trie.levels[-2], trie.counts.dtype)
+    followed[:1] = documents
     path = np.zeros(2 + shape.words, np.uint64)
     cursors = trie.levels[:-1].copy()
     cursors[0] = 1
     for run in runs:
-        status = kernels.grow_trie(run, ends, shape.bits, path, cursors, trie)
+        status = kernels.grow_trie(run, ends, shape.bits, path, cursors, trie, followed)
         if status != (0, 0, 0):
             return status
     assert np.array_equal(cursors, trie.levels[1:])
-    return 0, 0, 0
+    return kernels.mark_contexts(trie, followed)
+
+
+def documents_in(laid):
+    return sum(bool(document) for document in laid.ranked)
 
 
 def assert_same(found, expected):
@@ -67,7 +73,7 @@ def test_the_trie_of_a_corpus(kernels, shape, end_mark, word):
     run, ends = run_of(laid.windows(), shape), ends_of(laid.ends(), shape)
     expected = trie_of(laid.ranked, shape.order, int(run.leads[-1]) + 1, word)
     found = empty_like(expected)
-    assert grow(kernels, [run], ends, shape, found) == (0, 0, 0)
+    assert grow(kernels, [run], ends, shape, found, documents_in(laid)) == (0, 0, 0)
     assert kernels.link_contexts(found, 0, 2**32 - 1) == (0, 0, 0)
     assert_same(found, expected)
 
@@ -78,7 +84,7 @@ def test_runs_and_ranges_may_be_cut_anywhere(kernels):
     expected = trie_of(laid.ranked, SMALL.order, 5)
     for cut in range(len(run.counts) + 1):
         found = empty_like(expected)
-        assert grow(kernels, parts_of(run, [cut]), ends, SMALL, found) == (0, 0, 0)
+        assert grow(kernels, parts_of(run, [cut]), ends, SMALL, found, len(DOCUMENTS)) == (0, 0, 0)
         # Ranges of context symbols, in any order, touch disjoint rows.
         middle = cut % 6
         assert kernels.link_contexts(found, middle, 6) == (0, 0, 0)
@@ -99,7 +105,7 @@ def test_a_level_that_is_too_small(kernels):
     run, ends, trie = grown_for_damage()
     levels = trie.levels.copy()
     levels[3:] -= 1
-    status = grow(kernels, [run], ends, TRIGRAMS, trie._replace(levels=levels))
+    status = grow(kernels, [run], ends, TRIGRAMS, trie._replace(levels=levels), len(DOCUMENTS))
     # Entry 9 brings the last trigram; the one behind it, a document's first token, is none.
     assert status == (3, 9, 3)
 
@@ -108,19 +114,23 @@ def test_windows_that_do_not_ascend(kernels):
     run, ends, trie = grown_for_damage()
     keys = run.keys.copy()
     keys[[1, 2]] = keys[[2, 1]]
-    assert grow(kernels, [run._replace(keys=keys)], ends, TRIGRAMS, trie) == (4, 2, 1)
+    assert grow(kernels, [run._replace(keys=keys)], ends, TRIGRAMS, trie, len(DOCUMENTS)) == (
+        4,
+        2,
+        1,
+    )
 
 
 def test_a_rank_that_never_ends_a_window(kernels):
     run, ends, trie = grown_for_damage()
     leads = run.leads + np.array([0, 1, 1], np.uint32)
-    status = grow(kernels, [run._replace(leads=leads)], ends, TRIGRAMS, trie)
+    status = grow(kernels, [run._replace(leads=leads)], ends, TRIGRAMS, trie, len(DOCUMENTS))
     assert status == (6, int(run.bounds[1]), 3)
 
 
 def test_an_ngram_without_its_context(kernels):
     run, ends, trie = grown_for_damage()
-    grow(kernels, [run], ends, TRIGRAMS, trie)
+    grow(kernels, [run], ends, TRIGRAMS, trie, len(DOCUMENTS))
     # The last trigram gets an oldest symbol that no bigram has there.
     node = int(trie.levels[3]) - 1
     trie.symbols[node] = 7

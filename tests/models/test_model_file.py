@@ -108,8 +108,8 @@ def test_what_stands_behind_the_end_is_refused(model):
 def test_another_version(model):
     whole = model.path.read_bytes()
     with (
-        content(model.path, flipped(whole, 8, 3)),
-        pytest.raises(ArtefactError, match="version 2, this icfast reads version 1"),
+        content(model.path, flipped(whole, 8, 1)),
+        pytest.raises(ArtefactError, match="version 3, this icfast reads version 2"),
     ):
         icfast.NgramModel.load(model.path)
 

@@ -126,7 +126,7 @@ template <int W>
 Status merge_runs(const Run<W>& a, const Run<W>& b, std::int64_t* out_bounds, Key<W>* out_keys,
                   std::uint64_t* out_counts);
 
-/// What a context knows of its successors; row 0 is the empty context, row i + 1 node i.
+/// What a context knows of its successors.
 enum ContextField {
   kFollowedBy,     // sum of raw counts
   kSuccessors,     // distinct successors
@@ -141,23 +141,34 @@ enum ContextField {
 /// The model's n-grams: levels 1..N one after the other, each in suffix order, level 1 indexed
 /// by rank (node 0 is the begin mark). Children of node i are child[i]..child[i + 1]: its
 /// distinct left neighbours, so that their number is the continuation count.
+///
+/// Row 0 of the contexts is the empty context. Most contexts are followed by one token, once: their
+/// rows would all be the same, so only the others have one, in the order of their nodes. `marks`
+/// finds it: for every 64 nodes a bitmap of those with a row, and how many had one before.
 template <class Word>
 struct Trie {
   const std::int64_t* levels;  // levels[n - 1]..levels[n] are the nodes of order n
   int order;
   std::uint32_t* symbols;
   Word* counts;
-  Word* child;     // orders < N, and one more
-  Word* contexts;  // [1 + nodes of orders < N, kContextFields]
+  Word* child;           // orders < N, and one more
+  std::uint64_t* marks;  // [nodes of orders < N / 64, rounded up, 2]
+  Word* contexts;        // [context_rows, kContextFields]
+  std::int64_t context_rows;
 };
 
 /// Appends a run's n-grams of every order to the trie; cursors[n - 1] is the next free node.
+/// followed[i] += how often a token follows node i.
 template <int W, class Word>
 Status grow_trie(const Run<W>& run, const Ends<W>& ends, int bits, std::uint64_t* path,
-                 std::int64_t* cursors, const Trie<Word>& trie);
+                 std::int64_t* cursors, const Trie<Word>& trie, Word* followed);
 
-/// contexts[h] += each n-gram hw of order >= 2, for contexts h whose last symbol has a rank in
-/// [low, high); FollowedBy is left to grow_trie. Disjoint ranges touch disjoint rows.
+/// Gives each context that is not followed exactly once its row, and FollowedBy in it.
+template <class Word>
+Status mark_contexts(const Trie<Word>& trie, const Word* followed);
+
+/// contexts[h] += each n-gram hw of order >= 2, for contexts h that have a row and whose last
+/// symbol has a rank in [low, high); FollowedBy stands there. Disjoint ranges touch disjoint rows.
 template <class Word>
 Status link_contexts(const Trie<Word>& trie, std::uint32_t low, std::uint32_t high);
 
@@ -175,5 +186,34 @@ struct ScoreOut {
 template <class Token, class Word>
 Status score_ngrams(const Piece<Token>& piece, const Alphabet& alphabet, const Trie<Word>& trie,
                     const double* discounts, double uniform, const ScoreOut& out);
+
+/// The weights of the order-N model, for contexts whose last symbol has a rank in
+/// [low, high), and the unigrams of these ranks; disjoint ranges write to disjoint places.
+/// probabilities[i] = p(last symbol | the rest) of n-gram i, backoffs[i] = what i as a context
+/// multiplies the probability of an unseen successor by (1 where nothing ever followed it).
+/// probabilities[0], the begin mark's, is that of a symbol the model does not know.
+template <class Word>
+Status weigh_ngrams(const Trie<Word>& trie, const double* discounts, double uniform,
+                    std::uint32_t low, std::uint32_t high, double* probabilities, double* backoffs);
+
+/// What scoring needs of a window, N + 1 numbers: p of its longest n-gram in the model; for
+/// k = 1..N-1 the product of the backoffs of the contexts that its newest k, k + 1, .. symbols are;
+/// and how many symbols that longest n-gram has (an unknown last symbol counts as one).
+/// Bucket b is leads[b] with windows bounds[b]..bounds[b + 1] in any order; equal ones share the
+/// row records[index[i]], rows bounds[0].. of the records. scratch holds twice the largest
+/// bucket, table four times.
+template <int W, class Word>
+Status match_windows(const std::uint32_t* leads, const std::int64_t* bounds, std::int64_t buckets,
+                     const Key<W>* keys, int bits, const Trie<Word>& trie,
+                     const double* probabilities, const double* backoffs, Key<W>* scratch,
+                     std::uint32_t* table, std::uint32_t* index, double* records);
+
+/// As score_ngrams for the order-N model, of windows that were matched: window by window
+/// p = records[i][0] * records[i of the window before][longest n-gram], i = index[offsets[lead]++].
+/// Ranks from `unknown` on are of symbols the model does not know.
+template <class Token>
+Status score_windows(const Piece<Token>& piece, const Alphabet& alphabet, std::uint32_t unknown,
+                     std::int64_t* offsets, const std::uint32_t* index, const double* records,
+                     double begin_backoff, const ScoreOut& out);
 
 }  // namespace icfast

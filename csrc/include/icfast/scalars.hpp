@@ -36,14 +36,15 @@ struct LossAccumulator {
   std::uint64_t high = 0;
 
   ICFAST_HOST_DEVICE void add(double nats) {
-    const auto quanta = static_cast<std::uint64_t>(std::nearbyint(nats * 4294967296.0));
+    // Adding 2^52 rounds to a whole number, half to even, as nearbyint does; below 2^20 nats.
+    const auto quanta = static_cast<std::uint64_t>((nats * 4294967296.0 + 0x1p52) - 0x1p52);
     low += quanta;
     high += low < quanta;
   }
 };
 
 /// One level of interpolated modified Kneser-Ney: what a context says of one successor.
-///   p = max(0, a - D(a)) / total + (D1 N1 + D2 N2 + D3 N3+) / total * lower
+///   p = (max(0, a - D(a)) + freed * lower) / total, freed = D1 N1 + D2 N2 + D3 N3+
 struct Discounted {
   const double* discount;  // D(0) = 0, D(1), D(2), D(3+)
 
@@ -51,10 +52,21 @@ struct Discounted {
                                        std::uint64_t twos, std::uint64_t successors,
                                        double lower) const {
     const double kept = static_cast<double>(count) - discount[count < 3 ? count : 3];
-    const double freed = discount[1] * static_cast<double>(ones) +
-                         discount[2] * static_cast<double>(twos) +
-                         discount[3] * static_cast<double>(successors - ones - twos);
-    return ((kept > 0 ? kept : 0.0) + freed * lower) / static_cast<double>(total);
+    return ((kept > 0 ? kept : 0.0) + freed(ones, twos, successors) * lower) /
+           static_cast<double>(total);
+  }
+
+  /// What an unseen successor's lower probability is multiplied by.
+  ICFAST_HOST_DEVICE double backoff(std::uint64_t total, std::uint64_t ones, std::uint64_t twos,
+                                    std::uint64_t successors) const {
+    return freed(ones, twos, successors) / static_cast<double>(total);
+  }
+
+ private:
+  ICFAST_HOST_DEVICE double freed(std::uint64_t ones, std::uint64_t twos,
+                                  std::uint64_t successors) const {
+    return discount[1] * static_cast<double>(ones) + discount[2] * static_cast<double>(twos) +
+           discount[3] * static_cast<double>(successors - ones - twos);
   }
 };
 

@@ -91,13 +91,32 @@ class Ends(NamedTuple):
 
 
 class Trie(NamedTuple):
-    """N-grams by order, each level in suffix order; contexts row 0 is the empty context."""
+    """N-grams by order, each level in suffix order.
+
+    contexts row 0 is the empty context; marks u64[nodes / 64, 2] finds the rows of contexts that
+    are not followed exactly once: a bitmap, and how many stand before it.
+    """
 
     levels: I64
     symbols: U32
     counts: NDArray[Any]
     child: NDArray[Any]
+    marks: U64
     contexts: NDArray[Any]
+
+
+class Weights(NamedTuple):
+    """The order-N model: p of each n-gram (0: of an unknown symbol), backoff of each context."""
+
+    probabilities: F64
+    backoffs: F64
+
+
+class MatchRoom(NamedTuple):
+    """What match_windows works in: keys for twice the largest bucket, a table for four times."""
+
+    scratch: U64
+    table: U32
 
 
 class SpectraOut(NamedTuple):
@@ -184,12 +203,22 @@ class Kernels(Protocol):
         """Add two runs over the same buckets."""
 
     def grow_trie(
-        self, run: Run, ends: Ends, bits: int, path: U64, cursors: I64, trie: Trie
+        self,
+        run: Run,
+        ends: Ends,
+        bits: int,
+        path: U64,
+        cursors: I64,
+        trie: Trie,
+        followed: NDArray[Any],
     ) -> Status:
-        """Append the n-grams of a run to the trie."""
+        """Append the n-grams of a run to the trie; add to followed[node] how often one follows."""
+
+    def mark_contexts(self, trie: Trie, followed: NDArray[Any]) -> Status:
+        """Give each context that is not followed exactly once its row."""
 
     def link_contexts(self, trie: Trie, low: int, high: int) -> Status:
-        """Let every n-gram of order >= 2 add itself to its context."""
+        """Let every n-gram of order >= 2 add itself to its context, where that has a row."""
 
     def score_ngrams(
         self,
@@ -201,3 +230,42 @@ class Kernels(Protocol):
         out: ScoreOut,
     ) -> Status:
         """Overwrite out with each document's losses under the order-k models."""
+
+    def weigh_ngrams(
+        self,
+        trie: Trie,
+        discounts: F64,
+        uniform: float,
+        low: int,
+        high: int,
+        probabilities: F64,
+        backoffs: F64,
+    ) -> Status:
+        """Write the weights of contexts in [low, high), their successors, and these unigrams."""
+
+    def match_windows(
+        self,
+        leads: U32,
+        bounds: I64,
+        keys: U64,
+        bits: int,
+        trie: Trie,
+        weights: Weights,
+        room: MatchRoom,
+        index: U32,
+        records: F64,
+    ) -> Status:
+        """Write records[index[i]] of every window: p, backoff products, longest n-gram."""
+
+    def score_windows(
+        self,
+        piece: Piece,
+        alphabet: Alphabet,
+        unknown: int,
+        offsets: I64,
+        index: U32,
+        records: F64,
+        begin_backoff: float,
+        out: ScoreOut,
+    ) -> Status:
+        """Overwrite out with each document's loss, from the records of its windows."""

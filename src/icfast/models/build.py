@@ -1,10 +1,14 @@
-"""From a count table to a model file: grow the trie, then let contexts know their successors."""
+"""From a count table to a model file: grow the trie, then let contexts know their successors.
+
+A third of the contexts are followed more than once; only these get a row (see kernels.hpp).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +18,7 @@ from icfast.kernels.contract import CONTEXT_FIELDS, Kernels, Trie
 from icfast.measure.spectrum import Spectra
 from icfast.measure.table import CountTable
 from icfast.models.discounts import order_discounts
-from icfast.models.model_file import ModelFileWriter
+from icfast.models.model_file import ModelFileWriter, scratch
 from icfast.models.ngram import describe
 
 #: Ranges of context symbols a thread links at a time, per thread.
@@ -44,20 +48,23 @@ def build_model(
         "symbols": (np.uint32, (int(levels[-1]),)),
         "counts": (word, (int(levels[-1]),)),
         "child": (word, (contexts + 1,)),
-        "contexts": (word, (contexts + 1, len(CONTEXT_FIELDS))),
+        "marks": (np.uint64, (-(-contexts // 64), 2)),
+        "contexts": (word, (1 + _rows(spectra, contexts), len(CONTEXT_FIELDS))),
     }
     writer = ModelFileWriter(path, layout)
     arrays = writer.arrays
     arrays["ids"][:] = table.ids
     arrays["levels"][:] = levels
     trie = Trie(*(arrays[name] for name in Trie._fields))
-    _grow(table, trie, kernels)
+    followed = scratch(path.parent, word, contexts)
+    _grow(table, trie, followed, kernels)
+    _mark(table, trie, followed, kernels)
     _link_root(trie, table.totals.tokens)
 
     def link(symbols: tuple[int, int]) -> None:
         check(kernels.link_contexts(trie, *symbols), table.directory)
 
-    for_each(link, _symbol_ranges(trie, threads * _RANGES_PER_THREAD))
+    for_each(link, symbol_ranges(trie, threads * _RANGES_PER_THREAD))
     found = tuple(order_discounts(spectra, n) for n in range(1, table.order + 1))
     totals = table.totals
     writer.finish(describe(table.source, totals.tokens, totals.documents, found))
@@ -76,7 +83,13 @@ def _levels(table: CountTable, spectra: Spectra) -> NDArray[np.int64]:
     return np.append(0, np.cumsum(sizes)).astype(np.int64)
 
 
-def _grow(table: CountTable, trie: Trie, kernels: Kernels) -> None:
+def _rows(spectra: Spectra, contexts: int) -> int:
+    """How many of the contexts are not followed exactly once."""
+    kinds = (*spectra.followed[:-1], *spectra.starting_followed[:-1])
+    return contexts - sum(spectrum.seen(1) for spectrum in kinds)
+
+
+def _grow(table: CountTable, trie: Trie, followed: NDArray[Any], kernels: Kernels) -> None:
     shape, ends = table.shape, table.ends()
     path = np.zeros(2 + shape.words, np.uint64)
     cursors = trie.levels[:-1].copy()
@@ -84,14 +97,26 @@ def _grow(table: CountTable, trie: Trie, kernels: Kernels) -> None:
     if shape.order > 1:
         # The bare begin mark: nothing stands left of it, and each document follows it once.
         trie.child[0] = trie.levels[1]
-        trie.contexts[1, 0] = table.totals.documents
+        followed[0] = table.totals.documents
     for run in table.runs():
-        check(kernels.grow_trie(run, ends, shape.bits, path, cursors, trie), table.directory)
+        status = kernels.grow_trie(run, ends, shape.bits, path, cursors, trie, followed)
+        check(status, table.directory)
     if not np.array_equal(cursors, trie.levels[1:]):
-        raise ArtefactError(
-            f"{table.directory} holds other n-grams than its spectra say; count it again"
-        )
+        raise _other_ngrams(table)
     trie.child[-1] = trie.levels[-1]
+
+
+def _other_ngrams(table: CountTable) -> ArtefactError:
+    return ArtefactError(
+        f"{table.directory} holds other n-grams than its spectra say; count it again"
+    )
+
+
+def _mark(table: CountTable, trie: Trie, followed: NDArray[Any], kernels: Kernels) -> None:
+    check(kernels.mark_contexts(trie, followed), table.directory)
+    found = sum(int(bits).bit_count() + int(before) for bits, before in trie.marks[-1:])
+    if found != len(trie.contexts) - 1:
+        raise _other_ngrams(table)
 
 
 def _link_root(trie: Trie, tokens: int) -> None:
@@ -105,11 +130,12 @@ def _link_root(trie: Trie, tokens: int) -> None:
     trie.contexts[0, : len(row)] = row
 
 
-def _symbol_ranges(trie: Trie, count: int) -> Iterator[tuple[int, int]]:
+def symbol_ranges(trie: Trie, count: int) -> Iterator[tuple[int, int]]:
     """Ranges of symbols below which about equally many n-grams hang."""
-    if len(trie.levels) == 2:
-        return
     ranks = int(trie.levels[1])
+    if len(trie.levels) == 2:
+        yield 0, ranks
+        return
     weight = np.append(0, np.cumsum(np.diff(trie.child[: ranks + 1].astype(np.int64)) + 1))
     marks = np.linspace(0, int(weight[-1]), count + 1)
     edges = np.unique(np.append(np.searchsorted(weight, marks[:-1]), ranks)).tolist()

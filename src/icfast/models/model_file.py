@@ -1,6 +1,6 @@
 """The model file: named arrays in one memory-mapped file, and a checksummed description.
 
-Layout, little-endian, version 1::
+Layout, little-endian, version 2::
 
     0       magic "ICFMODEL", u32 version, u32 zero
     ...     arrays, each at a multiple of 64 bytes
@@ -17,6 +17,7 @@ import json
 import mmap
 import os
 import struct
+import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +30,7 @@ from icfast.errors import ArtefactError, ResourceError
 from icfast.units import format_bytes
 
 _MAGIC = b"ICFMODEL"
-_VERSION = 1
+_VERSION = 2
 _START = struct.Struct("<8sII")
 _END = struct.Struct("<QII8s")
 _ALIGN = 64
@@ -58,15 +59,7 @@ class ModelFileWriter:
         self._footer_offset = offset
         # Room is taken now: a full disk must be an error here, not a crash in a mapped write.
         with path.open("wb") as file:
-            try:
-                os.posix_fallocate(file.fileno(), 0, offset)
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-                    raise
-                raise ResourceError(
-                    f"the model needs {format_bytes(offset)} at {path.parent}, which has no room; "
-                    "free some space or choose another folder"
-                ) from error
+            _reserve(file.fileno(), offset, path.parent)
             file.write(_START.pack(_MAGIC, _VERSION, 0))
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), offset)
@@ -86,6 +79,30 @@ class ModelFileWriter:
             file.seek(self._footer_offset)
             file.write(footer)
             file.write(_END.pack(self._footer_offset, len(footer), zlib.crc32(footer), _MAGIC))
+
+
+def scratch(folder: Path, dtype: DTypeLike, size: int) -> NDArray[Any]:
+    """Zeros in a nameless file of this folder, gone when the array is.
+
+    Raises:
+        ResourceError: the disk has no room.
+    """
+    size_bytes = max(1, size * np.dtype(dtype).itemsize)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        _reserve(file.fileno(), size_bytes, folder)
+        return np.frombuffer(mmap.mmap(file.fileno(), size_bytes), dtype, size)
+
+
+def _reserve(descriptor: int, size_bytes: int, folder: Path) -> None:
+    try:
+        os.posix_fallocate(descriptor, 0, size_bytes)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            raise
+        raise ResourceError(
+            f"the model needs {format_bytes(size_bytes)} at {folder}, which has no room; "
+            "free some space or choose another folder"
+        ) from error
 
 
 def read_model_file(path: Path) -> tuple[dict[str, Any], Arrays]:

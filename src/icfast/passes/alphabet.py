@@ -33,6 +33,7 @@ class Symbols:
         shape: how windows over this alphabet are packed.
         lane_counts: u64[lanes, U], how often each id stands in each lane; None where ids are
             sparse, which are listed without counting.
+        strangers: whether other ids are one symbol more, the last, instead of an error.
     """
 
     ids: NDArray[np.uint32]
@@ -40,6 +41,7 @@ class Symbols:
     end_mark: bool
     shape: KeyShape
     lane_counts: NDArray[np.uint64] | None = None
+    strangers: bool = False
 
     def __post_init__(self) -> None:
         if is_sparse(self.vocab_size):
@@ -47,12 +49,14 @@ class Symbols:
         else:
             table = np.zeros(self.vocab_size, np.uint32)
             table[self.ids] = np.arange(1, len(self.ids) + 1, dtype=np.uint32)
+        if self.strangers:
+            table[table == 0] = self.leads - 1
         object.__setattr__(self, "_table", table)
 
     @property
     def leads(self) -> int:
         """How many ranks a window can end with, the unused rank 0 included."""
-        return len(self.ids) + 1 + int(self.end_mark)
+        return len(self.ids) + 1 + int(self.end_mark) + int(self.strangers)
 
     @property
     def alphabet(self) -> Alphabet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,12 +115,5 @@ def _model_file(output: Path | None) -> Iterator[_NewModel]:
 def _build(table: CountTable, path: Path, work: Work) -> None:
     work.progress("fitting", 0.0)
     with work.pool() as pool:
-
-        def for_each(
-            call: Callable[[tuple[int, int]], None], items: Iterable[tuple[int, int]]
-        ) -> None:
-            for _ in pool.map(call, items):
-                pass
-
-        build_model(table, path, work.backend.kernels, work.threads, for_each)
+        build_model(table, path, work.backend.kernels, work.threads, pool.for_each)
     work.progress("fitting", 1.0)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +10,15 @@ from numpy.typing import NDArray
 
 from icfast.corpus import Corpus
 from icfast.errors import MergeError
-from icfast.kernels.contract import Piece, ScoreOut
+from icfast.kernels.contract import ScoreOut
 from icfast.measure.loss import DocumentScores, LossSum, whole_sum
 from icfast.measure.runs import KeyShape
 from icfast.models.ngram import NgramModel
+from icfast.models.weights import weigh
 from icfast.passes.alphabet import Symbols
-from icfast.passes.documents import DocumentSet, ShardDocuments, all_documents, check_ids
-from icfast.passes.threads import Pool, Progress, Work, silent
+from icfast.passes.bulk import Bulk, Chunk, batches
+from icfast.passes.documents import DocumentSet, all_documents, check_ids
+from icfast.passes.threads import Progress, Work, silent
 
 #: Tokens one thread scores at a time; a document is never cut.
 _CHUNK_TOKENS = 1 << 16
@@ -27,15 +28,19 @@ def score(
     corpus: Corpus,
     model: NgramModel | str | Path,
     *,
+    memory: str | int | None = None,
     threads: int | None = None,
     backend: str = "auto",
     progress: Progress = silent,
 ) -> DocumentScores:
     """Loss of every document of a corpus under a model, in the model's convention.
 
+    A corpus that is large beside the model is scored in bulk, five times as fast and to the same
+    bit; that takes 16 bytes an n-gram and about 75 a token, of as many tokens as memory holds.
+
     Args:
         model: a model, or the file of one.
-        threads, backend: as in :func:`icfast.spectra`.
+        memory, threads, backend: as in :func:`icfast.spectra`.
 
     Returns:
         :class:`DocumentScores`; ``.total`` is their exact sum, the same for any threads.
@@ -55,7 +60,7 @@ def score(
     >>> scores.total.predicted_tokens, round(scores.total.nats, 6)
     (11, 9.594036)
     """
-    work = Work.of(backend, threads, None, progress)
+    work = Work.of(backend, threads, memory, progress)
     if not isinstance(model, NgramModel):
         model = NgramModel.load(model)
     return score_documents(all_documents(corpus, model.convention), model, work)
@@ -96,16 +101,6 @@ def score_ladder(documents: DocumentSet, model: NgramModel, work: Work) -> tuple
     )
 
 
-@dataclass(frozen=True)
-class _Chunk:
-    """Documents [first, last) of one shard, and where their results go."""
-
-    part: ShardDocuments
-    first: int
-    last: int
-    at: int
-
-
 def _score(documents: DocumentSet, model: NgramModel, work: Work, *, ladder: bool) -> ScoreOut:
     _refuse_strangers(documents.corpus, model)
     symbols = Symbols(
@@ -118,28 +113,28 @@ def _score(documents: DocumentSet, model: NgramModel, work: Work, *, ladder: boo
     columns = model.order if ladder else 1
     out = _room(len(documents), columns)
 
-    def run(chunk: _Chunk) -> None:
-        part = chunk.part
-        starts, stops = part.starts[chunk.first : chunk.last], part.stops[chunk.first : chunk.last]
-        piece = Piece(part.shard.tokens, starts, stops, int(starts[0]), int(stops[-1]))
-        rows = slice(chunk.at, chunk.at + len(starts))
-        here = ScoreOut(*(array[rows] for array in out))
+    def walk(chunk: Chunk) -> None:
+        here = ScoreOut(*(array[chunk.rows] for array in out))
         alphabet = symbols.alphabet._replace(order=model.order)
         status = work.backend.kernels.score_ngrams(
-            symbols.view(piece), alphabet, model.trie, discounts, uniform, here
+            symbols.view(chunk.piece), alphabet, model.trie, discounts, uniform, here
         )
-        check_ids(status, part.shard, symbols.vocab_size)
+        check_ids(status, chunk.part.shard, symbols.vocab_size)
 
+    chunks = list(_chunks(documents))
+    in_bulk, left = ([], chunks) if ladder else batches(chunks, model, work)
     with work.pool() as pool:
-        _run_all(pool, list(_chunks(documents)), run, work.progress)
+        if in_bulk:
+            weights = weigh(model, work.backend.kernels, pool.for_each)
+            bulk = Bulk.of(model, symbols.vocab_size, weights, out, work, pool)
+            _run_all(map(bulk.score, in_bulk), len(in_bulk), work.progress)
+        _run_all(pool.map(walk, left), len(left), work.progress)
     return out
 
 
-def _run_all(
-    pool: Pool, chunks: list[_Chunk], run: Callable[[_Chunk], None], progress: Progress
-) -> None:
-    for done, _ in enumerate(pool.map(run, chunks), start=1):
-        progress("scoring", done / len(chunks))
+def _run_all(results: Iterable[None], count: int, progress: Progress) -> None:
+    for done, _ in enumerate(results, start=1):
+        progress("scoring", done / count)
 
 
 def _room(documents: int, columns: int) -> ScoreOut:
@@ -155,7 +150,7 @@ def _room(documents: int, columns: int) -> ScoreOut:
     )
 
 
-def _chunks(documents: DocumentSet) -> Iterator[_Chunk]:
+def _chunks(documents: DocumentSet) -> Iterator[Chunk]:
     at = 0
     for part in documents.parts:
         ends = np.cumsum(part.stops - part.starts)
@@ -163,7 +158,7 @@ def _chunks(documents: DocumentSet) -> Iterator[_Chunk]:
         while first < len(ends):
             before = int(ends[first - 1]) if first else 0
             last = max(first + 1, int(np.searchsorted(ends, before + _CHUNK_TOKENS, "right")))
-            yield _Chunk(part, first, last, at + first)
+            yield Chunk(part, first, last, at + first)
             first = last
         at += len(ends)
 

@@ -127,3 +127,8 @@ class Pool:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+    def for_each(self, call: Callable[[Item], None], items: Iterable[Item]) -> None:
+        """call(item) for each item, nothing to collect."""
+        for _ in self.map(call, items):
+            pass

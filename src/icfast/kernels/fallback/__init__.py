@@ -1,11 +1,12 @@
 """The kernels in numba, for machines without a compiler: same names, same integers."""
 
+from icfast.kernels.fallback.bulk import match_windows, score_windows, weigh_ngrams
 from icfast.kernels.fallback.documents import count_ids, hash_documents
 from icfast.kernels.fallback.merging import merge_runs, remap_keys
 from icfast.kernels.fallback.scoring import score_ngrams
 from icfast.kernels.fallback.sorting import sort_runs, split_keys
 from icfast.kernels.fallback.spectra import run_spectra
-from icfast.kernels.fallback.trie import grow_trie, link_contexts
+from icfast.kernels.fallback.trie import grow_trie, link_contexts, mark_contexts
 from icfast.kernels.fallback.windows import count_windows, end_windows, scatter_windows
 
 __all__ = [
@@ -15,11 +16,15 @@ __all__ = [
     "grow_trie",
     "hash_documents",
     "link_contexts",
+    "mark_contexts",
+    "match_windows",
     "merge_runs",
     "remap_keys",
     "run_spectra",
     "scatter_windows",
     "score_ngrams",
+    "score_windows",
     "sort_runs",
     "split_keys",
+    "weigh_ngrams",
 ]

@@ -1,9 +1,10 @@
-"""Held-out loss of documents under the order-k Kneser-Ney models of one trie."""
+"""Held-out loss of documents under the order-k Kneser-Ney models of one trie, token by token."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from icfast.kernels.fallback.contexts import backoff, level, stored_row
 from icfast.kernels.fallback.jit import OK, U1, jit
 from icfast.kernels.fallback.trie import seek
 
@@ -29,51 +30,52 @@ def _walk(trie, rank, history, known, nodes):
 
 
 @jit
-def _discounted(discount, count, total, ones, twos, successors, lower):
-    kept = np.float64(count) - discount[min(np.int64(count), 3)]
-    freed = discount[1] * np.float64(ones) + discount[2] * np.float64(twos)
-    freed += discount[3] * np.float64(np.int64(successors) - np.int64(ones) - np.int64(twos))
-    return (max(kept, 0.0) + freed * lower) / np.float64(total)
-
-
-@jit
-def _context_row(trie, nodes, depth, n):
-    """Row of the order-n context, or -1 where nothing ever followed it."""
-    if n == 1:
-        return 0
-    if n - 1 > depth:
-        return -1
-    row = nodes[n - 1] + 1
-    return row if trie.contexts[row, 0] else -1
-
-
-@jit
-def _adjusted_count(trie, nodes, depth, n):
-    if n > depth:
-        return np.int64(0)
-    node = nodes[n]
-    if n > 1 and trie.symbols[node] == 0:
-        return np.int64(trie.counts[node])
-    return np.int64(trie.child[node + 1]) - np.int64(trie.child[node])
+def _row_of(trie, context, n):
+    """Row of the order-n context, which the walk before has found."""
+    return np.int64(0) if n == 1 else stored_row(trie, context[n - 1])
 
 
 @jit
 def _probabilities(trie, discounts, uniform, nodes, depth, context, context_depth, first, out):
-    """out[k] = probability under the order-k model, for k = first..N."""
+    """out[k] = probability under the order-k model, for k = first..N: the longest n-gram's, times
+    the product of the longer contexts' backoffs, the longest one's first."""
     order = len(trie.levels) - 1
-    below = uniform
+    longest = max(depth, 1)
+    below = np.zeros(order + 1, np.float64)
+    below[0] = uniform
     for k in range(1, order + 1):
-        row = _context_row(trie, context, context_depth, k)
-        if row < 0:
-            out[k] = below
-            continue
-        c = trie.contexts[row]
-        if k >= first:
-            count = np.int64(trie.counts[nodes[k]]) if k <= depth else np.int64(0)
-            out[k] = _discounted(discounts[1, k], count, c[0], c[2], c[3], c[1], below)
-        if k < order:
-            adjusted = _adjusted_count(trie, nodes, depth, k)
-            below = _discounted(discounts[0, k], adjusted, c[4], c[5], c[6], c[1], below)
+        if k <= longest:
+            row, node = _row_of(trie, context, k), nodes[k] if k <= depth else -1
+            if k >= first:
+                out[k] = level(trie, discounts, k, True, row, node, below[k - 1])
+            if k < order:
+                below[k] = level(trie, discounts, k, False, row, node, below[k - 1])
+        elif k >= first:
+            product = 1.0
+            for n in range(min(k, context_depth + 1), longest, -1):
+                product *= backoff(trie, discounts, n, n == k, _row_of(trie, context, n))
+            out[k] = below[longest] * product
+
+
+@jit
+def add_nats(probability, out, d, column):
+    """Add one symbol's loss to a document's sum."""
+    if probability <= 0.0:
+        out.infinite[d, column] += U1
+        return
+    quanta = np.uint64(np.rint(-np.log(probability) * 4294967296.0))
+    out.low[d, column] += quanta
+    if out.low[d, column] < quanta:
+        out.high[d, column] += U1
+
+
+@jit
+def clear(out):
+    out.low[:] = 0
+    out.high[:] = 0
+    out.predicted[:] = 0
+    out.oov[:] = 0
+    out.infinite[:] = 0
 
 
 @jit
@@ -100,13 +102,7 @@ def _score_document(piece, alphabet, trie, discounts, uniform, out, d):
             trie, discounts, uniform, nodes, depth, context, context_depth, first, probability
         )
         for k in range(first, order + 1):
-            if probability[k] <= 0.0:
-                out.infinite[d, k - first] += U1
-                continue
-            quanta = np.uint64(np.rint(-np.log(probability[k]) * 4294967296.0))
-            out.low[d, k - first] += quanta
-            if out.low[d, k - first] < quanta:
-                out.high[d, k - first] += U1
+            add_nats(probability[k], out, d, k - first)
         out.predicted[d] += U1
         known = min(known + 1, order - 1)
         for i in range(known - 1, 0, -1):
@@ -119,11 +115,7 @@ def _score_document(piece, alphabet, trie, discounts, uniform, out, d):
 
 @jit
 def score_ngrams(piece, alphabet, trie, discounts, uniform, out):
-    out.low[:] = 0
-    out.high[:] = 0
-    out.predicted[:] = 0
-    out.oov[:] = 0
-    out.infinite[:] = 0
+    clear(out)
     for d in range(len(piece.starts)):
         status = _score_document(piece, alphabet, trie, discounts, uniform, out, d)
         if status[0]:

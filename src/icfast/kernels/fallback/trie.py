@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from icfast.kernels.fallback.jit import OK, jit
+from icfast.kernels.fallback.contexts import stored_row
+from icfast.kernels.fallback.jit import OK, U1, jit
 from icfast.kernels.fallback.keys import history_length, symbol_at
 from icfast.kernels.fallback.scan import ended_here, move_to, place_end, shared_orders
 
@@ -27,7 +28,7 @@ def _open_nodes(trie, cursors, lead, key, bits, shared, deepest):
 
 
 @jit
-def grow_trie(run, ends, bits, path, cursors, trie):
+def grow_trie(run, ends, bits, path, cursors, trie, followed):
     order = len(trie.levels) - 1
     cursor = -1
     for b in range(len(run.leads)):
@@ -49,7 +50,24 @@ def grow_trie(run, ends, bits, path, cursors, trie):
                 node = cursors[n - 1] - 1
                 trie.counts[node] += run.counts[i]
                 if n < order:
-                    trie.contexts[node + 1, 0] += run.counts[i] - ended
+                    followed[node] += run.counts[i] - ended
+    return OK
+
+
+@jit
+def mark_contexts(trie, followed):
+    following = 1
+    for node in range(trie.levels[-2]):
+        marks = trie.marks[node // 64]
+        if node % 64 == 0:
+            marks[0], marks[1] = 0, following - 1
+        if followed[node] == 1:
+            continue
+        if following >= len(trie.contexts):
+            return 3, node, np.uint64(0)
+        marks[0] |= U1 << np.uint64(node % 64)
+        trie.contexts[following, 0] = followed[node]
+        following += 1
     return OK
 
 
@@ -66,7 +84,10 @@ def seek(symbols, low, high, symbol):
 
 @jit
 def _add_successor(trie, n, ngram, context):
-    row = trie.contexts[context + 1]
+    at = stored_row(trie, context)
+    if at < 0:
+        return
+    row = trie.contexts[at]
     count = trie.counts[ngram]
     row[1] += 1
     row[2] += count == 1

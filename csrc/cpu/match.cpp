@@ -1,0 +1,139 @@
+// Windows matched with the model in bulk: a bucket's distinct windows, sorted, walk down the trie
+// side by side, so that neither is searched from the start again.
+#include <algorithm>
+#include <array>
+
+#include "instantiate.hpp"
+#include "siblings.hpp"
+#include "sort_keys.hpp"
+
+namespace icfast {
+namespace {
+
+/// Walks one lead's n-grams along ascending windows.
+template <int W, class Word>
+class Matcher {
+ public:
+  Matcher(const Trie<Word>& trie, const KeyShape<W>& shape, const double* probabilities,
+          const double* backoffs)
+      : trie_(trie), shape_(shape), probabilities_(probabilities), backoffs_(backoffs) {}
+
+  void begin(std::uint32_t lead) {
+    known_ = lead < trie_.levels[1];
+    depth_ = 0;
+    if (known_) enter(lead);
+  }
+
+  /// Moves from the window before (sharing its `shared` newest history symbols) to this one.
+  void move_to(const Key<W>& key, int shared) {
+    if (!known_ || depth_ <= shared) return;  // what failed before fails again
+    depth_ = shared + 1;
+    while (depth_ < trie_.order) {
+      const std::uint32_t symbol = shape_.symbol(key, depth_);
+      Siblings& siblings = open_[depth_];
+      siblings.next = seek(trie_, siblings, symbol);
+      if (siblings.next == siblings.end || trie_.symbols[siblings.next] != symbol) return;
+      enter(siblings.next);
+    }
+  }
+
+  void record(double* to) const {
+    const int longest = std::max(depth_, 1);
+    to[0] = probabilities_[depth_ == 0 ? 0 : node_[depth_]];
+    double product = 1.0;
+    for (int k = trie_.order - 1; k > depth_; --k) to[k] = 1.0;
+    for (int k = std::min(depth_, trie_.order - 1); k > 0; --k) {
+      product = backoffs_[node_[k]] * product;
+      to[k] = product;
+    }
+    to[trie_.order] = longest;
+  }
+
+ private:
+  void enter(std::int64_t node) {
+    node_[++depth_] = node;
+    if (depth_ < trie_.order) open_[depth_] = children(trie_, node);
+  }
+
+  const Trie<Word>& trie_;
+  const KeyShape<W>& shape_;
+  const double* probabilities_;
+  const double* backoffs_;
+  std::array<std::int64_t, kMaxOrder + 1> node_{};
+  std::array<Siblings, kMaxOrder + 1> open_{};  // children of node_, from where the search goes on
+  int depth_ = 0;
+  bool known_ = false;
+};
+
+template <int W>
+std::uint64_t slot_of(const Key<W>& key, int shift) {
+  std::uint64_t hash = key.word[0];
+  for (int w = 1; w < W; ++w) hash = (hash * 0x9e3779b97f4a7c15ULL) ^ key.word[w];
+  return (hash * 0x9e3779b97f4a7c15ULL) >> shift;
+}
+
+/// Where each key stands among the sorted distinct ones, by a hash table of positions + 1. The
+/// table holds at least twice as many slots as distinct keys, at most four times.
+template <int W>
+void look_up(const Key<W>* keys, std::int64_t size, const Key<W>* distinct, std::int64_t number,
+             std::uint32_t* table, std::uint32_t base, std::uint32_t* index) {
+  int slot_bits = 1;
+  while ((std::int64_t{1} << slot_bits) < 2 * number) ++slot_bits;
+  const std::uint64_t mask = (std::uint64_t{1} << slot_bits) - 1;
+  const int shift = 64 - slot_bits;
+  std::fill(table, table + mask + 1, 0U);
+  for (std::int64_t i = 0; i < number; ++i) {
+    std::uint64_t slot = slot_of(distinct[i], shift);
+    while (table[slot] != 0) slot = (slot + 1) & mask;
+    table[slot] = static_cast<std::uint32_t>(i + 1);
+  }
+  for (std::int64_t i = 0; i < size; ++i) {
+    std::uint64_t slot = slot_of(keys[i], shift);
+    while (distinct[table[slot] - 1] != keys[i]) slot = (slot + 1) & mask;
+    index[i] = base + table[slot] - 1;
+  }
+}
+
+}  // namespace
+
+template <int W, class Word>
+Status match_windows(const std::uint32_t* leads, const std::int64_t* bounds, std::int64_t buckets,
+                     const Key<W>* keys, int bits, const Trie<Word>& trie,
+                     const double* probabilities, const double* backoffs, Key<W>* scratch,
+                     std::uint32_t* table, std::uint32_t* index, double* records) {
+  const KeyShape<W> shape(trie.order, bits);
+  Matcher<W, Word> matcher(trie, shape, probabilities, backoffs);
+  std::int64_t row = bounds[0];
+  for (std::int64_t b = 0; b < buckets; ++b) {
+    const std::int64_t size = bounds[b + 1] - bounds[b];
+    if (size > INT32_MAX || row + size > static_cast<std::int64_t>(UINT32_MAX)) {
+      return {Code::output_too_small, b, static_cast<std::uint64_t>(size)};
+    }
+    const Key<W>* bucket = keys + bounds[b];
+    Key<W>* distinct = scratch;
+    Key<W>* room = scratch + size;
+    std::copy(bucket, bucket + size, distinct);
+    sort_keys(distinct, room, size);
+    const std::int64_t number = run_lengths(distinct, size, room->word);
+    matcher.begin(leads[b]);
+    for (std::int64_t i = 0; i < number; ++i) {
+      matcher.move_to(distinct[i], i == 0 ? 0 : shape.shared_symbols(distinct[i - 1], distinct[i]));
+      matcher.record(records + (row + i) * (trie.order + 1));
+    }
+    look_up(bucket, size, distinct, number, table, static_cast<std::uint32_t>(row),
+            index + bounds[b]);
+    row += number;
+  }
+  return {};
+}
+
+#define ICFAST_WIDTH_WORD(W, T)                                                                    \
+  template Status match_windows<W, T>(                                                             \
+      const std::uint32_t*, const std::int64_t*, std::int64_t, const Key<W>*, int, const Trie<T>&, \
+      const double*, const double*, Key<W>*, std::uint32_t*, std::uint32_t*, double*);
+#define ICFAST_WIDTH(W) ICFAST_WIDTH_WORD(W, std::uint32_t) ICFAST_WIDTH_WORD(W, std::uint64_t)
+ICFAST_FOR_EACH_WIDTH(ICFAST_WIDTH)
+#undef ICFAST_WIDTH
+#undef ICFAST_WIDTH_WORD
+
+}  // namespace icfast

@@ -1,0 +1,51 @@
+"""Every n-gram's probability and backoff, computed once from the counts for scoring in bulk."""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from icfast.errors import check
+from icfast.kernels.contract import Kernels, Weights
+from icfast.models.build import ForEach, symbol_ranges
+from icfast.models.ngram import NgramModel
+
+#: Parts of the contexts gone through at a time: few enough that each stays in cache.
+_PARTS = 64
+
+#: As long as a model lives, so do its weights: scoring another corpus needs no second weighing.
+_weighed: WeakKeyDictionary[NgramModel, tuple[Kernels, Weights]] = WeakKeyDictionary()
+
+
+def weights_bytes(model: NgramModel) -> int:
+    """What :func:`weigh` allocates and keeps."""
+    return 8 * (len(model.trie.counts) + len(model.trie.child) - 1)
+
+
+def weigh(model: NgramModel, kernels: Kernels, for_each: ForEach) -> Weights:
+    """The order-N model as probabilities f64[n-grams] and backoffs f64[contexts].
+
+    Raises:
+        ArtefactError: the model's trie lacks a context.
+    """
+    by, weights = _weighed.get(model, (None, None))
+    if weights is None or by is not kernels:
+        weights = _weigh(model, kernels, for_each)
+        _weighed[model] = kernels, weights
+    return weights
+
+
+def _weigh(model: NgramModel, kernels: Kernels, for_each: ForEach) -> Weights:
+    trie = model.trie
+    probabilities = np.empty(len(trie.counts))
+    backoffs = np.empty(len(trie.child) - 1)
+
+    def weigh_range(ranks: tuple[int, int]) -> None:
+        status = kernels.weigh_ngrams(
+            trie, model.discount_table, model.uniform, *ranks, probabilities, backoffs
+        )
+        check(status, model.path)
+
+    for_each(weigh_range, symbol_ranges(trie, _PARTS))
+    return Weights(probabilities, backoffs)
