@@ -140,4 +140,14 @@ Trie<Word> trie_of(const py::tuple& trie, Access access) {
           rows(trie[5])};
 }
 
+template <class Word>
+Bigrams<Word> bigrams_of(const py::tuple& bigrams) {
+  return {in<std::int64_t>(bigrams[0]), in<std::uint32_t>(bigrams[1]), in<Word>(bigrams[2])};
+}
+
+template <class Word>
+ContextRoom<Word> context_room_of(const py::tuple& room) {
+  return {out<std::uint32_t>(room[0]), out<Word>(room[1])};
+}
+
 }  // namespace icfast::bindings

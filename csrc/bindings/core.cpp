@@ -170,10 +170,13 @@ Result py_mark_contexts(const py::tuple& trie, const py::object& followed) {
   });
 }
 
-Result py_link_contexts(const py::tuple& trie, std::uint32_t low, std::uint32_t high) {
+Result py_link_contexts(const py::tuple& trie, const py::tuple& bigrams, std::uint32_t low,
+                        std::uint32_t high, const py::tuple& room) {
   return with_word(trie, [&](auto word) {
     const auto levels = trie_of<decltype(word)>(trie, Access::kWrite);
-    return run([&] { return link_contexts(levels, low, high); });
+    const auto pairs = bigrams_of<decltype(word)>(bigrams);
+    const auto lists = context_room_of<decltype(word)>(room);
+    return run([&] { return link_contexts(levels, pairs, low, high, lists); });
   });
 }
 
@@ -193,16 +196,19 @@ Result py_score_ngrams(const py::tuple& piece, const py::tuple& alphabet, const 
   });
 }
 
-Result py_weigh_ngrams(const py::tuple& trie, const py::object& discounts, double uniform,
-                       std::uint32_t low, std::uint32_t high, const py::object& probabilities,
-                       const py::object& backoffs) {
+Result py_weigh_ngrams(const py::tuple& trie, const py::tuple& bigrams, const py::object& discounts,
+                       double uniform, std::uint32_t low, std::uint32_t high, const py::tuple& room,
+                       const py::object& probabilities, const py::object& backoffs) {
   return with_word(trie, [&](auto word) {
     const auto levels = trie_of<decltype(word)>(trie, Access::kRead);
     const auto* discount = in<double>(discounts);
     auto* probability = out<double>(probabilities);
     auto* backoff = out<double>(backoffs);
-    return run(
-        [&] { return weigh_ngrams(levels, discount, uniform, low, high, probability, backoff); });
+    const auto pairs = bigrams_of<decltype(word)>(bigrams);
+    const auto lists = context_room_of<decltype(word)>(room);
+    return run([&] {
+      return weigh_ngrams(levels, pairs, discount, uniform, low, high, lists, probability, backoff);
+    });
   });
 }
 

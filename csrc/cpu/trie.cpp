@@ -1,8 +1,8 @@
 // The n-grams of sorted windows as levels of a trie in suffix order, and what each context knows
 // of its successors.
+#include "by_context.hpp"
 #include "instantiate.hpp"
 #include "scan.hpp"
-#include "siblings.hpp"
 
 namespace icfast {
 template <int W, class Word>
@@ -79,44 +79,26 @@ void add_successor(const Trie<Word>& trie, int order, std::int64_t ngram, std::i
   row[kAdjustedTwos] += adjusted == 2;
 }
 
-/// Every n-gram below `ngram` = (h w), order n, has its context below `context` = h: the left
-/// neighbours of hw are left neighbours of h, and both lists ascend.
+}  // namespace
+
 template <class Word>
-Status link_below(const Trie<Word>& trie, int n, std::int64_t ngram, std::int64_t context) {
-  add_successor(trie, n, ngram, context);
-  if (n == trie.order) return {};
-  const Siblings longer = children(trie, ngram);
-  Siblings contexts = children(trie, context);
-  for (std::int64_t i = longer.next; i < longer.end; ++i) {
-    contexts.next = seek(trie, contexts, trie.symbols[i]);
-    if (contexts.next == contexts.end || trie.symbols[contexts.next] != trie.symbols[i]) {
-      return {Code::table_without_context, i, trie.symbols[i]};
-    }
-    const Status status = link_below(trie, n + 1, i, contexts.next);
+Status link_contexts(const Trie<Word>& trie, const Bigrams<Word>& bigrams, std::uint32_t low,
+                     std::uint32_t high, const ContextRoom<Word>& room) {
+  if (trie.order == 1) return {};
+  ByContext walk(trie, room, [&](int n, std::int64_t ngram, std::int64_t context, std::int64_t) {
+    add_successor(trie, n, ngram, context);
+  });
+  for (std::int64_t symbol = low; symbol < high; ++symbol) {
+    const Status status = walk.walk(bigrams, symbol);
     if (status.code != Code::ok) return status;
   }
   return {};
 }
 
-}  // namespace
-
-template <class Word>
-Status link_contexts(const Trie<Word>& trie, std::uint32_t low, std::uint32_t high) {
-  if (trie.order == 1) return {};
-  for (std::int64_t word = 0; word < trie.levels[1]; ++word) {
-    const Siblings bigrams = children(trie, word);
-    for (std::int64_t i = seek(trie, bigrams, low); i < bigrams.end && trie.symbols[i] < high;
-         ++i) {
-      const Status status = link_below(trie, 2, i, static_cast<std::int64_t>(trie.symbols[i]));
-      if (status.code != Code::ok) return status;
-    }
-  }
-  return {};
-}
-
-#define ICFAST_WORD(T)                                        \
-  template Status mark_contexts<T>(const Trie<T>&, const T*); \
-  template Status link_contexts<T>(const Trie<T>&, std::uint32_t, std::uint32_t);
+#define ICFAST_WORD(T)                                                               \
+  template Status mark_contexts<T>(const Trie<T>&, const T*);                        \
+  template Status link_contexts<T>(const Trie<T>&, const Bigrams<T>&, std::uint32_t, \
+                                   std::uint32_t, const ContextRoom<T>&);
 #define ICFAST_WIDTH(W)                                                                           \
   template Status grow_trie<W, std::uint32_t>(const Run<W>&, const Ends<W>&, int, std::uint64_t*, \
                                               std::int64_t*, const Trie<std::uint32_t>&,          \

@@ -15,7 +15,17 @@ from typing import NamedTuple
 import numpy as np
 from tests import naive
 
-from icfast.kernels.contract import CONTEXT_FIELDS, KINDS, Alphabet, Ends, Piece, Run, Trie
+from icfast.kernels.contract import (
+    CONTEXT_FIELDS,
+    KINDS,
+    Alphabet,
+    Bigrams,
+    ContextRoom,
+    Ends,
+    Piece,
+    Run,
+    Trie,
+)
 
 Window = tuple[int, ...]
 Documents = Sequence[Sequence[int]]
@@ -259,6 +269,32 @@ def trie_of(documents: Documents, order: int, ranks: int, word: type = np.uint32
         child,
         marks_of(contexts[1:, 0] != 1),
         np.ascontiguousarray(contexts[np.append(True, contexts[1:, 0] != 1)]),
+    )
+
+
+def bigrams_of(trie: Trie) -> Bigrams:
+    """The bigrams sorted by their older symbol, then their newer one."""
+    ranks = int(trie.levels[1])
+    found = [
+        (int(trie.symbols[node]), word, node)
+        for word in range(ranks if len(trie.levels) > 2 else 0)
+        for node in range(int(trie.child[word]), int(trie.child[word + 1]))
+    ]
+    found.sort()
+    starts = [bisect_left(found, (symbol,)) for symbol in range(ranks + 1)]
+    return Bigrams(
+        np.array(starts, np.int64),
+        np.array([word for _, word, _ in found], np.uint32),
+        np.array([node for _, _, node in found], trie.counts.dtype),
+    )
+
+
+def room_of(trie: Trie) -> ContextRoom:
+    """Exactly the room that is promised, holding anything."""
+    sizes = np.diff(trie.levels)
+    entries = int(sizes[1:-2].sum() + sizes[2:-1].sum())
+    return ContextRoom(
+        np.full(int(trie.levels[1]), 12345, np.uint32), np.full(entries, 777, trie.counts.dtype)
     )
 
 

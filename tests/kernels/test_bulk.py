@@ -7,10 +7,18 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from tests import naive
-from tests.kernels.definitions import key_of, key_rows, ranked_windows
+from tests.kernels.definitions import bigrams_of, key_of, key_rows, ranked_windows, room_of
 from tests.kernels.test_scoring import HELDOUT, TRAINING, VOCABULARY, Fitted, conventions, words
 
 from icfast.kernels.contract import Alphabet, MatchRoom, Piece, ScoreOut, Weights
+
+
+def weigh_range(kernels, fitted, low, high, weights):
+    trie = fitted.trie
+    bigrams, room = bigrams_of(trie), room_of(trie)
+    return kernels.weigh_ngrams(
+        trie, bigrams, fitted.discounts, fitted.uniform, low, high, room, *weights
+    )
 
 
 def weigh(kernels, fitted, edges=()):
@@ -19,7 +27,7 @@ def weigh(kernels, fitted, edges=()):
     found = Weights(np.full(len(trie.counts), np.nan), np.full(len(trie.child) - 1, np.nan))
     cuts = [0, *edges, int(trie.levels[1])]
     for low, high in reversed(list(pairwise(cuts))):
-        status = kernels.weigh_ngrams(trie, fitted.discounts, fitted.uniform, low, high, *found)
+        status = weigh_range(kernels, fitted, low, high, found)
         assert status == (0, 0, 0)
     return found
 
@@ -64,7 +72,7 @@ def test_an_ngram_without_its_context(kernels):
     node = int(fitted.trie.levels[3]) - 1
     fitted.trie.symbols[node] = 14
     weights = Weights(np.zeros(len(fitted.trie.counts)), np.zeros(len(fitted.trie.child) - 1))
-    status = kernels.weigh_ngrams(fitted.trie, fitted.discounts, fitted.uniform, 0, 10, *weights)
+    status = weigh_range(kernels, fitted, 0, int(fitted.trie.levels[1]), weights)
     assert status == (5, node, 14)
 
 

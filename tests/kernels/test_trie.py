@@ -7,9 +7,11 @@ import pytest
 from tests.kernels.definitions import (
     SHAPES,
     Shape,
+    bigrams_of,
     ends_of,
     lay,
     parts_of,
+    room_of,
     run_of,
     shape_id,
     some_documents,
@@ -56,6 +58,10 @@ def grow(kernels, runs, ends, shape, trie, documents):
     return kernels.mark_contexts(trie, followed)
 
 
+def link(kernels, trie, low, high):
+    return kernels.link_contexts(trie, bigrams_of(trie), low, high, room_of(trie))
+
+
 def documents_in(laid):
     return sum(bool(document) for document in laid.ranked)
 
@@ -74,7 +80,7 @@ def test_the_trie_of_a_corpus(kernels, shape, end_mark, word):
     expected = trie_of(laid.ranked, shape.order, int(run.leads[-1]) + 1, word)
     found = empty_like(expected)
     assert grow(kernels, [run], ends, shape, found, documents_in(laid)) == (0, 0, 0)
-    assert kernels.link_contexts(found, 0, 2**32 - 1) == (0, 0, 0)
+    assert link(kernels, found, 0, int(run.leads[-1]) + 1) == (0, 0, 0)
     assert_same(found, expected)
 
 
@@ -86,9 +92,9 @@ def test_runs_and_ranges_may_be_cut_anywhere(kernels):
         found = empty_like(expected)
         assert grow(kernels, parts_of(run, [cut]), ends, SMALL, found, len(DOCUMENTS)) == (0, 0, 0)
         # Ranges of context symbols, in any order, touch disjoint rows.
-        middle = cut % 6
-        assert kernels.link_contexts(found, middle, 6) == (0, 0, 0)
-        assert kernels.link_contexts(found, 0, middle) == (0, 0, 0)
+        middle = cut % 5
+        assert link(kernels, found, middle, 5) == (0, 0, 0)
+        assert link(kernels, found, 0, middle) == (0, 0, 0)
         assert_same(found, expected)
 
 
@@ -134,4 +140,4 @@ def test_an_ngram_without_its_context(kernels):
     # The last trigram gets an oldest symbol that no bigram has there.
     node = int(trie.levels[3]) - 1
     trie.symbols[node] = 7
-    assert kernels.link_contexts(trie, 0, 8) == (5, node, 7)
+    assert link(kernels, trie, 0, 4) == (5, node, 7)

@@ -157,6 +157,23 @@ struct Trie {
   std::int64_t context_rows;
 };
 
+/// The bigrams by their older symbol: those of symbol s are starts[s]..starts[s + 1], with the
+/// rank of the newer symbol and the node of each.
+template <class Word>
+struct Bigrams {
+  const std::int64_t* starts;
+  const std::uint32_t* words;
+  const Word* nodes;
+};
+
+/// What a walk over contexts works in: an entry per rank; and, in the nodes' own width, room for
+/// every node of order 2 to N - 2 and of order 3 to N - 1 (what hot contexts need is touched).
+template <class Word>
+struct ContextRoom {
+  std::uint32_t* table;
+  Word* lists;
+};
+
 /// Appends a run's n-grams of every order to the trie; cursors[n - 1] is the next free node.
 /// followed[i] += how often a token follows node i.
 template <int W, class Word>
@@ -170,7 +187,8 @@ Status mark_contexts(const Trie<Word>& trie, const Word* followed);
 /// contexts[h] += each n-gram hw of order >= 2, for contexts h that have a row and whose last
 /// symbol has a rank in [low, high); FollowedBy stands there. Disjoint ranges touch disjoint rows.
 template <class Word>
-Status link_contexts(const Trie<Word>& trie, std::uint32_t low, std::uint32_t high);
+Status link_contexts(const Trie<Word>& trie, const Bigrams<Word>& bigrams, std::uint32_t low,
+                     std::uint32_t high, const ContextRoom<Word>& room);
 
 /// Per document, overwritten: nats of the order-k models (k = 1..N where ladder, else N), as 2^-32
 /// nat in 128 bits; predicted symbols; those whose id the model does not know.
@@ -193,8 +211,9 @@ Status score_ngrams(const Piece<Token>& piece, const Alphabet& alphabet, const T
 /// multiplies the probability of an unseen successor by (1 where nothing ever followed it).
 /// probabilities[0], the begin mark's, is that of a symbol the model does not know.
 template <class Word>
-Status weigh_ngrams(const Trie<Word>& trie, const double* discounts, double uniform,
-                    std::uint32_t low, std::uint32_t high, double* probabilities, double* backoffs);
+Status weigh_ngrams(const Trie<Word>& trie, const Bigrams<Word>& bigrams, const double* discounts,
+                    double uniform, std::uint32_t low, std::uint32_t high,
+                    const ContextRoom<Word>& room, double* probabilities, double* backoffs);
 
 /// What scoring needs of a window, N + 1 numbers: p of its longest n-gram in the model; for
 /// k = 1..N-1 the product of the backoffs of the contexts that its newest k, k + 1, .. symbols are;

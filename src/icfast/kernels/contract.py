@@ -105,6 +105,21 @@ class Trie(NamedTuple):
     contexts: NDArray[Any]
 
 
+class Bigrams(NamedTuple):
+    """The bigrams by their older symbol: rank of the newer one, and node."""
+
+    starts: I64
+    words: U32
+    nodes: NDArray[Any]
+
+
+class ContextRoom(NamedTuple):
+    """What walks over contexts work in: an entry a rank, and lists of nodes."""
+
+    table: U32
+    lists: NDArray[Any]
+
+
 class Weights(NamedTuple):
     """The order-N model: p of each n-gram (0: of an unknown symbol), backoff of each context."""
 
@@ -217,7 +232,9 @@ class Kernels(Protocol):
     def mark_contexts(self, trie: Trie, followed: NDArray[Any]) -> Status:
         """Give each context that is not followed exactly once its row."""
 
-    def link_contexts(self, trie: Trie, low: int, high: int) -> Status:
+    def link_contexts(
+        self, trie: Trie, bigrams: Bigrams, low: int, high: int, room: ContextRoom
+    ) -> Status:
         """Let every n-gram of order >= 2 add itself to its context, where that has a row."""
 
     def score_ngrams(
@@ -234,10 +251,12 @@ class Kernels(Protocol):
     def weigh_ngrams(
         self,
         trie: Trie,
+        bigrams: Bigrams,
         discounts: F64,
         uniform: float,
         low: int,
         high: int,
+        room: ContextRoom,
         probabilities: F64,
         backoffs: F64,
     ) -> Status:

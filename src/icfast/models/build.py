@@ -5,8 +5,6 @@ A third of the contexts are followed more than once; only these get a row (see k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import ArtefactError, check
-from icfast.kernels.contract import CONTEXT_FIELDS, Kernels, Trie
+from icfast.kernels.contract import CONTEXT_FIELDS, Bigrams, ContextRoom, Kernels, Trie
 from icfast.measure.spectrum import Spectra
 from icfast.measure.table import CountTable
+from icfast.models.contexts import ForEach, for_each_range
 from icfast.models.discounts import order_discounts
 from icfast.models.model_file import ModelFileWriter, scratch
 from icfast.models.ngram import describe
 
-#: Ranges of context symbols a thread links at a time, per thread.
-_RANGES_PER_THREAD = 4
 
-#: Runs a call over each item, perhaps at once.
-ForEach = Callable[[Callable[[tuple[int, int]], None], Iterable[tuple[int, int]]], None]
-
-
-def build_model(
-    table: CountTable, path: Path, kernels: Kernels, threads: int, for_each: ForEach
-) -> None:
+def build_model(table: CountTable, path: Path, kernels: Kernels, for_each: ForEach) -> None:
     """Write the Kneser-Ney model of a table to `path`.
 
     Raises:
@@ -61,10 +52,10 @@ def build_model(
     _mark(table, trie, followed, kernels)
     _link_root(trie, table.totals.tokens)
 
-    def link(symbols: tuple[int, int]) -> None:
-        check(kernels.link_contexts(trie, *symbols), table.directory)
+    def link(bigrams: Bigrams, low: int, high: int, room: ContextRoom) -> None:
+        check(kernels.link_contexts(trie, bigrams, low, high, room), table.directory)
 
-    for_each(link, symbol_ranges(trie, threads * _RANGES_PER_THREAD))
+    for_each_range(trie, link, for_each)
     found = tuple(order_discounts(spectra, n) for n in range(1, table.order + 1))
     totals = table.totals
     writer.finish(describe(table.source, totals.tokens, totals.documents, found))
@@ -128,15 +119,3 @@ def _link_root(trie: Trie, tokens: int) -> None:
         adjusted = np.diff(trie.child[: int(trie.levels[1]) + 1])[symbols]
         row += [adjusted.sum(dtype=np.uint64), np.sum(adjusted == 1), np.sum(adjusted == 2)]
     trie.contexts[0, : len(row)] = row
-
-
-def symbol_ranges(trie: Trie, count: int) -> Iterator[tuple[int, int]]:
-    """Ranges of symbols below which about equally many n-grams hang."""
-    ranks = int(trie.levels[1])
-    if len(trie.levels) == 2:
-        yield 0, ranks
-        return
-    weight = np.append(0, np.cumsum(np.diff(trie.child[: ranks + 1].astype(np.int64)) + 1))
-    marks = np.linspace(0, int(weight[-1]), count + 1)
-    edges = np.unique(np.append(np.searchsorted(weight, marks[:-1]), ranks)).tolist()
-    yield from pairwise(edges)

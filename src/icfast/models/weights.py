@@ -7,12 +7,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from icfast.errors import check
-from icfast.kernels.contract import Kernels, Weights
-from icfast.models.build import ForEach, symbol_ranges
+from icfast.kernels.contract import Bigrams, ContextRoom, Kernels, Weights
+from icfast.models.contexts import ForEach, for_each_range
 from icfast.models.ngram import NgramModel
-
-#: Parts of the contexts gone through at a time: few enough that each stays in cache.
-_PARTS = 64
 
 #: As long as a model lives, so do its weights: scoring another corpus needs no second weighing.
 _weighed: WeakKeyDictionary[NgramModel, tuple[Kernels, Weights]] = WeakKeyDictionary()
@@ -41,11 +38,19 @@ def _weigh(model: NgramModel, kernels: Kernels, for_each: ForEach) -> Weights:
     probabilities = np.empty(len(trie.counts))
     backoffs = np.empty(len(trie.child) - 1)
 
-    def weigh_range(ranks: tuple[int, int]) -> None:
+    def weigh_range(bigrams: Bigrams, low: int, high: int, room: ContextRoom) -> None:
         status = kernels.weigh_ngrams(
-            trie, model.discount_table, model.uniform, *ranks, probabilities, backoffs
+            trie,
+            bigrams,
+            model.discount_table,
+            model.uniform,
+            low,
+            high,
+            room,
+            probabilities,
+            backoffs,
         )
         check(status, model.path)
 
-    for_each(weigh_range, symbol_ranges(trie, _PARTS))
+    for_each_range(trie, weigh_range, for_each)
     return Weights(probabilities, backoffs)

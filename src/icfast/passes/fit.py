@@ -115,5 +115,5 @@ def _model_file(output: Path | None) -> Iterator[_NewModel]:
 def _build(table: CountTable, path: Path, work: Work) -> None:
     work.progress("fitting", 0.0)
     with work.pool() as pool:
-        build_model(table, path, work.backend.kernels, work.threads, pool.for_each)
+        build_model(table, path, work.backend.kernels, pool.for_each)
     work.progress("fitting", 1.0)

@@ -33,7 +33,7 @@ def _back_off(trie, discounts, low, high, backoffs):
 
 
 @jit
-def weigh_ngrams(trie, discounts, uniform, low, high, probabilities, backoffs):
+def weigh_ngrams(trie, bigrams, discounts, uniform, low, high, room, probabilities, backoffs):
     order = len(trie.levels) - 1
     for word in range(low, high):
         probabilities[word] = _unigram(trie, discounts, uniform, word)

@@ -101,7 +101,8 @@ def _add_successor(trie, n, ngram, context):
 
 
 @jit
-def link_contexts(trie, low, high):
+def link_contexts(trie, bigrams, low, high, room):
+    # Searches every context; the core, which deals n-grams out, uses the bigrams and the room.
     order = len(trie.levels) - 1
     if order == 1:
         return OK
