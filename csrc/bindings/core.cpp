@@ -254,6 +254,34 @@ Result py_score_windows(const py::tuple& piece, const py::tuple& alphabet, std::
   });
 }
 
+Result py_join_documents(const py::tuple& piece, const py::tuple& alphabet, std::int32_t separator,
+                         const py::object& symbols) {
+  return with_token(piece, [&](auto token) {
+    const auto documents = piece_of<decltype(token)>(piece);
+    const Alphabet ids = alphabet_of(alphabet);
+    auto* to = out<std::int32_t>(symbols);
+    return run([&] { return join_documents(documents, ids, separator, to); });
+  });
+}
+
+Result py_sort_suffixes(const py::object& symbols, std::int64_t alphabet, const py::object& order,
+                        const py::object& work) {
+  const auto* text = in<std::int32_t>(symbols);
+  const std::int64_t size = rows(symbols);
+  auto* to = out<std::int32_t>(order);
+  auto* room = out<std::int32_t>(work);
+  return run([&] { return sort_suffixes(text, size, alphabet, to, room); });
+}
+
+Result py_match_lengths(const py::object& symbols, std::int32_t separator, const py::object& order,
+                        const py::object& links) {
+  auto* text = out<std::int32_t>(symbols);
+  const std::int64_t size = rows(symbols);
+  auto* suffixes = out<std::int32_t>(order);
+  auto* room = out<std::int32_t>(links);
+  return run([&] { return match_lengths(text, size, separator, suffixes, room); });
+}
+
 }  // namespace
 }  // namespace icfast::bindings
 
@@ -277,4 +305,7 @@ PYBIND11_MODULE(_core, module) {
   module.def("weigh_ngrams", &py_weigh_ngrams);
   module.def("match_windows", &py_match_windows);
   module.def("score_windows", &py_score_windows);
+  module.def("join_documents", &py_join_documents);
+  module.def("sort_suffixes", &py_sort_suffixes);
+  module.def("match_lengths", &py_match_lengths);
 }

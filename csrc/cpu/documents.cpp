@@ -1,4 +1,5 @@
-// Kernels that look at ids alone: how often each occurs, and the hash of each document.
+// Kernels that look at ids alone: how often each occurs, the hash of each document, and all of them
+// as one text.
 #include <algorithm>
 
 #include "icfast/kernels.hpp"
@@ -32,9 +33,28 @@ Status hash_documents(const Piece<Token>& piece, std::uint64_t* hashes) {
   return {};
 }
 
+template <class Token>
+Status join_documents(const Piece<Token>& piece, const Alphabet& alphabet, std::int32_t separator,
+                      std::int32_t* symbols) {
+  for (std::int64_t d = 0; d < piece.documents; ++d) {
+    const std::int64_t last = std::min(piece.stops[d], piece.end);
+    for (std::int64_t t = std::max(piece.starts[d], piece.begin); t < last; ++t) {
+      const auto id = static_cast<std::int64_t>(piece.tokens[t]);
+      const auto value = static_cast<std::uint64_t>(id);
+      if (id >= alphabet.vocab_size) return {Code::id_outside_vocabulary, t, value};
+      const std::uint32_t rank = alphabet.ranks[id];
+      if (!rank) return {Code::id_not_in_dictionary, t, value};
+      *symbols++ = static_cast<std::int32_t>(rank - 1);
+    }
+    if (piece.stops[d] <= piece.end) *symbols++ = separator++;
+  }
+  return {};
+}
+
 #define ICFAST_TOKEN(T)                                                        \
   template Status count_ids<T>(const Piece<T>&, std::uint64_t*, std::int64_t); \
-  template Status hash_documents<T>(const Piece<T>&, std::uint64_t*);
+  template Status hash_documents<T>(const Piece<T>&, std::uint64_t*);          \
+  template Status join_documents<T>(const Piece<T>&, const Alphabet&, std::int32_t, std::int32_t*);
 ICFAST_FOR_EACH_TOKEN(ICFAST_TOKEN)
 #undef ICFAST_TOKEN
 

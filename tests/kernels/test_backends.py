@@ -24,7 +24,7 @@ def test_the_compiled_core_is_installed():
 
 
 def test_every_backend_has_every_kernel(backend, kernels):
-    assert len(NAMES) == 17
+    assert {"count_ids", "score_ngrams"} < set(NAMES)
     assert all(callable(getattr(kernels, name)) for name in NAMES)
     assert kernels is import_module(_MODULES[backend])
 

@@ -235,4 +235,21 @@ Status score_windows(const Piece<Token>& piece, const Alphabet& alphabet, std::u
                      std::int64_t* offsets, const std::uint32_t* index, const double* records,
                      double begin_backoff, const ScoreOut& out);
 
+/// symbols = ranks[id] - 1 of each token of the piece in turn, and behind each document that ends
+/// in it the next of separator, separator + 1, ...
+template <class Token>
+Status join_documents(const Piece<Token>& piece, const Alphabet& alphabet, std::int32_t separator,
+                      std::int32_t* symbols);
+
+/// order[r] = position of the r-th smallest suffix of symbols[size], each in 0..alphabet - 1; work
+/// holds 2 max(size, alphabet). Linear time.
+Status sort_suffixes(const std::int32_t* symbols, std::int64_t size, std::int64_t alphabet,
+                     std::int32_t* order, std::int32_t* work);
+
+/// In place of order[i]: 1 + the longest l with symbols[j..j + l) = symbols[i..i + l) for some
+/// j < i; in place of symbols[i]: the same for some j != i. Both 0 where symbols[i] >= separator.
+/// Symbols from `separator` on are distinct, the last symbol is one; links holds 2 size.
+Status match_lengths(std::int32_t* symbols, std::int64_t size, std::int32_t separator,
+                     std::int32_t* order, std::int32_t* links);
+
 }  // namespace icfast

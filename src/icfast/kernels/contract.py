@@ -288,3 +288,14 @@ class Kernels(Protocol):
         out: ScoreOut,
     ) -> Status:
         """Overwrite out with each document's loss, from the records of its windows."""
+
+    def join_documents(
+        self, piece: Piece, alphabet: Alphabet, separator: int, symbols: I32
+    ) -> Status:
+        """Write ranks[id] - 1 of each token, and behind each ended document the next separator."""
+
+    def sort_suffixes(self, symbols: I32, alphabet: int, order: I32, work: I32) -> Status:
+        """Write the positions of all suffixes in their order."""
+
+    def match_lengths(self, symbols: I32, separator: int, order: I32, links: I32) -> Status:
+        """Replace order by match lengths with what begins earlier, symbols by those with all."""

@@ -1,11 +1,12 @@
 """The kernels in numba, for machines without a compiler: same names, same integers."""
 
 from icfast.kernels.fallback.bulk import match_windows, score_windows, weigh_ngrams
-from icfast.kernels.fallback.documents import count_ids, hash_documents
+from icfast.kernels.fallback.documents import count_ids, hash_documents, join_documents
 from icfast.kernels.fallback.merging import merge_runs, remap_keys
 from icfast.kernels.fallback.scoring import score_ngrams
 from icfast.kernels.fallback.sorting import sort_runs, split_keys
 from icfast.kernels.fallback.spectra import run_spectra
+from icfast.kernels.fallback.suffixes import match_lengths, sort_suffixes
 from icfast.kernels.fallback.trie import grow_trie, link_contexts, mark_contexts
 from icfast.kernels.fallback.windows import count_windows, end_windows, scatter_windows
 
@@ -15,8 +16,10 @@ __all__ = [
     "end_windows",
     "grow_trie",
     "hash_documents",
+    "join_documents",
     "link_contexts",
     "mark_contexts",
+    "match_lengths",
     "match_windows",
     "merge_runs",
     "remap_keys",
@@ -25,6 +28,7 @@ __all__ = [
     "score_ngrams",
     "score_windows",
     "sort_runs",
+    "sort_suffixes",
     "split_keys",
     "weigh_ngrams",
 ]

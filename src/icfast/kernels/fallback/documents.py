@@ -32,3 +32,23 @@ def hash_documents(piece, hashes):
         state = (state ^ (state >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
         hashes[d] = state ^ (state >> np.uint64(33))
     return OK
+
+
+@jit
+def join_documents(piece, alphabet, separator, symbols):
+    at = 0
+    for d in range(len(piece.starts)):
+        for t in range(max(piece.starts[d], piece.begin), min(piece.stops[d], piece.end)):
+            token = np.int64(piece.tokens[t])
+            if token >= len(alphabet.ranks):
+                return 1, t, np.uint64(token)
+            rank = np.int64(alphabet.ranks[token])
+            if not rank:
+                return 2, t, np.uint64(token)
+            symbols[at] = rank - 1
+            at += 1
+        if piece.stops[d] <= piece.end:
+            symbols[at] = separator
+            separator += 1
+            at += 1
+    return OK
