@@ -376,6 +376,28 @@ def test_entropy_alone_needs_only_its_own_keys(result: Result) -> None:
     assert "vocabulary 4,096" in text
     assert "9.4000" in text
     assert "IC-1" not in text
+    assert "match lengths" not in text
+
+
+def test_match_lengths_where_they_were_asked_for(result: Result) -> None:
+    forms = {"mean_length": 2.29037, "mean_ratio": 4.4861, "two_sided": 2.26926}
+    result["match_length"] = {
+        "tokens": 2_000_000,
+        "cut_tokens": 901,
+        "mean_length": 8.4961,
+        "longest_match": 145,
+        "bits_per_token": forms,
+        "block_spread_bits_per_token": {"mean_length": 0.0343, "mean_ratio": None},
+        "windows": [],
+    }
+    lines = printed(print_entropy, result, width=80).splitlines()
+    assert "Entropy rate from match lengths" in [line.strip() for line in lines]
+    rows = [line.split() for line in lines]
+    assert ["mean_length", "2.2904", "0.0343"] in rows
+    assert ["mean_ratio", "4.4861", "–"] in rows
+    assert ["two_sided", "2.2693", "–"] in rows
+    text = " ".join(" ".join(lines).split())
+    assert "2,000,000 tokens · mean 8.496 · longest 145 · 901 cut" in text
 
 
 @pytest.mark.parametrize("package", ["jinja2", "markupsafe", "matplotlib.figure"])

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from icfast import laws
     from icfast.corpus import open_corpus as open  # noqa: A004 - icfast.open is the public name
     from icfast.errors import IcfastError
+    from icfast.job.matches import match_entropy
     from icfast.laws.entropy import entropy_bits
     from icfast.measure.spectrum import Spectra, Spectrum
     from icfast.measure.table import CountTable
@@ -31,6 +32,7 @@ _PUBLIC = {
     "entropy_bits": ("icfast.laws.entropy", "entropy_bits"),
     "fit": ("icfast.passes.fit", "fit"),
     "laws": ("icfast.laws", None),
+    "match_entropy": ("icfast.job.matches", "match_entropy"),
     "merge": ("icfast.passes.count", "merge"),
     "open": ("icfast.corpus", "open_corpus"),
     "score": ("icfast.passes.score", "score"),
@@ -48,6 +50,7 @@ __all__ = [
     "entropy_bits",
     "fit",
     "laws",
+    "match_entropy",
     "merge",
     "open",
     "score",

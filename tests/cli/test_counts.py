@@ -81,6 +81,28 @@ def test_entropy_in_words(run: Run, shards: Shards, options: tuple[str, ...]) ->
     assert "bits per token" in answer.out
 
 
+def test_entropy_from_match_lengths(run: Run, shards: Shards, options: tuple[str, ...]) -> None:
+    command = ("entropy", *shards, *options, "--order", "2")
+    assert "match_length" not in run(*command, "--json").json
+    corpus = icfast.open(shards, dtype="u2", eos_id=0)
+    for more, tokens in ((("--match-length",), None), (("--match-tokens", "700"), 700)):
+        found = run(*command, *more, "--json").json["match_length"]
+        expected = icfast.match_entropy(corpus, tokens=tokens)
+        assert found["tokens"] == expected.tokens == (tokens or 2400)
+        assert found["bits_per_token"] == expected.bits_per_token
+        assert len(found["windows"]) == len(expected.windows)
+    answer = run(*command, "--match-length")
+    assert "Entropy rate from match lengths" in answer.out
+    assert "2,400 tokens · mean" in answer.out
+
+
+@pytest.mark.parametrize("more", [("--match-length",), ("--match-tokens", "5")])
+def test_a_table_has_no_match_lengths(run: Run, table: Path, more: tuple[str, ...]) -> None:
+    answer = run("entropy", table, *more)
+    assert (answer.code, answer.out) == (2, "")
+    assert "--match-length with a count table" in answer.err
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

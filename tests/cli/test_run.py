@@ -35,7 +35,7 @@ COMMANDS = {
     "measure": CORPUS | WORK | {"--output", "--order", "--heldout", "--temperature-kelvin"},
     "inspect": CORPUS,
     "tokenize": {"--output", "--tokenizer", "--eos-id", "--skip-bad"},
-    "entropy": CORPUS | WORK | {"--order"},
+    "entropy": CORPUS | WORK | {"--order", "--match-length", "--match-tokens"},
     "count": CORPUS | WORK | {"--output", "--order"},
     "merge": WORK | {"--output"},
     "fit": CORPUS | WORK | {"--output", "--order", "--convention"},

@@ -20,11 +20,21 @@ from icfast.cli.options import (
     open_table,
 )
 from icfast.cli.output import emit, exit_if_partial, print_facts, print_table, skipped
+from icfast.errors import OptionError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from icfast.measure.table import CountTable
+
+MatchLength = Annotated[
+    bool,
+    typer.Option("--match-length", help="Estimate the entropy rate from match lengths as well."),
+]
+MatchTokens = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="The same, from the first N tokens of the corpus only."),
+]
 
 
 def entropy(
@@ -32,17 +42,29 @@ def entropy(
     options: CorpusOptions,
     work_options: WorkOptions,
     order: OrderOrTables = None,
+    match_length: MatchLength = False,
+    match_tokens: MatchTokens = None,
     as_json: Json = False,
 ) -> None:
     """Count spectra and estimate entropies of every order, in bits; no table is kept."""
-    from icfast.job import entropy_result
+    from icfast.job import entropy_result, match_result
     from icfast.report import print_entropy
 
     table = open_table(source, options, order)
+    with_matches = match_length or match_tokens is not None
+    if table is not None and with_matches:
+        raise OptionError(
+            f"--match-length with a count table: {source[0]} does not tell where its n-grams "
+            "stood; name the corpus"
+        )
     corpus = options.open(source) if table is None else None
     with work_options.start() as work:
         if corpus is not None:
-            result = entropy_result(corpus, order or DEFAULT_ORDER, work)
+            # First, since they need memory by the token: a refusal comes before other work.
+            matches = (
+                {"match_length": match_result(corpus, work, match_tokens)} if with_matches else {}
+            )
+            result = {**entropy_result(corpus, order or DEFAULT_ORDER, work), **matches}
         elif table is not None:
             result = entropy_result(table, None, work)
     emit(result, as_json, lambda console: print_entropy(result, console))

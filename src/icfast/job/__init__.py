@@ -2,6 +2,7 @@
 
 from icfast.job.demo import demo
 from icfast.job.entropy import entropy_result
+from icfast.job.matches import match_result
 from icfast.job.measure import measure
 
-__all__ = ["demo", "entropy_result", "measure"]
+__all__ = ["demo", "entropy_result", "match_result", "measure"]

@@ -29,6 +29,14 @@ from icfast.laws.entropy import (
 )
 from icfast.laws.estimators import ESTIMATORS, Estimator
 from icfast.laws.landauer import Energy, energy
+from icfast.laws.matches import (
+    MatchEntropy,
+    MatchWindow,
+    match_estimates,
+    mean_length_bits_per_token,
+    mean_ratio_bits_per_token,
+    two_sided_bits_per_token,
+)
 
 __all__ = [
     "DEFAULT_ESTIMATORS",
@@ -37,6 +45,8 @@ __all__ = [
     "CodeLengths",
     "Energy",
     "Estimator",
+    "MatchEntropy",
+    "MatchWindow",
     "OrderEntropy",
     "best_description_bits",
     "bos_padded_bits_per_token",
@@ -51,8 +61,12 @@ __all__ = [
     "gate",
     "kt_code_bits",
     "kt_code_lengths",
+    "match_estimates",
+    "mean_length_bits_per_token",
+    "mean_ratio_bits_per_token",
     "order_entropy",
     "plug_in_bits_per_token",
     "plug_in_code_bits",
     "prefix_marginal_bits_per_token",
+    "two_sided_bits_per_token",
 ]

@@ -48,6 +48,27 @@ def print_entropy(result: Result, console: Console) -> None:
     ]
     _line(console, "Corpus", " · ".join([*parts, f"backend {result['backend']}"]))
     console.print(_orders(result["orders"]))
+    if "match_length" in result:
+        _print_matches(result["match_length"], console)
+
+
+def _print_matches(found: Result, console: Console) -> None:
+    """Print the estimates from match lengths, their spread, and what they rest on."""
+    columns = ("form", "h bits/token", "± of blocks")
+    spreads = found["block_spread_bits_per_token"]
+    rows = (
+        (name, numbers.per_token(bits), numbers.per_token(spreads.get(name)))
+        for name, bits in found["bits_per_token"].items()
+    )
+    console.print(table("Entropy rate from match lengths", columns, rows))
+    _line(
+        console,
+        "Matches",
+        f"{numbers.count(found['tokens'])} tokens · mean {numbers.ratio(found['mean_length'])} · "
+        f"longest {numbers.count(found['longest_match'])} · "
+        f"{numbers.count(found['cut_tokens'])} cut by the end of their document · "
+        "the ± leaves out a bias of order 1/log n",
+    )
 
 
 def _line(console: Console, head: str, text: str) -> None:
