@@ -82,9 +82,8 @@ class MatchEntropy:
 def mean_length_bits_per_token(lengths: Lengths) -> float:
     """[(1/n) sum_i Lambda_i / log2(i + 1)]^-1 with i = 1..n, bits per token.
 
-    The increasing-window estimator of Kontoyiannis, Algoet, Suhov & Wyner (1998), in the form of
-    Gao, Kontoyiannis & Bienenstock (2008): overlaps count, so that a match may run on into the
-    tokens from i on. Lengths that belong to all tokens before i, as icfast.match_entropy finds.
+    The increasing-window estimator of Kontoyiannis, Algoet, Suhov & Wyner (1998): Lambda_i looks
+    back on all tokens before i. Overlaps count here: a match may run on into the tokens from i on.
 
     Args:
         lengths: integers[n], Lambda_i >= 1.
@@ -102,7 +101,7 @@ def mean_length_bits_per_token(lengths: Lengths) -> float:
 def mean_ratio_bits_per_token(lengths: Lengths) -> float:
     """(1/n) sum_i log2(i + 1) / Lambda_i with i = 1..n, bits per token.
 
-    The other increasing-window estimator of the same papers; by Jensen's inequality not below
+    The other increasing-window estimator of the same paper; by Jensen's inequality not below
     :func:`mean_length_bits_per_token`, and equal to it where all the ratios are.
 
     Args:
