@@ -13,7 +13,7 @@ from tests.passes.corpora import as_dicts, assert_spectra, write_shards
 
 import icfast
 from icfast.errors import MergeError, OptionError
-from icfast.measure import blocks
+from icfast.measure import blocks, merge
 from icfast.measure.table import CountTable
 
 EOS = 0
@@ -63,10 +63,14 @@ DICTIONARIES = {
 @pytest.mark.parametrize("convention", ["tokens", "kenlm"])
 # With 12 symbols "wider" parts take one word and their sum two.
 @pytest.mark.parametrize("order", [1, 3, 12])
+# Ranges of a few blocks, most of them held, some too large for it; or all of them streamed.
+@pytest.mark.parametrize("large", [50, 0], ids=["held", "streamed"])
 def test_merged_parts_are_the_whole_in_any_order(
-    backend, tmp_path, ids, convention, order, monkeypatch
+    backend, tmp_path, ids, convention, order, large, monkeypatch
 ):
     monkeypatch.setattr(blocks, "_BLOCK_ENTRIES", 20)
+    monkeypatch.setattr(merge, "_RANGE_ENTRIES", 30)
+    monkeypatch.setattr(merge, "_LARGE_ENTRIES", large)
     documents = shards(order, ids)
     whole, _ = count(tmp_path / "whole", documents, order, backend, convention=convention)
     parts = []

@@ -98,11 +98,12 @@ def merge(
     as_json: Json = False,
 ) -> None:
     """Add count tables of disjoint shards: exactly the table of all the shards together."""
-    from icfast.measure.table import CountTable, merge_tables
+    from icfast.measure.merge import merge_tables
+    from icfast.measure.table import CountTable
 
-    with work_options.start() as work:
+    with work_options.start() as work, work.pool() as pool:
         loaded = [CountTable.load(table) for table in tables]
-        merged = merge_tables(loaded, output, work.backend.kernels)
+        merged = merge_tables(loaded, output, work.backend.kernels, pool.map)
     content = _describe(merged, work.backend.name)
     emit(content, as_json, lambda console: _show_table(console, content))
 

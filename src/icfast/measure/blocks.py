@@ -20,14 +20,14 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import ArtefactError
 from icfast.kernels.contract import Run
-from icfast.measure.runs import KeyShape, split_run
+from icfast.measure.runs import KeyShape, slice_run, split_run
 
 _MAGIC = b"ICFRUN\x00\x01"
 _HEADER = struct.Struct("<8sIII")
@@ -76,23 +76,75 @@ def _count_width(largest: int) -> int:
     return next(width for width in (1, 2, 4, 8) if largest < 1 << (8 * width))
 
 
-def read_runs(path: Path, shape: KeyShape) -> Iterator[Run]:
-    """The runs of a file, each block checked as it is read.
+def read_runs(path: Path, shape: KeyShape, low: int = 0, high: int = 2**32) -> Iterator[Run]:
+    """The windows of a file whose lead lies in [low, high), each block checked as it is read.
 
     Raises:
         ArtefactError: a block is damaged, cut off, or of another shape.
     """
+    mapped = _map(path)
+    for block in _blocks(mapped, path, shape):
+        first, last = block.lead_range(mapped)
+        if last < low or first >= high:
+            continue
+        run = _unpack(mapped, block, path)
+        if low <= first and last < high:
+            yield run
+        else:
+            begin, end = np.searchsorted(run.leads, [low, high])
+            yield slice_run(run, int(run.bounds[begin]), int(run.bounds[end]))
+
+
+def list_blocks(path: Path, shape: KeyShape) -> list[tuple[int, int]]:
+    """(first lead, entries) of each block of a file, none of them checked.
+
+    Raises:
+        ArtefactError: a block's header makes no sense, or it is cut off.
+    """
+    mapped = _map(path)
+    return [(block.lead_range(mapped)[0], block.entries) for block in _blocks(mapped, path, shape)]
+
+
+def _map(path: Path) -> mmap.mmap:
     try:
         with path.open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except ValueError:
         raise _damaged(path, 0, "it is empty") from None
     except FileNotFoundError:
         raise _damaged(path, 0, "it is missing") from None
+
+
+class _Block(NamedTuple):
+    """Where a block's payload stands, and what its header says of it."""
+
+    begin: int
+    leads: int
+    entries: int
+    words: int
+    width: int
+    checksum: int
+    size: int
+
+    @property
+    def after_keys(self) -> int:
+        """Where its leads stand."""
+        return self.begin + 8 * self.leads + 8 * self.words * self.entries
+
+    def lead_range(self, mapped: mmap.mmap) -> tuple[int, int]:
+        """Its first lead and its last; all of them where it has none."""
+        if not self.leads:
+            return 0, 2**32
+        leads = _array(mapped, self.after_keys, "<u4", self.leads)
+        return int(leads[0]), int(leads[-1])
+
+
+def _blocks(mapped: mmap.mmap, path: Path, shape: KeyShape) -> Iterator[_Block]:
     offset = _check_header(mapped, path, shape)
     while offset < len(mapped):
-        run, offset = _unpack(mapped, offset, path, shape.words)
-        yield run
+        block = _read_block(mapped, offset, path, shape.words)
+        yield block
+        offset = block.begin + block.size
 
 
 def _check_header(mapped: mmap.mmap, path: Path, shape: KeyShape) -> int:
@@ -111,7 +163,7 @@ def _check_header(mapped: mmap.mmap, path: Path, shape: KeyShape) -> int:
     return size
 
 
-def _unpack(mapped: mmap.mmap, offset: int, path: Path, words: int) -> tuple[Run, int]:
+def _read_block(mapped: mmap.mmap, offset: int, path: Path, words: int) -> _Block:
     begin = offset + _BLOCK.size
     if begin > len(mapped):
         raise _damaged(path, offset, "a block is cut off")
@@ -121,24 +173,23 @@ def _unpack(mapped: mmap.mmap, offset: int, path: Path, words: int) -> tuple[Run
         raise _damaged(path, offset, "a block's header makes no sense")
     if begin + size > len(mapped):
         raise _damaged(path, offset, "a block is cut off")
-    head = _BLOCK.pack(mark, leads, entries, width, 0, size)
-    with memoryview(mapped) as view, view[begin : begin + size] as payload:
-        if zlib.crc32(payload, zlib.crc32(head)) != checksum:
+    return _Block(begin, leads, entries, words, width, checksum, size)
+
+
+def _unpack(mapped: mmap.mmap, block: _Block, path: Path) -> Run:
+    offset = block.begin - _BLOCK.size
+    head = _BLOCK.pack(_MARK, block.leads, block.entries, block.width, 0, block.size)
+    with memoryview(mapped) as view, view[block.begin : block.begin + block.size] as payload:
+        if zlib.crc32(payload, zlib.crc32(head)) != block.checksum:
             raise _damaged(path, offset, "a block's checksum is wrong")
-    lengths = _array(mapped, begin, "<u8", leads)
-    keys = _array(mapped, begin + 8 * leads, "<u8", words * entries)
-    after = begin + 8 * leads + 8 * words * entries
-    counts = _array(mapped, after + 4 * leads, f"<u{width}", entries)
+    lengths = _array(mapped, block.begin, "<u8", block.leads)
+    keys = _array(mapped, block.begin + 8 * block.leads, "<u8", block.words * block.entries)
+    leads = _array(mapped, block.after_keys, "<u4", block.leads)
+    counts = _array(mapped, block.after_keys + 4 * block.leads, f"<u{block.width}", block.entries)
     bounds = np.append(0, np.cumsum(lengths)).astype(np.int64)
-    if bounds[-1] != entries:
+    if bounds[-1] != block.entries:
         raise _damaged(path, offset, "a block's leads don't add up")
-    run = Run(
-        _array(mapped, after, "<u4", leads),
-        bounds,
-        keys.reshape(entries, words),
-        counts.astype(np.uint64),
-    )
-    return run, begin + size
+    return Run(leads, bounds, keys.reshape(block.entries, block.words), counts.astype(np.uint64))
 
 
 def _array(mapped: mmap.mmap, offset: int, dtype: str, count: int) -> NDArray[Any]:

@@ -18,7 +18,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,18 +27,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.errors import ArtefactError, MergeError, check
+from icfast.errors import ArtefactError
 from icfast.files import atomic_directory, write_json
-from icfast.kernels.contract import KINDS, Ends, Kernels, Run
-from icfast.measure.blocks import pack_blocks, read_runs, write_header
-from icfast.measure.runs import (
-    KeyShape,
-    SpectraScan,
-    merge_streams,
-    self_check,
-    sum_ends,
-)
-from icfast.measure.source import Source, merged_source
+from icfast.kernels.contract import KINDS, Ends, Run
+from icfast.measure.blocks import list_blocks, pack_blocks, read_runs, write_header
+from icfast.measure.runs import KeyShape, sum_ends
+from icfast.measure.source import Source
 from icfast.measure.spectrum import Spectra, Spectrum
 
 _FORMAT = "icfast-count-table"
@@ -124,9 +118,29 @@ class CountTable:
             ArtefactError: a block is damaged, or blocks are missing.
         """
         seen = 0
-        for run in read_runs(self.directory / "windows.run", self.shape):
+        for run in self.runs_of(0, 2**32):
             seen += int(run.counts.sum())
             yield run
+        self.check_total(seen)
+
+    def runs_of(self, low: int, high: int) -> Iterator[Run]:
+        """The windows whose lead lies in [low, high); their number is the caller's to check.
+
+        Raises:
+            ArtefactError: a block is damaged.
+        """
+        return read_runs(self.directory / "windows.run", self.shape, low, high)
+
+    def blocks(self) -> list[tuple[int, int]]:
+        """(first lead, entries) of each block."""
+        return list_blocks(self.directory / "windows.run", self.shape)
+
+    def check_total(self, seen: int) -> None:
+        """Refuse a table whose blocks hold another number of windows than it says.
+
+        Raises:
+            ArtefactError: they do.
+        """
         if seen != self.totals.tokens:
             raise ArtefactError(
                 f"{self.directory / 'windows.run'} holds {seen} windows, its table says "
@@ -270,74 +284,3 @@ def _sha256(path: Path) -> str:
 
 def _missing(path: Path) -> ArtefactError:
     return ArtefactError(f"{path} is missing; the table is incomplete, count it again")
-
-
-def merge_tables(tables: Sequence[CountTable], directory: Path, kernels: Kernels) -> CountTable:
-    """The table of all their shards, exactly as if these had been counted together.
-
-    Raises:
-        MergeError: they differ in order, tokenizer or a convention, or share a shard.
-        OptionError: their ids together make keys too long for their order.
-        ArtefactError: a table is damaged.
-    """
-    if not tables:
-        raise MergeError("nothing to merge: name at least one table")
-    source = merged_source([table.source for table in tables])
-    ids = np.unique(np.concatenate([table.ids for table in tables]))
-    shape = KeyShape.of(source.order, len(ids))
-    remaps = [_Remap(kernels, table, ids, shape) for table in tables]
-    ends = sum_ends([remap.ends() for remap in remaps], shape)
-    totals = Totals(
-        sum(table.totals.tokens for table in tables),
-        sum(table.totals.documents for table in tables),
-        tuple(map(sum, zip(*(table.totals.windows for table in tables), strict=True))),
-    )
-    scan = SpectraScan(kernels, shape, ends)
-    with write_table(directory) as writer:
-        writer.begin(shape)
-        for run in merge_streams(kernels, [remap.runs() for remap in remaps], shape.words):
-            scan.add(run)
-            writer.add(pack_blocks(run))
-        scan.flush()
-        spectra = scan.spectra(totals.tokens, totals.documents)
-        self_check(spectra, totals.windows)
-        writer.finish(source, shape, totals, ids, ends, spectra)
-    return CountTable.load(directory)
-
-
-@dataclass(frozen=True)
-class _Remap:
-    """A table as seen through the merged dictionary."""
-
-    kernels: Kernels
-    table: CountTable
-    ids: NDArray[np.uint32]
-    shape: KeyShape
-
-    def runs(self) -> Iterator[Run]:
-        ranks = self._ranks()
-        for run in self.table.runs():
-            yield run._replace(leads=ranks[run.leads], keys=self._keys(run.keys, ranks))
-
-    def ends(self) -> Ends:
-        ranks, ends = self._ranks(), self.table.ends()
-        return Ends(ranks[ends.leads], self._keys(ends.keys, ranks), ends.counts)
-
-    def _ranks(self) -> NDArray[np.uint32]:
-        """New rank of each old one: begin mark, ids, end mark."""
-        ranks = np.zeros(len(self.table.ids) + 2, np.uint32)
-        ranks[1:-1] = np.searchsorted(self.ids, self.table.ids) + 1
-        ranks[-1] = len(self.ids) + 1
-        return ranks
-
-    def _keys(self, keys: NDArray[np.uint64], ranks: NDArray[np.uint32]) -> NDArray[np.uint64]:
-        if self.shape == self.table.shape and np.array_equal(self.ids, self.table.ids):
-            return keys
-        new = np.empty((len(keys), self.shape.words), np.uint64)
-        shape = self.table.shape
-        keys = np.ascontiguousarray(keys)
-        check(
-            self.kernels.remap_keys(keys, ranks, shape.order, shape.bits, new, self.shape.bits),
-            self.table.directory,
-        )
-        return new

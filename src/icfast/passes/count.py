@@ -7,8 +7,9 @@ from pathlib import Path
 
 from icfast.corpus import Corpus
 from icfast.measure.blocks import pack_blocks
+from icfast.measure.merge import merge_tables
 from icfast.measure.runs import window_totals
-from icfast.measure.table import CountTable, Totals, merge_tables, write_table
+from icfast.measure.table import CountTable, Totals, write_table
 from icfast.passes.documents import DocumentSet, all_documents
 from icfast.passes.spectra import counting
 from icfast.passes.threads import Progress, Work, silent
@@ -69,14 +70,21 @@ def count_documents(documents: DocumentSet, directory: Path, order: int, work: W
 
 
 def merge(
-    tables: Sequence[CountTable], directory: str | Path, *, backend: str = "auto"
+    tables: Sequence[CountTable],
+    directory: str | Path,
+    *,
+    threads: int | None = None,
+    backend: str = "auto",
 ) -> CountTable:
     """Add count tables of disjoint shards: exactly the table of all their shards together.
+
+    Each thread holds about a million entries at a time, and a block of each table.
 
     Raises:
         MergeError: they differ in order, tokenizer or a convention, or share a shard.
         ArtefactError: a table is damaged.
         OptionError: the folder exists already.
     """
-    kernels = Work.of(backend).backend.kernels
-    return merge_tables(tables, Path(directory), kernels)
+    work = Work.of(backend, threads)
+    with work.pool() as pool:
+        return merge_tables(tables, Path(directory), work.backend.kernels, pool.map)
