@@ -103,6 +103,21 @@ Status for_each_kept_window(const Piece<Token>& piece, const Alphabet& alphabet,
   return status;
 }
 
+/// Scatters all windows where buckets are leads: nothing but what each window needs, so that its
+/// loop stays in registers.
+template <class Token, int W>
+Status scatter_by_lead(const Piece<Token>& piece, const Alphabet& alphabet, std::int64_t* offsets,
+                       Key<W>* keys, std::int64_t size) {
+  const KeyShape<W> shape(alphabet.order, alphabet.bits);
+  return for_each_window<W>(piece, alphabet, shape, [=](std::uint32_t lead, const Key<W>& key) {
+    constexpr std::int64_t kLineKeys = 64 / sizeof(Key<W>);
+    const std::int64_t at = offsets[lead]++;
+    if (at < size) keys[at] = key;
+    // More leads take turns than the caches hold lines of: ask now for the next line of this one.
+    __builtin_prefetch(keys + at + kLineKeys, 1);
+  });
+}
+
 }  // namespace
 
 template <class Token, int W>
@@ -110,6 +125,8 @@ Status scatter_windows(const Piece<Token>& piece, const Alphabet& alphabet,
                        const Buckets<W>& buckets, std::int64_t bucket_begin,
                        std::int64_t bucket_end, std::int64_t* offsets, Key<W>* keys,
                        std::int64_t size) {
+  const bool all = bucket_begin == 0 && bucket_end == buckets.first[buckets.leads];
+  if (all && buckets.by_lead) return scatter_by_lead(piece, alphabet, offsets, keys, size);
   const KeyShape<W> shape(alphabet.order, alphabet.bits);
   const auto put = [&](std::uint32_t lead, const Key<W>& key) {
     const std::int64_t bucket = bucket_of(buckets, lead, key);
@@ -117,9 +134,7 @@ Status scatter_windows(const Piece<Token>& piece, const Alphabet& alphabet,
     const std::int64_t at = offsets[bucket - bucket_begin]++;
     if (at < size) keys[at] = key;
   };
-  if (bucket_begin == 0 && bucket_end == buckets.first[buckets.leads]) {
-    return for_each_window<W>(piece, alphabet, shape, put);
-  }
+  if (all) return for_each_window<W>(piece, alphabet, shape, put);
   const Kept kept(buckets, bucket_begin, bucket_end, alphabet);
   return for_each_kept_window<W>(piece, alphabet, shape, kept, put);
 }
