@@ -1,10 +1,11 @@
 // Sorting one-word keys with AVX-512: quicksort whose partition compresses in registers, down to
-// bitonic networks of 128 keys.
+// networks of 128 keys.
 //
-// Partition writes the left part in place and the right part to scratch: compressing stores to
-// memory are microcoded on some machines, compressing in registers is not. A radix split of large
-// buckets before it was tried and lost (103 against 223 M keys/s on real windows): history tokens
-// are too skewed for an even split.
+// Partition writes smaller keys to the front of the bucket and larger ones to scratch, from where
+// they are partitioned in turn, so nothing is copied back; keys equal to the pivot, which are many
+// in text, are only counted. Compressing stores to memory are microcoded on some machines,
+// compressing in registers is not. A radix split of large buckets was tried and lost (103 against
+// 223 M keys/s on real windows): history tokens are too skewed for an even split.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -34,109 +35,163 @@ void exchange(Vec& a, Vec& b) {
   a = low;
 }
 
-Vec reversed(Vec v) {
-  return _mm512_permutexvar_epi64(_mm512_set_epi64(0, 1, 2, 3, 4, 5, 6, 7), v);
-}
+// A network sorts R vectors as a matrix of R rows and eight columns, key i at row i % R, column
+// i / R: first each column, then pairs, quarters and halves of columns are merged. Only the few
+// exchanges between columns shuffle lanes; those between rows do not.
 
-/// One stage inside a vector: lanes in `high` keep the larger of themselves and their partner.
-Vec stage(Vec v, Vec partner, __mmask8 high) {
-  return _mm512_mask_max_epu64(_mm512_min_epu64(v, partner), high, v, partner);
-}
+struct Pairs {  // column c with c ^ 1
+  static Vec swapped(Vec v) { return _mm512_permutex_epi64(v, 0xb1); }
+  static constexpr __mmask8 kRight = 0xaa;
+};
+struct Quarters {  // column c with c ^ 2
+  static Vec swapped(Vec v) { return _mm512_permutex_epi64(v, 0x4e); }
+  static constexpr __mmask8 kRight = 0xcc;
+};
+struct Quads {  // the columns of each half, mirrored
+  static Vec swapped(Vec v) { return _mm512_permutex_epi64(v, 0x1b); }
+  static constexpr __mmask8 kRight = 0xcc;
+};
+struct Octets {  // all columns, mirrored
+  static Vec swapped(Vec v) {
+    return _mm512_permutexvar_epi64(_mm512_set_epi64(0, 1, 2, 3, 4, 5, 6, 7), v);
+  }
+  static constexpr __mmask8 kRight = 0xf0;
+};
 
-Vec swapped_pairs(Vec v) { return _mm512_permutex_epi64(v, 0xb1); }
-Vec swapped_quarters(Vec v) { return _mm512_permutex_epi64(v, 0x4e); }
-
-Vec sort_lanes(Vec v) {
-  v = stage(v, swapped_pairs(v), 0xaa);
-  v = stage(v, _mm512_permutex_epi64(v, 0x1b), 0xcc);
-  v = stage(v, swapped_pairs(v), 0xaa);
-  v = stage(v, reversed(v), 0xf0);
-  v = stage(v, swapped_quarters(v), 0xcc);
-  return stage(v, swapped_pairs(v), 0xaa);
-}
-
-/// A bitonic sequence of N vectors becomes ascending.
-template <int N>
-void merge_bitonic(Vec* v) {
-  if constexpr (N == 1) {
-    v[0] = stage(v[0], _mm512_shuffle_i64x2(v[0], v[0], 0x4e), 0xf0);
-    v[0] = stage(v[0], swapped_quarters(v[0]), 0xcc);
-    v[0] = stage(v[0], swapped_pairs(v[0]), 0xaa);
-  } else {
-    for (int i = 0; i < N / 2; ++i) exchange(v[i], v[i + N / 2]);
-    merge_bitonic<N / 2>(v);
-    merge_bitonic<N / 2>(v + N / 2);
+/// Each row with its own other columns: the right ones keep the larger keys.
+template <class Columns, int R>
+[[gnu::always_inline]] inline void exchange_columns(Vec* v) {
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+    const Vec other = Columns::swapped(v[r]);
+    v[r] = _mm512_mask_max_epu64(_mm512_min_epu64(v[r], other), Columns::kRight, v[r], other);
   }
 }
 
-/// Two ascending halves of N / 2 vectors become one.
-template <int N>
-void merge_halves(Vec* v) {
-  std::reverse(v + N / 2, v + N);
-  for (int i = N / 2; i < N; ++i) v[i] = reversed(v[i]);
-  merge_bitonic<N>(v);
+/// Row r with other columns of row R - 1 - r: sorted sequences meet end to end.
+template <class Columns, int R>
+[[gnu::always_inline]] inline void mirror_columns(Vec* v) {
+  if constexpr (R == 1) {
+    exchange_columns<Columns, 1>(v);
+  } else {
+#pragma GCC unroll 16
+    for (int r = 0; r < R / 2; ++r) {
+      Vec& mirrored = v[R - 1 - r];
+      const Vec other = Columns::swapped(mirrored);
+      const Vec low = _mm512_min_epu64(v[r], other);
+      const Vec high = _mm512_max_epu64(v[r], other);
+      v[r] = _mm512_mask_mov_epi64(low, Columns::kRight, high);
+      mirrored = Columns::swapped(_mm512_mask_mov_epi64(high, Columns::kRight, low));
+    }
+  }
 }
 
-/// Sorts eight vectors down their columns, then turns columns into rows: eight ascending vectors.
-void sort_rows(Vec* v) {
-  constexpr int kExchanges[19][2] = {{0, 2}, {1, 3}, {4, 6}, {5, 7}, {0, 4}, {1, 5}, {2, 6},
-                                     {3, 7}, {0, 1}, {2, 3}, {4, 5}, {6, 7}, {2, 4}, {3, 5},
-                                     {1, 4}, {3, 6}, {1, 2}, {3, 4}, {5, 6}};
-  for (const auto& pair : kExchanges) exchange(v[pair[0]], v[pair[1]]);
+/// Bitonic columns become ascending.
+template <int R>
+[[gnu::always_inline]] inline void merge_rows(Vec* v) {
+#pragma GCC unroll 16
+  for (int distance = R / 2; distance > 0; distance /= 2) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      if ((r & distance) == 0) exchange(v[r], v[r + distance]);
+    }
+  }
+}
+
+/// Batcher's odd-even merge of rows 0, Step, 2 Step, ... below N, whose halves ascend.
+template <int N, int Step = 1>
+[[gnu::always_inline]] inline void merge_odd_even(Vec* v) {
+  if constexpr (2 * Step < N) {
+    merge_odd_even<N, 2 * Step>(v);
+    merge_odd_even<N, 2 * Step>(v + Step);
+#pragma GCC unroll 16
+    for (int r = Step; r + Step < N; r += 2 * Step) exchange(v[r], v[r + Step]);
+  } else {
+    exchange(v[0], v[Step]);
+  }
+}
+
+template <int N>
+[[gnu::always_inline]] inline void sort_columns(Vec* v) {
+  if constexpr (N > 1) {
+    sort_columns<N / 2>(v);
+    sort_columns<N / 2>(v + N / 2);
+    merge_odd_even<N>(v);
+  }
+}
+
+template <int R>
+[[gnu::always_inline]] inline void sort_matrix(Vec* v) {
+  sort_columns<R>(v);
+  mirror_columns<Pairs, R>(v);
+  merge_rows<R>(v);
+  mirror_columns<Quads, R>(v);
+  exchange_columns<Pairs, R>(v);
+  merge_rows<R>(v);
+  mirror_columns<Octets, R>(v);
+  exchange_columns<Quarters, R>(v);
+  exchange_columns<Pairs, R>(v);
+  merge_rows<R>(v);
+}
+
+/// Columns become rows.
+[[gnu::always_inline]] inline void transpose(Vec* v) {
   Vec t[8];
   Vec u[8];
+#pragma GCC unroll 16
   for (int i = 0; i < 8; i += 2) {
     t[i] = _mm512_unpacklo_epi64(v[i], v[i + 1]);
     t[i + 1] = _mm512_unpackhi_epi64(v[i], v[i + 1]);
   }
+#pragma GCC unroll 16
   for (int half = 0; half < 8; half += 4) {
+#pragma GCC unroll 16
     for (int i = half; i < half + 2; ++i) {
       u[i] = _mm512_shuffle_i64x2(t[i], t[i + 2], 0x88);
       u[i + 2] = _mm512_shuffle_i64x2(t[i], t[i + 2], 0xdd);
     }
   }
+#pragma GCC unroll 16
   for (int i = 0; i < 4; ++i) {
     v[i] = _mm512_shuffle_i64x2(u[i], u[i + 4], 0x88);
     v[i + 4] = _mm512_shuffle_i64x2(u[i], u[i + 4], 0xdd);
   }
 }
 
-template <int N>
-void sort_vectors(Vec* v) {
-  if constexpr (N == 1) {
-    v[0] = sort_lanes(v[0]);
-  } else if constexpr (N == 8) {
-    sort_rows(v);
-    for (int i = 0; i < 8; i += 2) merge_halves<2>(v + i);
-    for (int i = 0; i < 8; i += 4) merge_halves<4>(v + i);
-    merge_halves<8>(v);
+/// Up to 8 R keys, the missing ones taken as the largest.
+template <int R>
+void sort_padded(const std::uint64_t* from, std::uint64_t* keys, std::int64_t size) {
+  constexpr int kRows = std::max(R, 8);
+  Vec v[kRows];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    const Vec largest = _mm512_set1_epi64(-1);
+    v[r] =
+        r < R ? _mm512_mask_loadu_epi64(largest, valid_lanes(size, r), from + kLanes * r) : largest;
+  }
+  sort_matrix<R>(v);
+  if constexpr (R == 1) {
+    _mm512_mask_storeu_epi64(keys, valid_lanes(size, 0), v[0]);
   } else {
-    sort_vectors<N / 2>(v);
-    sort_vectors<N / 2>(v + N / 2);
-    merge_halves<N>(v);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; r += 8) {
+      transpose(v + r);
+#pragma GCC unroll 16
+      for (int c = 0; c < 8; ++c) {
+        const int at = c * R + r;
+        const std::int64_t left = std::min<std::int64_t>(size - at, R);
+        _mm512_mask_storeu_epi64(keys + at, valid_lanes(left, 0), v[r + c]);
+      }
+    }
   }
 }
 
-/// Up to 8 N keys, the missing ones taken as the largest.
-template <int N>
-void sort_padded(std::uint64_t* keys, std::int64_t size) {
-  Vec v[N];
-  const Vec largest = _mm512_set1_epi64(-1);
-  for (int i = 0; i < N; ++i) {
-    v[i] = _mm512_mask_loadu_epi64(largest, valid_lanes(size, i), keys + kLanes * i);
-  }
-  sort_vectors<N>(v);
-  for (int i = 0; i < N; ++i) {
-    _mm512_mask_storeu_epi64(keys + kLanes * i, valid_lanes(size, i), v[i]);
-  }
-}
-
-void sort_network(std::uint64_t* keys, std::int64_t size) {
-  if (size <= 8) return sort_padded<1>(keys, size);
-  if (size <= 16) return sort_padded<2>(keys, size);
-  if (size <= 32) return sort_padded<4>(keys, size);
-  if (size <= 64) return sort_padded<8>(keys, size);
-  sort_padded<16>(keys, size);
+void sort_network(const std::uint64_t* from, std::uint64_t* keys, std::int64_t size) {
+  if (size <= 8) return sort_padded<1>(from, keys, size);
+  if (size <= 16) return sort_padded<2>(from, keys, size);
+  if (size <= 32) return sort_padded<4>(from, keys, size);
+  if (size <= 64) return sort_padded<8>(from, keys, size);
+  sort_padded<16>(from, keys, size);
 }
 
 /// The median of evenly spaced keys.
@@ -144,77 +199,96 @@ std::uint64_t choose_pivot(const std::uint64_t* keys, std::int64_t size) {
   std::uint64_t sample[kSample];
   const std::int64_t step = size / kSample;
   for (int i = 0; i < kSample; ++i) sample[i] = keys[i * step + step / 2];
-  sort_network(sample, kSample);
+  sort_network(sample, sample, kSample);
   return sample[kSample / 2];
 }
 
-struct Parts {
-  std::int64_t left;  // keys that went left
-  bool right_equal;   // all others equal the pivot
+/// Where the keys below and above a pivot go. Neither may outrun the reading of what it overwrites.
+class Partition {
+ public:
+  Partition(std::uint64_t pivot, std::uint64_t* below, std::uint64_t* above)
+      : pivot_(_mm512_set1_epi64(static_cast<long long>(pivot))), below_(below), above_(above) {}
+
+  /// Eight keys; whole vectors are stored, as many keys as were read have room.
+  void put(Vec v) {
+    const __mmask8 below = _mm512_cmplt_epu64_mask(v, pivot_);
+    const __mmask8 above = _mm512_cmpgt_epu64_mask(v, pivot_);
+    _mm512_storeu_si512(below_, _mm512_maskz_compress_epi64(below, v));
+    _mm512_storeu_si512(above_, _mm512_maskz_compress_epi64(above, v));
+    below_ += __builtin_popcount(below);
+    above_ += __builtin_popcount(above);
+  }
+
+  /// The last few keys, behind which there is no room.
+  void put_last(Vec v, __mmask8 valid) {
+    put_few(below_, v, _mm512_mask_cmplt_epu64_mask(valid, v, pivot_));
+    put_few(above_, v, _mm512_mask_cmpgt_epu64_mask(valid, v, pivot_));
+  }
+
+  const std::uint64_t* below_end() const { return below_; }
+  const std::uint64_t* above_end() const { return above_; }
+
+ private:
+  static void put_few(std::uint64_t*& to, Vec v, __mmask8 chosen) {
+    const int size = __builtin_popcount(chosen);
+    const auto fits = static_cast<__mmask8>((1 << size) - 1);
+    _mm512_mask_storeu_epi64(to, fits, _mm512_maskz_compress_epi64(chosen, v));
+    to += size;
+  }
+
+  Vec pivot_;
+  std::uint64_t* below_;
+  std::uint64_t* above_;
 };
 
-/// Keys below the pivot to the front (kOrEqual: the pivot too), the others behind them.
-template <bool kOrEqual>
-Parts partition(std::uint64_t* keys, std::uint64_t* scratch, std::int64_t size,
-                std::uint64_t pivot_key) {
-  const Vec pivot = _mm512_set1_epi64(static_cast<long long>(pivot_key));
-  Vec differing = _mm512_setzero_si512();
-  std::int64_t left = 0;
-  std::int64_t right = 0;
-  for (std::int64_t i = 0; kLanes * i < size; ++i) {
-    const __mmask8 valid = valid_lanes(size, i);
-    const Vec v = _mm512_maskz_loadu_epi64(valid, keys + kLanes * i);
-    const __mmask8 below = kOrEqual ? _mm512_mask_cmple_epu64_mask(valid, v, pivot)
-                                    : _mm512_mask_cmplt_epu64_mask(valid, v, pivot);
-    const auto above = static_cast<__mmask8>(valid & ~below);
-    differing = _mm512_mask_or_epi64(differing, above, differing, _mm512_xor_si512(v, pivot));
-    const int lefts = __builtin_popcount(below);
-    const int rights = __builtin_popcount(above);
-    // Neither part has outrun the reading, so whole vectors can be stored; the last one has room
-    // only for what it holds.
-    const Vec low = _mm512_maskz_compress_epi64(below, v);
-    const Vec high = _mm512_maskz_compress_epi64(above, v);
-    if (valid == 0xff) {
-      _mm512_storeu_si512(keys + left, low);
-      _mm512_storeu_si512(scratch + right, high);
-    } else {
-      _mm512_mask_storeu_epi64(keys + left, static_cast<__mmask8>((1 << lefts) - 1), low);
-      _mm512_mask_storeu_epi64(scratch + right, static_cast<__mmask8>((1 << rights) - 1), high);
-    }
-    left += lefts;
-    right += rights;
+struct Parts {
+  std::int64_t below;
+  std::int64_t above;
+};
+
+/// Keys below the pivot to `below`, those above it to `above`; either may be where they come from.
+Parts partition(const std::uint64_t* from, std::uint64_t* below, std::uint64_t* above,
+                std::int64_t size, std::uint64_t pivot) {
+  constexpr std::int64_t kUnroll = 4;  // read before anything is written over
+  Partition parts(pivot, below, above);
+  std::int64_t i = 0;
+  for (; i + kUnroll * kLanes <= size; i += kUnroll * kLanes) {
+    Vec v[kUnroll];
+    for (int u = 0; u < kUnroll; ++u) v[u] = _mm512_loadu_si512(from + i + kLanes * u);
+    for (int u = 0; u < kUnroll; ++u) parts.put(v[u]);
   }
-  std::memcpy(keys + left, scratch, static_cast<std::size_t>(right) * sizeof(std::uint64_t));
-  return {left, _mm512_test_epi64_mask(differing, differing) == 0};
+  for (; i < size; i += kLanes) {
+    const __mmask8 valid = valid_lanes(size - i, 0);
+    parts.put_last(_mm512_maskz_loadu_epi64(valid, from + i), valid);
+  }
+  return {parts.below_end() - below, parts.above_end() - above};
 }
 
-void quicksort(std::uint64_t* keys, std::uint64_t* scratch, std::int64_t size, int levels) {
+/// Sorts what is at `from` into `keys`. `from` is either `keys` or `scratch`, both of which are
+/// written to.
+void quicksort(const std::uint64_t* from, std::uint64_t* keys, std::uint64_t* scratch,
+               std::int64_t size, int levels) {
   while (size > kNetwork) {
-    if (levels-- == 0) return std::sort(keys, keys + size);
-    const std::uint64_t pivot = choose_pivot(keys, size);
-    Parts parts = partition<false>(keys, scratch, size, pivot);
-    if (parts.right_equal) {
-      size = parts.left;
-      continue;
+    if (levels-- == 0) {
+      if (from != keys) std::copy(from, from + size, keys);
+      return std::sort(keys, keys + size);
     }
-    // The pivot is the least key: put its equals, which are done, to the front.
-    if (parts.left == 0) {
-      parts = partition<true>(keys, scratch, size, pivot);
-      keys += parts.left;
-      size -= parts.left;
-      continue;
-    }
-    quicksort(keys, scratch, parts.left, levels);
-    keys += parts.left;
-    size -= parts.left;
+    const std::uint64_t pivot = choose_pivot(from, size);
+    const Parts parts = partition(from, keys, scratch, size, pivot);
+    quicksort(keys, keys, scratch + parts.above, parts.below, levels);
+    std::uint64_t* above = keys + (size - parts.above);
+    std::fill(keys + parts.below, above, pivot);
+    keys = above;
+    from = scratch;
+    size = parts.above;
   }
-  if (size > 1) sort_network(keys, size);
+  if (size > 0) sort_network(from, keys, size);
 }
 
 }  // namespace
 
 void sort_avx512(std::uint64_t* keys, std::uint64_t* scratch, std::int64_t size) {
-  quicksort(keys, scratch, size, kMostLevels);
+  quicksort(keys, keys, scratch, size, kMostLevels);
 }
 
 /// Distinct keys to the front; counts[i] = how often the i-th stood there.

@@ -102,7 +102,7 @@ def keys_of_bad_pivots(size):
     """Keys whose sampled medians are always among the least, so that no part gets much smaller.
 
     The sample is 32 evenly spaced keys, its median the 17th. Whatever is sampled gets the next
-    larger value, after which the part that goes left is taken away.
+    larger value, after which the part up to the pivot is taken away.
     """
     value, assigned = np.zeros(size, np.uint64), 0
     here = np.arange(size)
@@ -113,7 +113,7 @@ def keys_of_bad_pivots(size):
             assigned += 1
             value[at] = assigned
         pivot = np.sort(value[sample])[16]
-        here = here[(value[here] == 0) | (value[here] >= pivot)]
+        here = here[(value[here] == 0) | (value[here] > pivot)]
     value[value == 0] = assigned + 1 + np.arange(np.count_nonzero(value == 0), dtype=np.uint64)
     return value.reshape(size, 1)
 
