@@ -10,6 +10,14 @@ class EndCursor {
  public:
   explicit EndCursor(const Ends<W>& ends) : ends_(ends) {}
 
+  /// Whether a document may end with a window from first to last; if not, none of them need be
+  /// asked for.
+  bool may_end(std::uint32_t lead, const Key<W>& first, const Key<W>& last) {
+    if (!placed_) place(lead, first);
+    return next_ < ends_.size && (ends_.leads[next_] < lead ||
+                                  (ends_.leads[next_] == lead && !(last < ends_.keys[next_])));
+  }
+
   /// How many documents end with this window; windows must ascend from call to call.
   std::uint64_t count(std::uint32_t lead, const Key<W>& key) {
     if (!placed_) place(lead, key);
@@ -59,6 +67,7 @@ class Path {
   Path& operator=(const Path&) = delete;
 
   bool empty() const { return path_[0] == 0; }
+  int history() const { return history_; }
   void clear() { path_[0] = 0; }
 
   /// How many orders the new window shares with the last one; -1 if it does not ascend.

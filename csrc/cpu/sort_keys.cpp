@@ -7,12 +7,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <cstring>
-#include <string_view>
 #include <utility>
 
 #include "instantiate.hpp"
+#include "isa.hpp"
 
 namespace icfast {
 namespace {
@@ -114,19 +113,6 @@ std::int64_t run_lengths_portable(Key<W>* keys, std::int64_t size, std::uint64_t
   }
   return out;
 }
-
-#if defined(ICFAST_AVX512)
-/// ICFAST_ISA=portable keeps to the code any machine runs.
-bool use_avx512() {
-  static const bool use = [] {
-    const char* forced = std::getenv("ICFAST_ISA");
-    if (forced != nullptr && std::string_view(forced) == "portable") return false;
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-  }();
-  return use;
-}
-#endif
 
 }  // namespace
 
