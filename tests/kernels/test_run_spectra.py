@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import random
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -67,6 +71,60 @@ def test_open_ngrams_are_carried_over_every_cut(kernels):
     every_entry_alone = list(range(1, size))
     for edges in [*([cut] for cut in range(size + 1)), every_entry_alone, [3, 3, 3]]:
         assert scan(kernels, parts_of(run, edges), ends, SMALL) == expected
+
+
+#: Windows the core takes at a time.
+BLOCK = 1024
+
+
+def many_windows(shape, ids, end_mark):
+    """Documents of a few ids, cut short and long, with more distinct windows than two blocks."""
+    chosen = random.Random(shape.order)
+    lengths = [1, 2, 3] * 40 + [5, 17, 60] * 25 + [6000]
+    documents = [[chosen.randrange(ids) for _ in range(length)] for length in lengths]
+    documents += documents[100:150]
+    chosen.shuffle(documents)
+    return lay(documents, shape, "u2", end_mark)
+
+
+@pytest.mark.parametrize("end_mark", [False, True], ids=["tokens", "end-mark"])
+@pytest.mark.parametrize("ids", [5, 40])
+@pytest.mark.parametrize("shape", [Shape(5, 16, 1), Shape(6, 8, 1), Shape(6, 13, 2)], ids=shape_id)
+def test_runs_of_several_blocks(kernels, shape, ids, end_mark):
+    laid = many_windows(shape, ids, end_mark)
+    run, ends = run_of(laid.windows(), shape), ends_of(laid.ends(), shape)
+    assert len(run.counts) > 2 * BLOCK
+    expected = naive_spectra(laid.ranked, shape.order)
+    # An entry more or less than a block, and n-grams that go on into the next one.
+    for edges in [], [BLOCK - 1, 2 * BLOCK], [BLOCK, BLOCK + 1], [3, 3 + BLOCK // 2]:
+        found = scan(kernels, parts_of(run, edges), ends, shape, capacity=len(run.counts))
+        assert found == expected
+    if shape.words == 1:
+        # Out of order deep inside a block.
+        keys, lead = run.keys.copy(), int(np.argmax(np.diff(run.bounds)))
+        at = int(run.bounds[lead]) + 21
+        keys[at] = keys[at - 1]
+        status = scan(kernels, [run._replace(keys=keys)], ends, shape)
+        assert status == (4, at, run.leads[lead])
+
+
+def test_the_code_any_machine_runs(backend):
+    """ICFAST_ISA=portable is read once a process, so it takes another process."""
+    if backend != "core":
+        pytest.skip("only the core chooses an instruction set")
+    if os.environ.get("ICFAST_ISA") == "portable":
+        pytest.skip("this is the other process")
+    names = ("test_all_kinds_and_orders", "test_runs_of_several_blocks")
+    tests = [f"{__file__}::{name}" for name in names]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-k", "core", "-p", "no:cacheprovider", *tests],
+        env={**os.environ, "ICFAST_ISA": "portable"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
+    assert " passed" in run.stdout
 
 
 def test_nothing_at_all(kernels):
