@@ -9,7 +9,7 @@ void sums_portable(const Level& level, const std::uint64_t* sums, int n, Closed&
   std::uint64_t twos = 0;
   std::int64_t others = 0;
   std::int64_t incomplete = 0;
-  for (std::int64_t i = level.first; i + 1 < level.size; ++i) {
+  for (std::int64_t i = 0; i + 1 < level.size; ++i) {
     const std::uint64_t sum = sums[i + 1] - sums[i];
     const bool whole = level.mark[i] >= complete;
     ones += whole & (sum == 1);

@@ -8,14 +8,14 @@
 
 namespace icfast {
 
-/// Element 0 is the n-gram still open when the block began, the others begin in it.
+/// Element 0 is the n-gram still open when the block began, the others begin in it. Where none was
+/// open its sums are 0, which counts for nothing.
 struct Level {
   static constexpr std::int64_t kBlock = 1024;           // windows of a block
   static constexpr std::int64_t kRoom = kBlock + 1 + 8;  // vectors reach past the last one
 
   std::int64_t size = 1;
-  std::int64_t first = 0;  // 1 where nothing was open
-  bool ended = false;      // documents end here; else followed holds nothing
+  bool ended = false;  // documents end here; else followed holds nothing
   /// Orders shared with the window before, and above eight bits its history length.
   alignas(64) std::uint64_t mark[kRoom];
   alignas(64) std::uint64_t windows[kRoom];

@@ -34,7 +34,7 @@ void sums_avx512(const Level& level, const std::uint64_t* sums, int n, Closed& c
   std::uint64_t twos = 0;
   std::int64_t others = 0;
   std::int64_t incomplete = 0;
-  for (std::int64_t i = level.first; i + 1 < level.size; i += kLanes) {
+  for (std::int64_t i = 0; i + 1 < level.size; i += kLanes) {
     const __mmask8 valid = valid_lanes(level.size - 1 - i);
     const Vec sum = _mm512_sub_epi64(load(sums + i + 1), load(sums + i));
     const __mmask8 whole = _mm512_mask_cmpge_epu64_mask(valid, load(level.mark + i), complete);

@@ -139,7 +139,6 @@ class Scan {
  private:
   void begin_block() {
     level_.size = 1;
-    level_.first = path_.empty() ? 1 : 0;
     level_.mark[0] = mark_of(0, path_.history());
     // What ended in an n-gram still open must not be forgotten.
     level_.ended = open_.ends[1] != 0;
