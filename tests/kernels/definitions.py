@@ -165,6 +165,17 @@ def some_documents(shape: Shape, ids: int, seed: int, empty: bool = False) -> li
     return [[], *documents, [], []] if empty else documents
 
 
+#: numba looks at so many windows of a run together.
+BLOCK = 4096
+
+
+def long_documents() -> list[list[int]]:
+    """Long ones and many short ones over seven ids: more than three blocks of distinct 7-grams."""
+    random_ids = random.Random(7)
+    lengths = [3000] * 5 + [random_ids.randrange(1, 9) for _ in range(600)]
+    return [[random_ids.randrange(1, 8) for _ in range(length)] for length in lengths]
+
+
 # Runs ----------------------------------------------------------------------------------------
 
 

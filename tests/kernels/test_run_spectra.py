@@ -11,10 +11,12 @@ from collections import Counter
 import numpy as np
 import pytest
 from tests.kernels.definitions import (
+    BLOCK,
     SHAPES,
     Shape,
     ends_of,
     lay,
+    long_documents,
     naive_spectra,
     parts_of,
     run_of,
@@ -27,6 +29,7 @@ from icfast.kernels.contract import KINDS, Run, SpectraOut
 #: Fewer than most counts, so that both the dense rows and the list of large counts are used.
 ROWS = 4
 SMALL = Shape(4, 3, 1)
+LONG = Shape(7, 3, 1)
 DOCUMENTS = [[1, 2, 1, 1], [2], [1, 2, 1, 1], [1, 1, 1, 1, 1, 1, 1, 1], [5, 2, 1, 2, 1]]
 
 
@@ -74,7 +77,7 @@ def test_open_ngrams_are_carried_over_every_cut(kernels):
 
 
 #: Windows the core takes at a time.
-BLOCK = 1024
+CORE_BLOCK = 1024
 
 
 def many_windows(shape, ids, end_mark):
@@ -93,10 +96,15 @@ def many_windows(shape, ids, end_mark):
 def test_runs_of_several_blocks(kernels, shape, ids, end_mark):
     laid = many_windows(shape, ids, end_mark)
     run, ends = run_of(laid.windows(), shape), ends_of(laid.ends(), shape)
-    assert len(run.counts) > 2 * BLOCK
+    assert len(run.counts) > 2 * CORE_BLOCK
     expected = naive_spectra(laid.ranked, shape.order)
     # An entry more or less than a block, and n-grams that go on into the next one.
-    for edges in [], [BLOCK - 1, 2 * BLOCK], [BLOCK, BLOCK + 1], [3, 3 + BLOCK // 2]:
+    for edges in (
+        [],
+        [CORE_BLOCK - 1, 2 * CORE_BLOCK],
+        [CORE_BLOCK, CORE_BLOCK + 1],
+        [3, 3 + CORE_BLOCK // 2],
+    ):
         found = scan(kernels, parts_of(run, edges), ends, shape, capacity=len(run.counts))
         assert found == expected
     if shape.words == 1:
@@ -125,6 +133,29 @@ def test_the_code_any_machine_runs(backend):
     )
     assert run.returncode == 0, run.stdout
     assert " passed" in run.stdout
+
+
+def a_long_run():
+    laid = lay(long_documents(), LONG)
+    run, ends = run_of(laid.windows(), LONG), ends_of(laid.ends(), LONG)
+    assert len(run.counts) > 3 * BLOCK
+    return laid, run, ends
+
+
+@pytest.mark.parametrize("edges", [[], [BLOCK], [1, BLOCK + 1, 3 * BLOCK], [2 * BLOCK - 1]])
+def test_more_windows_than_are_looked_at_together(kernels, edges):
+    laid, run, ends = a_long_run()
+    expected = naive_spectra(laid.ranked, LONG.order)
+    assert scan(kernels, parts_of(run, edges), ends, LONG, 10000) == expected
+
+
+@pytest.mark.parametrize("entry", [BLOCK - 1, BLOCK, BLOCK + 1])
+def test_entries_that_do_not_ascend_at_the_edge_of_a_block(kernels, entry):
+    _, run, ends = a_long_run()
+    keys = run.keys.copy()
+    keys[entry] = keys[entry - 1]
+    lead = int(np.repeat(run.leads, np.diff(run.bounds))[entry])
+    assert scan(kernels, [run._replace(keys=keys)], ends, LONG, 10000) == (4, entry, lead)
 
 
 def test_nothing_at_all(kernels):

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from tests.kernels.definitions import whole_keys
 
-#: Insertion below 32 (numba: 64), introsort below 512, radix above; with AVX-512 networks of 8 to
-#: 128 keys, quicksort above.
-SIZES = [0, 1, 2, 31, 32, 33, 63, 64, 65, 128, 129, 511, 512, 513, 1003]
+#: Insertion below 32, introsort below 512, radix above; with AVX-512 networks of 8 to 128 keys,
+#: quicksort above; numba: insertion below 64, radix by bytes below 1024, by 11 bits above.
+SIZES = [0, 1, 2, 31, 32, 33, 63, 64, 65, 128, 129, 511, 512, 513, 1003, 1023, 1024, 1025]
 
 #: A bucket larger than this is first split by its most significant varying byte.
 CACHE_BYTES = 1 << 19
@@ -33,6 +33,9 @@ def make_keys(pattern, size, words, generator):
         # Only the lowest byte of the first word and one in the middle of the last one vary.
         keys[:, 0] &= np.uint64(0xFF)
         keys[:, 1:] &= np.uint64(0x00FF0000)
+    elif pattern == "few-but-the-last-word":
+        # Large and small groups that only their last word tells apart.
+        keys[:, :-1] = np.minimum(generator.geometric(0.6, (size, 1)), 9)
     elif pattern in ("sorted", "reversed"):
         keys = keys[np.lexsort(keys.T[::-1])]
         keys = keys[::-1].copy() if pattern == "reversed" else keys
@@ -80,6 +83,7 @@ def expect_sorted(kernels, buckets, words, lead_in=0):
         "one-each-side",
         "largest",
         "constant-bytes",
+        "few-but-the-last-word",
         "sorted",
         "reversed",
         "organ-pipe",
@@ -96,6 +100,15 @@ def test_every_size_up_to_two_vectors_above_a_network(kernels, pattern):
     generator = np.random.default_rng(5)
     for size in range(145):
         expect_sorted(kernels, [make_keys(pattern, size, 1, generator)], 1)
+
+
+@pytest.mark.parametrize("size", [100, 1100])
+@pytest.mark.parametrize("varying", range(1, 9))
+def test_any_number_of_bytes_that_vary(kernels, size, varying):
+    """An odd number of radix passes ends in the scratch array."""
+    generator = np.random.default_rng(varying)
+    keys = generator.integers(0, 2**64, (size, 1), np.uint64) >> np.uint64(64 - 8 * varying)
+    expect_sorted(kernels, [keys], 1)
 
 
 def keys_of_bad_pivots(size):
@@ -165,7 +178,9 @@ def test_the_code_any_machine_runs(backend, tmp_path):
 
 
 @pytest.mark.parametrize("words", [1, 4])
-@pytest.mark.parametrize("pattern", ["random", "few", "equal", "constant-bytes"])
+@pytest.mark.parametrize(
+    "pattern", ["random", "few", "equal", "constant-bytes", "few-but-the-last-word"]
+)
 def test_a_bucket_just_above_the_cache(kernels, words, pattern):
     size = CACHE_BYTES // (8 * words) + 1
     keys = make_keys(pattern, size, words, np.random.default_rng(3))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tests.kernels.definitions import (
+    BLOCK,
     SHAPES,
     Shape,
     bigrams_of,
     ends_of,
     lay,
+    long_documents,
     parts_of,
     room_of,
     run_of,
@@ -98,6 +100,20 @@ def test_runs_and_ranges_may_be_cut_anywhere(kernels):
         assert_same(found, expected)
 
 
+@pytest.mark.parametrize("edges", [[], [BLOCK], [BLOCK + 1]])
+def test_more_windows_than_are_looked_at_together(kernels, edges):
+    shape = Shape(7, 3, 1)
+    laid = lay(long_documents(), shape)
+    run, ends = run_of(laid.windows(), shape), ends_of(laid.ends(), shape)
+    assert len(run.counts) > 3 * BLOCK
+    expected = trie_of(laid.ranked, shape.order, int(run.leads[-1]) + 1)
+    found = empty_like(expected)
+    whole = grow(kernels, parts_of(run, edges), ends, shape, found, documents_in(laid))
+    assert whole == (0, 0, 0)
+    assert link(kernels, found, 0, int(run.leads[-1]) + 1) == (0, 0, 0)
+    assert_same(found, expected)
+
+
 TRIGRAMS = Shape(3, 3, 1)
 
 
@@ -114,6 +130,16 @@ def test_a_level_that_is_too_small(kernels):
     status = grow(kernels, [run], ends, TRIGRAMS, trie._replace(levels=levels), len(DOCUMENTS))
     # Entry 9 brings the last trigram; the one behind it, a document's first token, is none.
     assert status == (3, 9, 3)
+
+
+def test_the_first_window_in_the_way_is_the_one_named(kernels):
+    run, ends, trie = grown_for_damage()
+    levels = trie.levels.copy()
+    levels[2:] -= 1
+    levels[3] -= 3
+    # Room for the last bigram lacks too, but only behind the first trigram without any.
+    status = grow(kernels, [run], ends, TRIGRAMS, trie._replace(levels=levels), len(DOCUMENTS))
+    assert status == (3, 7, 3)
 
 
 def test_windows_that_do_not_ascend(kernels):

@@ -6,7 +6,7 @@ import numpy as np
 
 from icfast.kernels.fallback.contexts import backoff, level, stored_row
 from icfast.kernels.fallback.jit import OK, U1, jit
-from icfast.kernels.fallback.keys import equal, shared_symbols, symbol_at
+from icfast.kernels.fallback.keys import compare, shared_symbols, symbol_at
 from icfast.kernels.fallback.scoring import add_nats, clear
 from icfast.kernels.fallback.sorting import sort_runs
 from icfast.kernels.fallback.trie import seek
@@ -73,11 +73,11 @@ def weigh_ngrams(trie, bigrams, discounts, uniform, low, high, room, probabiliti
 
 
 @jit
-def _descend(trie, key, bits, depth, nodes, following):
+def _descend(trie, keys, row, bits, depth, nodes, following):
     """Follows a window's history down from nodes[depth]; returns the depth it reached."""
     order = len(trie.levels) - 1
     while depth < order:
-        symbol = symbol_at(key, depth, order, bits)
+        symbol = symbol_at(keys, row, depth, order, bits)
         end = np.int64(trie.child[nodes[depth] + 1])
         child = seek(trie.symbols, following[depth], end, symbol)
         following[depth] = child
@@ -125,7 +125,7 @@ def _look_up(keys, distinct, number, table, base, index):
         table[slot] = i + 1
     for i in range(len(keys)):
         slot = _slot(keys[i], mask)
-        while not equal(distinct[np.int64(table[slot]) - 1], keys[i]):
+        while compare(distinct, np.int64(table[slot]) - 1, keys, i) != 0:
             slot = (slot + 1) & (slots - 1)
         index[i] = base + np.int64(table[slot]) - 1
 
@@ -155,9 +155,9 @@ def match_windows(leads, bounds, keys, bits, trie, weights, room, index, records
         if known and order > 1:
             following[1] = np.int64(trie.child[lead])
         for i in range(number):
-            shared = shared_symbols(distinct[i - 1], distinct[i], order, bits) if i else 0
+            shared = shared_symbols(distinct, i - 1, i, order, bits) if i else 0
             if known and depth > shared:  # what failed before fails again
-                depth = _descend(trie, distinct[i], bits, shared + 1, nodes, following)
+                depth = _descend(trie, distinct, i, bits, shared + 1, nodes, following)
             _record(order, weights, depth, nodes, records[row + i])
         _look_up(bucket, distinct, number, room.table, row, index[bounds[b] : bounds[b + 1]])
         row += number

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from icfast.kernels.fallback.jit import OK, jit
-from icfast.kernels.fallback.keys import less, place, symbol_at
+from icfast.kernels.fallback.keys import compare, place, symbol_at
 
 
 @jit
@@ -11,8 +11,8 @@ def remap_keys(keys, ranks, order, bits, new_keys, new_bits):
     for e in range(len(keys)):
         new_keys[e] = 0
         for i in range(1, order):
-            symbol = ranks[symbol_at(keys[e], i, order, bits)]
-            place(new_keys[e], symbol, new_bits * (order - 1 - i))
+            symbol = ranks[symbol_at(keys, e, i, order, bits)]
+            place(new_keys, e, symbol, new_bits * (order - 1 - i))
     return OK
 
 
@@ -24,14 +24,16 @@ def merge_runs(a, b, out_bounds, out_keys, out_counts):
         i, i_end = a.bounds[bucket], a.bounds[bucket + 1]
         j, j_end = b.bounds[bucket], b.bounds[bucket + 1]
         while i < i_end or j < j_end:
-            from_a = j == j_end or (i < i_end and not less(b.keys[j], a.keys[i]))
-            from_b = i == i_end or (j < j_end and not less(a.keys[i], b.keys[j]))
+            # Which of the two heads is the smaller; a run that is done has no head.
+            order = (i == i_end) - (j == j_end)
+            if order == 0:
+                order = compare(a.keys, i, b.keys, j)
             out_counts[out] = 0
-            if from_a:
+            if order <= 0:
                 out_keys[out] = a.keys[i]
                 out_counts[out] += a.counts[i]
                 i += 1
-            if from_b:
+            if order >= 0:
                 out_keys[out] = b.keys[j]
                 out_counts[out] += b.counts[j]
                 j += 1

@@ -6,51 +6,86 @@ import numpy as np
 
 from icfast.kernels.fallback.contexts import stored_row
 from icfast.kernels.fallback.jit import OK, U1, jit
-from icfast.kernels.fallback.keys import history_length, symbol_at
-from icfast.kernels.fallback.scan import ended_here, move_to, place_end, shared_orders
+from icfast.kernels.fallback.keys import symbol_at
+from icfast.kernels.fallback.scan import (
+    BLOCK,
+    ENDED,
+    HISTORY,
+    KNOWN,
+    SHARED,
+    look_at,
+    new_block,
+    place_end,
+)
+
+# More rows of a block: the lead of each window, and the nodes of one order there are before it.
+_LEAD, _NODES_BEFORE = range(KNOWN, KNOWN + 2)
 
 
 @jit
-def _open_nodes(trie, cursors, lead, key, bits, shared, deepest):
-    """A node for each order the window does not share with the last one; (code, value)."""
-    order = len(trie.levels) - 1
-    for n in range(shared + 1, deepest + 1):
-        node = cursors[n - 1]
-        cursors[n - 1] = node + 1
-        if node >= trie.levels[n]:
-            return 3, n
-        if n == 1 and node != lead:
-            return 6, np.int64(lead)
-        trie.symbols[node] = lead if n == 1 else symbol_at(key, n - 1, order, bits)
+def _fill_leads(run, begin, end, bucket, block):
+    for i in range(begin, end):
+        while run.bounds[bucket + 1] <= i:
+            bucket += 1
+        block[_LEAD, i - begin + 1] = run.leads[bucket]
+
+
+@jit
+def _grow_order(n, order, bits, keys, counts, begin, end, block, cursors, trie, followed):
+    """Order n of windows [begin, end), after order n + 1: (code, window, value)."""
+    node = cursors[n - 1]
+    symbols, totals, child = trie.symbols, trie.counts, trie.child
+    for i in range(begin, end):
+        at = i - begin + 1
+        longer, block[_NODES_BEFORE, at] = block[_NODES_BEFORE, at], node
+        # What begins with more than one mark is no n-gram.
+        if n > block[HISTORY, at] + 2:
+            continue
+        if n > block[SHARED, at]:
+            if node >= trie.levels[n]:
+                return 3, i, np.uint64(n)
+            if n == 1:
+                # Level 1 is indexed by rank, so no rank may be without a window.
+                if node != block[_LEAD, at]:
+                    return 6, i, np.uint64(block[_LEAD, at])
+                symbols[node] = node
+            else:
+                symbols[node] = symbol_at(keys, i, n - 1, order, bits)
+            if n < order:
+                child[node] = longer
+            node += 1
+        totals[node - 1] += counts[i]
         if n < order:
-            trie.child[node] = cursors[n]
-    return 0, 0
+            followed[node - 1] += counts[i] - np.uint64(block[ENDED, at])
+    cursors[n - 1] = node
+    return OK
 
 
 @jit
 def grow_trie(run, ends, bits, path, cursors, trie, followed):
     order = len(trie.levels) - 1
-    cursor = -1
-    for b in range(len(run.leads)):
-        lead = run.leads[b]
-        for i in range(run.bounds[b], run.bounds[b + 1]):
-            key = run.keys[i]
-            shared = shared_orders(path, lead, key, order, bits)
-            if shared < 0:
-                return 4, i, np.uint64(lead)
-            move_to(path, lead, key)
-            deepest = min(order, history_length(key, order, bits) + 2)
-            code, value = _open_nodes(trie, cursors, lead, key, bits, shared, deepest)
-            if code:
-                return code, i, np.uint64(value)
-            if cursor < 0:
-                cursor = place_end(ends, lead, key)
-            cursor, ended = ended_here(ends, cursor, lead, key)
-            for n in range(1, deepest + 1):
-                node = cursors[n - 1] - 1
-                trie.counts[node] += run.counts[i]
-                if n < order:
-                    followed[node] += run.counts[i] - ended
+    block, pair = new_block(KNOWN + 2, order, bits, path)
+    bucket, cursor = np.int64(0), place_end(ends, run)
+    for begin in range(run.bounds[0], run.bounds[-1], BLOCK):
+        end = min(begin + BLOCK, run.bounds[-1])
+        first = bucket
+        bad, bucket, cursor = look_at(
+            run, begin, end, bucket, ends, cursor, order, bits, path, pair, block
+        )
+        _fill_leads(run, begin, end, first, block)
+        status = OK
+        if bad >= 0:
+            status = 4, bad, np.uint64(run.leads[bucket])
+            end = bad
+        for n in range(order, 0, -1):
+            found = _grow_order(
+                n, order, bits, run.keys, run.counts, begin, end, block, cursors, trie, followed
+            )
+            if found[0]:
+                status = found
+                end = found[1] + 1
+        if status[0]:
+            return status
     return OK
 
 

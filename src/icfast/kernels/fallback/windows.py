@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from icfast.kernels.fallback.jit import OK, U1, jit
-from icfast.kernels.fallback.keys import less, push, symbol_at
+from icfast.kernels.fallback.keys import compare, push, symbol_at
 
 
 @jit
@@ -14,7 +14,7 @@ def _bucket_of(buckets, lead, key):
     high = np.int64(buckets.first[lead + 1])
     while high - low > 1:
         middle = low + (high - low) // 2
-        if less(key, buckets.low[middle]):
+        if compare(key, 0, buckets.low, middle) < 0:
             high = middle
         else:
             low = middle
@@ -41,7 +41,7 @@ def _first_step(piece, alphabet, d):
 @jit
 def count_windows(piece, alphabet, buckets, slots, depths, counts):
     order, bits = alphabet.order, alphabet.bits
-    key = np.zeros(buckets.low.shape[1], np.uint64)
+    key = np.zeros((1, buckets.low.shape[1]), np.uint64)
     for d in range(len(piece.starts)):
         key[:] = 0
         step, first = _first_step(piece, alphabet, d)
@@ -57,16 +57,16 @@ def count_windows(piece, alphabet, buckets, slots, depths, counts):
                 slot = slots[_bucket_of(buckets, rank, key)]
                 if slot >= 0:
                     depth = depths[slot]
-                    column = symbol_at(key, depth, order, bits) if depth else 0
+                    column = symbol_at(key, 0, depth, order, bits) if depth else 0
                     counts[slot, column] += U1
-            push(key, rank, order, bits)
+            push(key, 0, rank, order, bits)
     return OK
 
 
 @jit
 def scatter_windows(piece, alphabet, buckets, bucket_begin, bucket_end, offsets, keys):
     order, bits = alphabet.order, alphabet.bits
-    key = np.zeros(keys.shape[1], np.uint64)
+    key = np.zeros((1, keys.shape[1]), np.uint64)
     for d in range(len(piece.starts)):
         key[:] = 0
         step, first = _first_step(piece, alphabet, d)
@@ -84,29 +84,29 @@ def scatter_windows(piece, alphabet, buckets, bucket_begin, bucket_end, offsets,
                     to = offsets[bucket - bucket_begin]
                     offsets[bucket - bucket_begin] = to + 1
                     if to < len(keys):
-                        keys[to] = key
-            push(key, rank, order, bits)
+                        keys[to] = key[0]
+            push(key, 0, rank, order, bits)
     return OK
 
 
 @jit
 def end_windows(piece, alphabet, leads, keys):
     order, bits = alphabet.order, alphabet.bits
-    key = np.zeros(keys.shape[1], np.uint64)
+    key = np.zeros((1, keys.shape[1]), np.uint64)
     for d in range(len(piece.starts)):
         key[:] = 0
         start, stop = piece.starts[d], piece.stops[d]
         rank = np.int64(0)
         for t in range(max(start, stop - order), stop):
             if rank:
-                push(key, rank, order, bits)
+                push(key, 0, rank, order, bits)
             code, rank = _rank_at(piece, alphabet, t)
             if code:
                 return code, t, np.uint64(piece.tokens[t])
         if alphabet.end_rank:
             if rank:
-                push(key, rank, order, bits)
+                push(key, 0, rank, order, bits)
             rank = np.int64(alphabet.end_rank)
         leads[d] = rank
-        keys[d] = key
+        keys[d] = key[0]
     return OK
