@@ -103,9 +103,13 @@ def test_windows_are_counted_by_a_history_symbol_and_slots_left_out(kernels, sha
 @all_shapes
 @end_marks
 @pytest.mark.parametrize("pieces", [1, 3])
-def test_windows_land_behind_the_offsets_of_their_buckets(kernels, shape, end_mark, pieces):
+@pytest.mark.parametrize("whole", [False, True], ids=["cut-leads", "whole-leads"])
+def test_windows_land_behind_the_offsets_of_their_buckets(kernels, shape, end_mark, pieces, whole):
     laid = laid_out(shape, end_mark=end_mark)
     buckets, begins = split_buckets(laid, shape)
+    if whole:
+        buckets = one_bucket_a_lead(laid, shape)
+        begins = [(lead, 0) for lead in range(len(buckets.low))]
     held = [[] for _ in begins]
     for lead, key in keyed(laid.windows(), shape):
         held[bisect_right(begins, (lead, key)) - 1].append(key)
@@ -122,6 +126,22 @@ def test_windows_land_behind_the_offsets_of_their_buckets(kernels, shape, end_ma
         assert offsets.tolist() == [2 + sum(sizes[: i + 1]) for i in range(len(sizes))]
         expected = [key for bucket in held[low:high] for key in bucket]
         assert whole_keys(keys) == [0, 0, *expected, 0]
+
+
+@all_shapes
+@pytest.mark.parametrize("whole", [False, True], ids=["cut-leads", "whole-leads"])
+def test_windows_without_room_are_counted_only(kernels, shape, whole):
+    laid = laid_out(shape, end_mark=True)
+    buckets = one_bucket_a_lead(laid, shape) if whole else split_buckets(laid, shape)[0]
+    windows, leads = len(laid.windows()), len(buckets.low)
+    offsets = np.arange(leads, dtype=np.int64)
+    room = np.full((3, shape.words), 77, np.uint64)
+    status = kernels.scatter_windows(
+        laid.piece(), laid.alphabet, buckets, 0, leads, offsets, room[:1]
+    )
+    assert status == (0, 0, 0)
+    assert offsets.sum() == windows + leads * (leads - 1) // 2
+    assert (room[1:] == 77).all()
 
 
 @all_shapes

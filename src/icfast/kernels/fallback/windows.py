@@ -64,14 +64,47 @@ def count_windows(piece, alphabet, buckets, slots, depths, counts):
 
 
 @jit
+def _scatter_document(piece, alphabet, step, first, last, bucket_begin, bucket_end, offsets, keys):
+    """(code, where, key behind it) of tokens [step, last), for keys of one word and whole leads.
+
+    The key stays in a register then, and the bucket is the lead.
+    """
+    tokens, ranks = piece.tokens, alphabet.ranks
+    newest = np.uint64(alphabet.bits * max(0, alphabet.order - 2))
+    keep = np.uint64(alphabet.order > 1)
+    key = np.uint64(0)
+    for t in range(step, last):
+        token = np.uint64(tokens[t])
+        if token >= np.uint64(len(ranks)):
+            return 1, t, key
+        rank = np.int64(ranks[token])
+        if rank == 0:
+            return 2, t, key
+        if t >= first and bucket_begin <= rank < bucket_end:
+            to = offsets[rank - bucket_begin]
+            offsets[rank - bucket_begin] = to + 1
+            if to < len(keys):
+                keys[to, 0] = key
+        key = (key >> np.uint64(alphabet.bits)) | (keep * np.uint64(rank)) << newest
+    return 0, last, key
+
+
+@jit
 def scatter_windows(piece, alphabet, buckets, bucket_begin, bucket_end, offsets, keys):
     order, bits = alphabet.order, alphabet.bits
     key = np.zeros((1, keys.shape[1]), np.uint64)
+    simple = keys.shape[1] == 1 and len(buckets.low) == len(buckets.first) - 1
     for d in range(len(piece.starts)):
         key[:] = 0
         step, first = _first_step(piece, alphabet, d)
         last = min(piece.stops[d], piece.end)
         marks = 1 if alphabet.end_rank and piece.stops[d] <= piece.end else 0
+        if simple and step < last:
+            code, step, key[0, 0] = _scatter_document(
+                piece, alphabet, step, first, last, bucket_begin, bucket_end, offsets, keys
+            )
+            if code:
+                return code, step, np.uint64(piece.tokens[step])
         for t in range(step, max(step, last) + marks):
             rank = np.int64(alphabet.end_rank)
             if t < last:
