@@ -3,8 +3,8 @@
 Compiled functions are cached beside their file; numba looks only at that file's own time stamp,
 so after editing one module here remove the ``__pycache__`` of all of them.
 
-Loops over keys call nothing that is given arrays, unless it takes a whole range of them: a call
-counts the references of every array, which takes longer than what is done to one key.
+In loops over all keys no row is taken out as an array, and no call is given many arrays: each
+counts references, which takes longer than what is done to one key.
 """
 
 from __future__ import annotations
