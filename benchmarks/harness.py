@@ -1,95 +1,121 @@
-"""Timing jobs side by side: interleaved, warmed, medians, and what the machine moved."""
+"""Jobs side by side: each answer checked, then interleaved rounds, medians, ratios, peak memory."""
 
 from __future__ import annotations
 
+import os
 import statistics
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from typing import Any
+
+from memory import Peak, watched
+
+
+def nothing() -> None:
+    """Nothing to prepare."""
+
+
+def _unchecked(result: object) -> None:
+    """Checked elsewhere."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One contender: what it does once, and how many tokens and bytes that moves."""
+    """One contender.
+
+    Attributes:
+        run: does the work once.
+        items: how many tokens (or what the table counts) that is.
+        input_bytes: bytes of the file they are read from (ids; text for KenLM), for GB/s.
+        check: raises where the result of `run` is wrong; before any time is taken.
+        prepare: untimed, before every run.
+        peer: not ours; the others' rates are divided by its rate.
+        rounds: at most so many. A job of one round is timed in its only run, without warm-up.
+    """
 
     name: str
-    run: Callable[[], object]
-    tokens: int
-    moved_bytes: int = 0
+    run: Callable[[], Any]
+    items: int
+    input_bytes: int = 0
+    check: Callable[[Any], None] = _unchecked
+    prepare: Callable[[], object] = nothing
+    peer: bool = False
+    rounds: int | None = None
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table."""
+    """What was measured of one contender."""
 
     name: str
-    median_seconds: float
-    tokens_per_second: float
-    gigabytes_per_second: float
-    ratio_to_first: float
-    peak_anonymous_mib: float
+    peer: bool
+    seconds: tuple[float, ...]
+    cpu_seconds: tuple[float, ...]
+    items: int
+    input_bytes: int
+    peak: Peak
+
+    @property
+    def median_seconds(self) -> float:
+        return statistics.median(self.seconds)
+
+    @property
+    def median_cpu_seconds(self) -> float:
+        return statistics.median(self.cpu_seconds)
+
+    @property
+    def items_per_second(self) -> float:
+        return self.items / self.median_seconds
+
+    @property
+    def gigabytes_per_second(self) -> float:
+        return self.input_bytes / self.median_seconds / 1e9
 
 
-def side_by_side(jobs: list[Job], rounds: int = 5) -> list[Row]:
-    """Run all jobs in turn, `rounds` times after one warm-up; ratios are to the first job."""
-    peaks = [_peak_anonymous(job.run) for job in jobs]  # the warm-up
-    seconds: list[list[float]] = [[] for _ in jobs]
-    for _ in range(rounds):
-        for job, times in zip(jobs, seconds, strict=True):
-            begun = time.perf_counter()
-            job.run()
-            times.append(time.perf_counter() - begun)
-    rates = [job.tokens / statistics.median(t) for job, t in zip(jobs, seconds, strict=True)]
+@dataclass(frozen=True)
+class _Time:
+    """Of one run: by the clock, and of all threads and ended processes."""
+
+    wall: float
+    cpu: float
+
+
+def side_by_side(jobs: list[Job], rounds: int) -> list[Row]:
+    """Every job once, watched and checked; then all in turn, `rounds` times."""
+    allowed = [min(rounds, job.rounds or rounds) for job in jobs]
+    peaks: list[Peak] = []
+    times: list[list[_Time]] = []
+    for job, its in zip(jobs, allowed, strict=True):
+        (result, first), peak = watched(partial(_timed, job))
+        job.check(result)
+        peaks.append(peak)
+        times.append([first] if its == 1 else [])
+    for turn in range(rounds):
+        for job, its, taken in zip(jobs, allowed, times, strict=True):
+            if its > 1 and turn < its:
+                taken.append(_timed(job)[1])
     return [
         Row(
             job.name,
-            statistics.median(times),
-            rate,
-            job.moved_bytes / statistics.median(times) / 1e9,
-            rate / rates[0],
-            peak / 2**20,
+            job.peer,
+            tuple(one.wall for one in taken),
+            tuple(one.cpu for one in taken),
+            job.items,
+            job.input_bytes,
+            peak,
         )
-        for job, times, rate, peak in zip(jobs, seconds, rates, peaks, strict=True)
+        for job, taken, peak in zip(jobs, times, peaks, strict=True)
     ]
 
 
-def print_table(title: str, rows: list[Row]) -> None:
-    """Print rows as Markdown."""
-    print(f"\n\n{title}\n")
-    print("| job | median s | M tok/s | GB/s moved | ratio to the first | peak anonymous MiB |")
-    print("|---|---|---|---|---|---|")
-    for row in rows:
-        print(
-            f"| {row.name} | {row.median_seconds:.3f} | {row.tokens_per_second / 1e6:.1f} "
-            f"| {row.gigabytes_per_second:.2f} | {row.ratio_to_first:.2f} "
-            f"| {row.peak_anonymous_mib:.0f} |"
-        )
+def _timed(job: Job) -> tuple[Any, _Time]:
+    job.prepare()
+    begun, used = time.perf_counter(), _cpu_seconds()
+    result = job.run()
+    return result, _Time(time.perf_counter() - begun, _cpu_seconds() - used)
 
 
-def _anonymous_bytes() -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) * 1024
-    return 0
-
-
-def _peak_anonymous(run: Callable[[], object]) -> int:
-    """Most anonymous resident bytes while running, over what there was before."""
-    before = peak = _anonymous_bytes()
-    done = threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.005):
-            peak = max(peak, _anonymous_bytes())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        run()
-    finally:
-        done.set()
-        watcher.join()
-    return peak - before
+def _cpu_seconds() -> float:
+    return sum(os.times()[:4])
