@@ -51,6 +51,18 @@ def test_count_is_spectra_and_the_windows(backend, tmp_path, written, order, thr
     assert runs == entries(run_of(padded_window_counts(written.documents, order), table.shape))
 
 
+def test_tables_of_leads_cut_under_a_cap_merge(backend, tmp_path, written, tight):
+    """A lead in several parts is one bucket of its run: merging seeks each lead once."""
+    tables = []
+    for number, path in enumerate(written.paths):
+        corpus = icfast.open(path, dtype="u2", eos_id=EOS, vocab_size=10)
+        table = icfast.count(corpus, tmp_path / f"t{number}", 5, backend=backend)
+        assert all((run.leads[1:] > run.leads[:-1]).all() for run in table.runs())
+        tables.append(table)
+    merged = icfast.merge(tables, tmp_path / "merged", backend=backend)
+    assert_spectra(merged.spectra(), written.documents)
+
+
 # Whole or not at all -------------------------------------------------------------------------
 
 

@@ -192,6 +192,10 @@ class Sorter:
         check(self.work.backend.kernels.sort_runs(bounds, keys, counts, scratch, distinct))
         packed = np.append(0, np.cumsum(distinct)).astype(np.int64)
         counts = counts[: packed[-1]]
+        if segments.part[first]:
+            # A run names a lead once, however many of its parts were sorted here.
+            leads, firsts = np.unique(leads, return_index=True)
+            packed = np.append(packed[firsts], packed[-1])
         # Parts of a lead are scanned later, in order, when this thread's counts are in use again.
         kept = counts.copy() if segments.part[first] else counts
         return Run(leads, packed, keys[start : start + packed[-1]], kept)
