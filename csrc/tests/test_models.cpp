@@ -162,7 +162,9 @@ void check_scores(Shape shape, bool end_mark, double uniform, bool ladder) {
       CHECK_EQUAL(infinite[row], scores.infinite[at]);
       CHECK_EQUAL(std::uint64_t{0}, scores.high[at]);
       const double found = static_cast<double>(scores.low[at]) / 4294967296.0;
-      const double allowed = 1e-9 * nats[row] + 1e-9 * static_cast<double>(scores.predicted[d]);
+      // Each loss is rounded to 2^-32 nat.
+      const double allowed =
+          1e-9 * nats[row] + std::ldexp(static_cast<double>(scores.predicted[d]), -33);
       if (!(std::abs(found - nats[row]) <= allowed)) CHECK_EQUAL(nats[row], found);
     }
   }
