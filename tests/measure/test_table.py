@@ -135,7 +135,7 @@ def test_blocks_that_are_missing_or_twice_are_refused(counted):
     for chosen in ([], [0], [0, 1], [1, 2], [0, 2], [0, 1, 2, 2]):
         with content(path, header + b"".join(packed[i] for i in chosen)):
             again = CountTable.load(table.directory)
-            with pytest.raises(ArtefactError, match=r"windows\.run holds \d+ windows"):
+            with pytest.raises(ArtefactError, match=r"windows\.run (holds \d+ windows|is damaged)"):
                 list(again.runs())
 
 

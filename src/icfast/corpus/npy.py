@@ -29,8 +29,16 @@ _READ_HEADER = {
     (2, 0): npy_format.read_array_header_2_0,
 }
 
-#: What NumPy lets through when a header is not a literal: it then tries Python 2's by tokenising.
-_BAD_HEADER = (ValueError, SyntaxError, tokenize.TokenError)
+#: What NumPy lets through when a header is not a literal (it then tries Python 2's by tokenising),
+#: or one that is nested too deep, or has keys that can't be.
+_BAD_HEADER = (
+    ValueError,
+    SyntaxError,
+    TypeError,
+    MemoryError,
+    RecursionError,
+    tokenize.TokenError,
+)
 
 
 class Npy:

@@ -67,7 +67,7 @@ def read_description(path: Path) -> Description | None:
         return None
     try:
         content = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CorpusError(f"{path} is not JSON ({error}); delete it or tokenise again") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:
@@ -90,7 +90,10 @@ _KEYS: dict[str, tuple[type, ...]] = {
 
 def _typed(path: Path, content: dict[str, Any], key: str, kinds: tuple[type, ...]) -> Any:
     value = content.get(key)
-    if key not in content or isinstance(value, bool) or not isinstance(value, kinds):
+    # JSON can spell half a surrogate pair, which no result could hold.
+    text = value if isinstance(value, str) else ""
+    sound = isinstance(value, kinds) and not isinstance(value, bool)
+    if key not in content or not sound or text != text.encode(errors="replace").decode():
         expected = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
         raise CorpusError(
             f"{path} should say {key!r} as {expected}, found {value!r}; tokenise again"

@@ -91,7 +91,7 @@ def read_runs(path: Path, shape: KeyShape, low: int = 0, high: int = 2**32) -> I
         if low <= first and last < high:
             yield run
         else:
-            begin, end = np.searchsorted(run.leads, [low, high])
+            begin, end = sorted(np.searchsorted(run.leads, [low, high]))
             yield slice_run(run, int(run.bounds[begin]), int(run.bounds[end]))
 
 
@@ -186,8 +186,12 @@ def _unpack(mapped: mmap.mmap, block: _Block, path: Path) -> Run:
     keys = _array(mapped, block.begin + 8 * block.leads, "<u8", block.words * block.entries)
     leads = _array(mapped, block.after_keys, "<u4", block.leads)
     counts = _array(mapped, block.after_keys + 4 * block.leads, f"<u{block.width}", block.entries)
-    bounds = np.append(0, np.cumsum(lengths)).astype(np.int64)
-    if bounds[-1] != block.entries:
+    # Each length by itself first: a sum of u64 may wrap to anything.
+    sound = block.leads > 0 and lengths.min() > 0 and lengths.max() <= block.entries
+    bounds = np.zeros(block.leads + 1, np.int64)
+    if sound:
+        np.cumsum(lengths.astype(np.int64), out=bounds[1:])
+    if not sound or bounds[-1] != block.entries:
         raise _damaged(path, offset, "a block's leads don't add up")
     return Run(leads, bounds, keys.reshape(block.entries, block.words), counts.astype(np.uint64))
 

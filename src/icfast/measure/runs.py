@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,70 @@ def sum_ends(parts: Sequence[Ends], shape: KeyShape) -> Ends:
     return Ends(leads[at], np.ascontiguousarray(keys[at]), np.add.reduceat(counts, at))
 
 
+def ids_fault(ids: NDArray[Any], vocab_size: int) -> str | None:
+    """What keeps an array from being the u32[U] ids that occur; None where nothing does."""
+    if not isinstance(ids, np.ndarray) or ids.dtype != np.dtype("<u4") or ids.ndim != 1:
+        return "its ids are not a list of u32"
+    if not np.all(ids[1:] > ids[:-1]):
+        return "its ids do not ascend"
+    if len(ids) and ids[-1] >= vocab_size:
+        return f"its id {ids[-1]} is outside its vocabulary of {vocab_size}"
+    return None
+
+
+def run_fault(run: Run, shape: KeyShape, used_ids: int, leads: int) -> str | None:
+    """What keeps a run that was read from being windows; None where nothing does.
+
+    Checksums vouch for what was written, not for its sense, and kernels index by what they read.
+
+    Args:
+        leads: the largest rank a window may end with.
+    """
+    if run.leads[0] == 0 or run.leads[-1] > leads or not np.all(run.leads[1:] > run.leads[:-1]):
+        return f"its leads do not ascend from 1 to at most {leads}"
+    if not np.all(_ascends(run.keys) | _begins(run)):
+        return "its keys do not ascend"
+    if not run.counts.all() or int(run.counts.max()) >= 1 << 48:
+        return "a window was counted 0 or more than 2^48 times"
+    ended: NDArray[np.bool_] = np.zeros(len(run.keys), np.bool_)  # a begin mark was seen
+    for i in range(1, shape.order):
+        symbols = _symbols(run.keys, shape, i)
+        if symbols.max() > used_ids:
+            return f"a history holds a symbol above {used_ids}"
+        token = symbols != 0
+        if np.any(ended & token):
+            return "a history goes on before its begin mark"
+        ended = ~token
+    return None
+
+
+def _ascends(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Whether each key but the first is above the one before it."""
+    above = keys[1:, -1] > keys[:-1, -1]
+    for word in range(keys.shape[1] - 2, -1, -1):
+        high, low = keys[1:, word], keys[:-1, word]
+        above = (high > low) | ((high == low) & above)
+    return np.asarray(above)
+
+
+def _begins(run: Run) -> NDArray[np.bool_]:
+    """Whether each entry but the first is the first of its lead."""
+    begins = np.zeros(len(run.counts) - 1, np.bool_)
+    begins[run.bounds[1:-1] - 1] = True
+    return begins
+
+
+def _symbols(keys: NDArray[np.uint64], shape: KeyShape, i: int) -> NDArray[np.uint64]:
+    """w[t-i] of each key."""
+    position = shape.bits * (shape.order - 1 - i)
+    word, offset = shape.words - 1 - position // 64, position % 64
+    symbols = keys[:, word] >> np.uint64(offset)
+    if offset + shape.bits > 64:
+        symbols |= keys[:, word - 1] << np.uint64(64 - offset)
+    symbols &= np.uint64((1 << shape.bits) - 1)
+    return symbols
+
+
 class SpectraScan:
     """Collects the spectra of orders 1..N from runs in key order.
 
@@ -92,7 +157,9 @@ class SpectraScan:
         """Scan one run; flush closes the n-grams still open."""
         shape = self._shape
         carried = int(self._sums[0].sum())
-        capacity = (int(run.counts.sum()) + carried) // _ROWS + 2
+        # So many n-grams of an order can be that frequent, and so many close at all.
+        frequent = (int(run.counts.sum()) + carried) // _ROWS + 2
+        capacity = min(frequent, len(run.counts) + 1)
         out = SpectraOut(
             self._small,
             np.zeros((len(KINDS), shape.order, capacity), np.uint64),
@@ -152,6 +219,8 @@ def _spectrum(small: NDArray[np.uint64], large: list[NDArray[np.uint64]]) -> Spe
 def self_check(spectra: Spectra, windows: Sequence[int]) -> None:
     """Check sum r * phi_r against M_n, the windows that documents of these lengths have.
 
+    With marked histories, n-grams and contexts alike stand for every token.
+
     Args:
         windows: M_n = sum over documents of max(0, length - n + 1), n = 1..N.
 
@@ -161,11 +230,13 @@ def self_check(spectra: Spectra, windows: Sequence[int]) -> None:
     for n, expected in enumerate(windows, start=1):
         found = spectra[n].windows
         padded = spectra.padded(n).windows
-        if found != expected or padded != spectra.tokens:
+        followed = spectra.padded_contexts(n).windows
+        if found != expected or not padded == followed == spectra.tokens:
             raise SelfCheckError(
-                f"order {n}: the spectrum holds {found} windows ({padded} with marked histories), "
-                f"the documents have {expected} ({spectra.tokens}); this is a bug in icfast or a "
-                "file that changed while it was read: nothing was written"
+                f"order {n}: the spectrum holds {found} windows ({padded} with marked histories, "
+                f"{followed} behind their contexts), the documents have {expected} "
+                f"({spectra.tokens}); this is a bug in icfast or a file that changed while it was "
+                "read: nothing was written"
             )
 
 
@@ -197,6 +268,16 @@ def slice_run(run: Run, first: int, last: int) -> Run:
         run.keys[origin + first : origin + last],
         run.counts[origin + first : origin + last],
     )
+
+
+def first_window(run: Run) -> tuple[int, ...]:
+    """(lead, key words ...) of the first entry."""
+    return (int(run.leads[0]), *run.keys[0].tolist())
+
+
+def last_window(run: Run) -> tuple[int, ...]:
+    """(lead, key words ...) of the last entry."""
+    return (int(run.leads[-1]), *run.keys[-1].tolist())
 
 
 def merge_streams(kernels: Kernels, streams: Sequence[Iterator[Run]], words: int) -> Iterator[Run]:
@@ -232,7 +313,7 @@ class _Head:
 
     def last(self) -> tuple[int, ...]:
         assert self._run is not None
-        return (int(self._run.leads[-1]), *self._run.keys[-1].tolist())
+        return last_window(self._run)
 
     def take(self, bound: tuple[int, ...]) -> Run:
         """Entries not above the bound."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from icfast.errors import MergeError
+from icfast.measure.stored import stored_as
 
 #: What merged measurements must agree on, and how to say it.
 _AGREE = {
@@ -60,10 +61,16 @@ class Source:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Source:
-        """Read what :meth:`as_json` wrote."""
-        shards = tuple(ShardRecord(**record) for record in stored["shards"])
-        known = {f.name for f in fields(cls)} - {"shards"}
-        return cls(shards=shards, **{name: stored[name] for name in known})
+        """Read what :meth:`as_json` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is something else.
+        """
+        shards = tuple(stored_as(ShardRecord, record) for record in stored["shards"])
+        source = stored_as(cls, stored, shards=shards)
+        if not 1 <= source.vocab_size <= 1 << 32:
+            raise ValueError(f"vocab_size {source.vocab_size} is not between 1 and 2^32")
+        return source
 
 
 def merged_source(sources: Sequence[Source]) -> Source:

@@ -17,10 +17,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,9 +31,18 @@ from icfast.errors import ArtefactError
 from icfast.files import atomic_directory, write_json
 from icfast.kernels.contract import KINDS, Ends, Run
 from icfast.measure.blocks import list_blocks, pack_blocks, read_runs, write_header
-from icfast.measure.runs import KeyShape, sum_ends
+from icfast.measure.runs import (
+    KeyShape,
+    first_window,
+    ids_fault,
+    last_window,
+    run_fault,
+    self_check,
+    sum_ends,
+)
 from icfast.measure.source import Source
 from icfast.measure.spectrum import Spectra, Spectrum
+from icfast.measure.stored import checked, stored_as
 
 _FORMAT = "icfast-count-table"
 _VERSION = 1
@@ -86,8 +95,9 @@ class CountTable:
         """
         folder = Path(directory)
         stored = _manifest(folder)
+        files = stored.get("files")
         for name in _CHECKED_WHOLE:
-            if _sha256(folder / name) != stored["files"].get(name):
+            if not isinstance(files, dict) or _sha256(folder / name) != files.get(name):
                 raise ArtefactError(f"{folder / name} is damaged (checksum); count it again")
         if not (folder / "windows.run").is_file():
             raise _missing(folder / "windows.run")
@@ -95,21 +105,35 @@ class CountTable:
             table = cls(
                 folder,
                 Source.from_json(stored["source"]),
-                KeyShape(**stored["shape"]),
-                Totals(**{**stored["totals"], "windows": tuple(stored["totals"]["windows"])}),
-                np.load(folder / "ids.npy", allow_pickle=False),
+                stored_as(KeyShape, stored["shape"]),
+                _totals(stored["totals"]),
+                _load(folder / "ids.npy"),
             )
-        except (KeyError, TypeError, ValueError, OSError) as error:
+            table._check()
+        except Exception as error:  # numpy raises what its parsers raise, MemoryError too
             raise ArtefactError(f"{folder} is damaged: {error}; count it again") from error
         return table
+
+    def _check(self) -> None:
+        """Refuse parts that do not fit together."""
+        source, totals = self.source, self.totals
+        fault = ids_fault(self.ids, source.vocab_size)
+        if fault is not None:
+            raise ValueError(fault)
+        if self.shape != KeyShape.of(source.order, len(self.ids)):
+            raise ValueError(f"{self.shape} is not of {len(self.ids)} ids at order {source.order}")
+        if len(totals.windows) != source.order or totals.windows[0] != totals.tokens:
+            raise ValueError(f"its totals {totals} are not of order {source.order}")
 
     def ends(self) -> Ends:
         """The windows that end a document."""
         parts = [
             Ends(np.repeat(run.leads, np.diff(run.bounds)), run.keys, run.counts)
-            for run in read_runs(self.directory / "ends.run", self.shape)
+            for run in self._runs("ends.run")
         ]
-        return sum_ends(parts, self.shape)
+        ends = sum_ends(parts, self.shape)
+        self._check_total("ends.run", int(ends.counts.sum()), self.totals.documents, "documents")
+        return ends
 
     def runs(self) -> Iterator[Run]:
         """All windows in key order, a block at a time, each checked.
@@ -129,11 +153,34 @@ class CountTable:
         Raises:
             ArtefactError: a block is damaged.
         """
-        return read_runs(self.directory / "windows.run", self.shape, low, high)
+        return self._runs("windows.run", low, high)
+
+    def _runs(self, name: str, low: int = 0, high: int = 2**32) -> Iterator[Run]:
+        """The runs of one of the files, in key order and nothing but windows."""
+        path, leads = self.directory / name, len(self.ids) + int(self.end_mark)
+        last = tuple[int, ...]()
+        for run in read_runs(path, self.shape, low, high):
+            if not len(run.counts):
+                continue
+            fault = run_fault(run, self.shape, len(self.ids), leads)
+            if fault is None and first_window(run) <= last:
+                fault = "its blocks do not ascend"
+            if fault is not None:
+                raise ArtefactError(f"{path} is damaged: {fault}; count it again")
+            last = last_window(run)
+            yield run
 
     def blocks(self) -> list[tuple[int, int]]:
-        """(first lead, entries) of each block."""
-        return list_blocks(self.directory / "windows.run", self.shape)
+        """(first lead, entries) of each block.
+
+        Raises:
+            ArtefactError: a lead is no rank.
+        """
+        path = self.directory / "windows.run"
+        found = list_blocks(path, self.shape)
+        if any(lead > len(self.ids) + int(self.end_mark) for lead, _ in found):
+            raise ArtefactError(f"{path} is damaged: a lead is no rank; count it again")
+        return found
 
     def check_total(self, seen: int) -> None:
         """Refuse a table whose blocks hold another number of windows than it says.
@@ -141,10 +188,14 @@ class CountTable:
         Raises:
             ArtefactError: they do.
         """
-        if seen != self.totals.tokens:
+        self._check_total("windows.run", seen, self.totals.tokens, "windows")
+
+    def _check_total(self, name: str, seen: int, total: int, what: str) -> None:
+        path = self.directory / name
+        if seen != total:
             raise ArtefactError(
-                f"{self.directory / 'windows.run'} holds {seen} windows, its table says "
-                f"{self.totals.tokens}; it is cut off or damaged, count it again"
+                f"{path} holds {seen} {what}, its table says {total}; it is cut off or damaged, "
+                "count it again"
             )
 
     def spectra(self) -> Spectra:
@@ -154,6 +205,8 @@ class CountTable:
                 (self.directory / "spectra.npz").open("rb") as file,
                 np.load(file, allow_pickle=False) as stored,
             ):
+                if any(member.compress_type for member in stored.zip.infolist()):
+                    raise ValueError("it is compressed")
                 by_kind = {
                     kind: tuple(
                         Spectrum(stored[f"{kind}_{n}_multiplicity"], stored[f"{kind}_{n}_types"])
@@ -161,12 +214,15 @@ class CountTable:
                     )
                     for kind in KINDS
                 }
-        except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+            for spectrum in chain(*by_kind.values()):
+                _check_spectrum(spectrum)
+            spectra = Spectra(self.order, self.totals.tokens, self.totals.documents, **by_kind)
+            self_check(spectra, self.totals.windows)
+        except Exception as error:  # numpy raises what its parsers raise, MemoryError too
             raise ArtefactError(
                 f"{self.directory / 'spectra.npz'} is damaged: {error}; count it again"
             ) from error
-        totals = self.totals
-        return Spectra(self.order, totals.tokens, totals.documents, **by_kind)
+        return spectra
 
 
 class TableWriter:
@@ -226,6 +282,13 @@ def _save(path: Path, array: NDArray[np.uint32]) -> None:
     path.write_bytes(content.getvalue())
 
 
+def _load(path: Path) -> NDArray[np.uint32]:
+    # Opened here: numpy leaves a file open that it takes for something else.
+    with path.open("rb") as file:
+        ids: NDArray[np.uint32] = np.load(file, allow_pickle=False)
+        return ids
+
+
 def _as_run(ends: Ends) -> Run:
     leads, first = np.unique(ends.leads, return_index=True)
     return Run(leads, np.append(first, len(ends.leads)).astype(np.int64), ends.keys, ends.counts)
@@ -248,6 +311,21 @@ def write_table(directory: Path) -> Iterator[TableWriter]:
         yield TableWriter(folder, windows)
 
 
+def _totals(stored: dict[str, Any]) -> Totals:
+    windows = tuple(checked(total, "int", "windows") for total in stored["windows"])
+    return stored_as(Totals, stored, windows=windows)
+
+
+def _check_spectrum(spectrum: Spectrum) -> None:
+    """Refuse arrays that are no spectrum."""
+    multiplicity, types = spectrum.multiplicity, spectrum.types
+    for array in (multiplicity, types):
+        if array.dtype != np.dtype("<u8") or array.ndim != 1 or not array.all():
+            raise ValueError("a spectrum is not of positive u64")
+    if len(multiplicity) != len(types) or not np.all(multiplicity[1:] > multiplicity[:-1]):
+        raise ValueError("a spectrum does not ascend")
+
+
 def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / "table.json"
     try:
@@ -256,7 +334,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise ArtefactError(
             f"{folder} is not a count table: {path.name} can't be read ({error.strerror})"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArtefactError(f"{path} is damaged: {error}; count it again") from error
     if not isinstance(stored, dict) or stored.get("format") != _FORMAT:
         raise ArtefactError(f"{path} does not describe a count table")
@@ -280,6 +358,8 @@ def _sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         raise _missing(path) from None
+    except OSError as error:
+        raise ArtefactError(f"{path} can't be read: {error.strerror}; count it again") from error
 
 
 def _missing(path: Path) -> ArtefactError:

@@ -95,6 +95,15 @@ def _grow(table: CountTable, trie: Trie, followed: NDArray[Any], kernels: Kernel
     if not np.array_equal(cursors, trie.levels[1:]):
         raise _other_ngrams(table)
     trie.child[-1] = trie.levels[-1]
+    # Behind the begin mark, every token but the first of each document follows one.
+    tokens = int(followed[1 : int(trie.levels[1])].sum(dtype=np.uint64))
+    if shape.order > 1 and (
+        np.any(followed[1:] > trie.counts[1 : len(followed)])
+        or tokens != table.totals.tokens - table.totals.documents
+    ):
+        raise ArtefactError(
+            f"{table.directory} has documents end with other windows than it holds; count it again"
+        )
 
 
 def _other_ngrams(table: CountTable) -> ArtefactError:

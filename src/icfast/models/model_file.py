@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import mmap
 import os
 import struct
@@ -35,6 +36,8 @@ _START = struct.Struct("<8sII")
 _END = struct.Struct("<QII8s")
 _ALIGN = 64
 _CHECK_BYTES = 1 << 24
+#: What arrays may hold.
+_DTYPES = {name: np.dtype(name) for name in ("<u4", "<u8", "<i8")}
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -55,7 +58,7 @@ class ModelFileWriter:
             offset += -offset % _ALIGN
             little = np.dtype(dtype).newbyteorder("<")
             self._entries[name] = {"dtype": little.str, "shape": list(shape), "offset": offset}
-            offset += little.itemsize * int(np.prod(shape))
+            offset += little.itemsize * math.prod(shape)
         self._footer_offset = offset
         # Room is taken now: a full disk must be an error here, not a crash in a mapped write.
         with path.open("wb") as file:
@@ -118,36 +121,65 @@ def read_model_file(path: Path) -> tuple[dict[str, Any], Arrays]:
         raise ArtefactError(f"{path} is empty, not a model file") from None
     except OSError as error:
         raise ArtefactError(f"{path} can't be read as a model: {error.strerror}") from error
-    footer = _read_footer(mapped, path)
+    about, entries, end = _read_footer(mapped, path)
+    _check_layout(mapped, entries, end, path)
     arrays = {}
-    for name, entry in footer["arrays"].items():
+    for name, entry in entries.items():
         arrays[name] = _view(mapped, entry)
-        if _crc32(arrays[name]) != entry["crc32"]:
-            raise _damaged(path, f"the checksum of its array {name!r} is wrong")
-    return footer["about"], arrays
+        if _crc32(arrays[name]) != entry.get("crc32"):
+            raise damaged(path, f"the checksum of its array {name!r} is wrong")
+    return about, arrays
 
 
-def _read_footer(mapped: mmap.mmap, path: Path) -> dict[str, Any]:
+def _read_footer(mapped: mmap.mmap, path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
+    """(about, entry of each array, byte behind the last array)."""
     if len(mapped) < _START.size + _END.size or mapped[:8] != _MAGIC:
         raise ArtefactError(f"{path} is not a model file: it does not begin with {_MAGIC!r}")
-    _, version, _ = _START.unpack_from(mapped, 0)
+    _, version, zero = _START.unpack_from(mapped, 0)
     if version != _VERSION:
         raise ArtefactError(
             f"{path} is a model file of version {version}, this icfast reads version {_VERSION}"
         )
     offset, size, checksum, magic = _END.unpack_from(mapped, len(mapped) - _END.size)
-    if magic != _MAGIC or offset + size + _END.size != len(mapped):
-        raise _damaged(path, "its end is missing, it was cut off")
+    if magic != _MAGIC or zero != 0 or offset + size + _END.size != len(mapped):
+        raise damaged(path, "its end is missing, it was cut off")
     footer = mapped[offset : offset + size]
     if zlib.crc32(footer) != checksum:
-        raise _damaged(path, "the checksum of its description is wrong")
-    stored: dict[str, Any] = json.loads(footer)
-    return stored
+        raise damaged(path, "the checksum of its description is wrong")
+    try:
+        stored = json.loads(footer)
+        about, entries = stored["about"], stored["arrays"]
+        if not isinstance(about, dict) or not isinstance(entries, dict):
+            raise TypeError("not two dictionaries")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise damaged(path, f"its description can't be read ({error})") from error
+    return about, entries, offset
+
+
+def _check_layout(
+    mapped: mmap.mmap, entries: Mapping[str, Mapping[str, Any]], end: int, path: Path
+) -> None:
+    """Arrays one behind the other as they were laid out, nothing but zeros between them."""
+    at = _START.size
+    for name, entry in entries.items():
+        try:
+            dtype, shape, offset = _DTYPES[entry["dtype"]], entry["shape"], entry["offset"]
+            sound = all(type(n) is int and 0 <= n <= end for n in [*shape, offset])
+        except (KeyError, TypeError) as error:
+            raise damaged(path, f"its array {name!r} is described without {error}") from error
+        first = at + -at % _ALIGN
+        if not sound or offset != first or any(mapped[at:first]):
+            raise damaged(path, f"its array {name!r} lies elsewhere than it should")
+        at = first + dtype.itemsize * math.prod(shape)
+        if at > end:
+            raise damaged(path, f"its array {name!r} goes on behind its end")
+    if at != end:
+        raise damaged(path, "something stands behind its arrays")
 
 
 def _view(mapped: mmap.mmap, entry: Mapping[str, Any]) -> NDArray[Any]:
     shape = tuple(entry["shape"])
-    count = int(np.prod(shape))
+    count = math.prod(shape)
     return np.frombuffer(mapped, entry["dtype"], count, entry["offset"]).reshape(shape)
 
 
@@ -158,5 +190,6 @@ def _crc32(array: NDArray[Any]) -> int:
     return checksum
 
 
-def _damaged(path: Path, why: str) -> ArtefactError:
+def damaged(path: Path, why: str) -> ArtefactError:
+    """The error for a model file that is not as it was written."""
     return ArtefactError(f"{path} is damaged: {why}; fit the model again")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,12 @@ from numpy.typing import NDArray
 from icfast.errors import ArtefactError
 from icfast.files import atomic_path
 from icfast.kernels.contract import Trie
+from icfast.measure.runs import ids_fault
 from icfast.measure.source import Source
+from icfast.measure.stored import checked
 from icfast.models.discounts import Discounts, OrderDiscounts, discount_table
-from icfast.models.model_file import read_model_file
+from icfast.models.model_file import damaged, read_model_file
+from icfast.models.structure import trie_fault
 
 _KIND = "modified Kneser-Ney"
 
@@ -123,16 +127,33 @@ class NgramModel:
         about, arrays = read_model_file(path)
         if about.get("kind") != _KIND:
             raise ArtefactError(f"{path} holds a {about.get('kind')!r}, not a {_KIND} model")
-        return cls(
-            path=path,
-            order=about["order"],
-            source=Source.from_json(about["source"]),
-            tokens=about["tokens"],
-            documents=about["documents"],
-            discounts=tuple(_order_discounts(stored) for stored in about["discounts"]),
-            ids=arrays["ids"],
-            trie=Trie(*(arrays[name] for name in Trie._fields)),
-        )
+        try:
+            model = cls(
+                path=path,
+                order=checked(about["order"], "int", "order"),
+                source=Source.from_json(about["source"]),
+                tokens=checked(about["tokens"], "int", "tokens"),
+                documents=checked(about["documents"], "int", "documents"),
+                discounts=tuple(_order_discounts(stored) for stored in about["discounts"]),
+                ids=arrays["ids"],
+                trie=Trie(*(arrays[name] for name in Trie._fields)),
+            )
+            fault = model._fault(arrays)
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged(path, f"its description lacks something ({error})") from error
+        if fault is not None:
+            raise damaged(path, fault)
+        return model
+
+    def _fault(self, arrays: Mapping[str, NDArray[Any]]) -> str | None:
+        """What does not fit together in what was read; None where all does."""
+        if self.order != self.source.order:
+            return f"it is of order {self.order}, its source of {self.source.order}"
+        expected = [(n, n == self.order) for n in range(1, self.order + 1)]
+        if [(entry.order, entry.lower is None) for entry in self.discounts] != expected:
+            return f"its discounts are not of orders 1 to {self.order}"
+        ranks = len(self.ids) + 1 + int(self.end_mark)
+        return ids_fault(self.ids, self.source.vocab_size) or trie_fault(arrays, self.order, ranks)
 
 
 def describe(
@@ -159,11 +180,17 @@ def describe(
 def _order_discounts(stored: dict[str, Any]) -> OrderDiscounts:
     lower = stored["lower"]
     return OrderDiscounts(
-        stored["order"],
+        checked(stored["order"], "int", "order"),
         _discounts(stored["top"]),
         None if lower is None else _discounts(lower),
     )
 
 
 def _discounts(stored: dict[str, Any]) -> Discounts:
-    return Discounts(tuple(stored["values"]), tuple(stored["counts_of_counts"]), stored["fallback"])
+    values = tuple(map(float, stored["values"]))
+    d1, d2, d3 = values
+    if not (0 <= d1 <= 1 and 0 <= d2 <= 2 and 0 <= d3 <= 3):
+        raise ValueError(f"discounts {values} are not below their counts")
+    n1, n2, n3, n4 = (checked(n, "int", "counts_of_counts") for n in stored["counts_of_counts"])
+    fallback = checked(stored["fallback"], "bool", "fallback")
+    return Discounts((d1, d2, d3), (n1, n2, n3, n4), fallback)

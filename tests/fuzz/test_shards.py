@@ -1,0 +1,139 @@
+"""Shards, their headers, indices and sidecars: refused in plain words, or read as what they say.
+
+Ids carry no checksum, so other ids are another corpus; but nothing is read outside the files, and
+nothing but errors of icfast comes out.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.fuzz.mutations import damaged_bytes, damaged_json, fuzz
+
+import icfast
+from icfast.errors import CorpusError, IcfastError
+
+IDS = np.array([5, 1, 2, 0, 3, 1, 0, 2, 2, 0], "<u2")
+
+# numpy warns of headers that Python 2 wrote; a user sees that, and then what became of the file.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def npy():
+    content = io.BytesIO()
+    np.save(content, IDS)
+    return content.getvalue()
+
+
+def llmc():
+    header = struct.pack("<3i", 20240520, 1, len(IDS))
+    return header + bytes(1024 - len(header)) + IDS.tobytes()
+
+
+DESCRIPTION = {
+    "schema_version": 1,
+    "tokenizer": "t.json",
+    "tokenizer_sha256": "00",
+    "vocab_size": 6,
+    "eos_id": 0,
+    "dtype": "u2",
+}
+#: The shard, and the files it consists of.
+FORMATS = {
+    "npy": {"x.npy": npy()},
+    "llmc": {"x.llmc": llmc()},
+    "datatrove": {
+        "x.ds": IDS.tobytes(),
+        "x.ds.index": np.array([4, 7, 10], "<u8").tobytes(),
+        "x.ds.bytes": np.array([9, 5, 6], "<u8").tobytes(),
+        "x.ds.json": json.dumps(DESCRIPTION).encode(),
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("shards")
+
+
+def used(path):
+    """Everything that reads the shard; its documents lie inside it."""
+    try:
+        corpus = icfast.open(path, skip_bad=True)
+        (shard,) = corpus.shards
+        spans = corpus.spans(shard)
+        assert np.all((spans.starts >= 0) & (spans.starts < spans.stops))
+        assert np.all(spans.stops <= len(shard.tokens))
+        icfast.spectra(corpus, 3, threads=1)
+        icfast.fit(corpus, 2, convention="kenlm", threads=1)
+    except IcfastError:
+        return
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@fuzz
+@given(data=st.data())
+def test_damaged_shards(folder, name, data):
+    files = dict(FORMATS[name])
+    which = data.draw(st.sampled_from(sorted(files)))
+    files[which] = data.draw(damaged_bytes(files[which]))
+    for file, content in files.items():
+        (folder / file).write_bytes(content)
+    used(folder / next(iter(files)))
+
+
+@fuzz
+@given(data=st.data())
+def test_forged_descriptions(folder, data):
+    for file, content in FORMATS["datatrove"].items():
+        (folder / file).write_bytes(content)
+    (folder / "x.ds.json").write_text(json.dumps(data.draw(damaged_json(DESCRIPTION))))
+    used(folder / "x.ds")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "1" * 10_000, "\ud800", "[]", "null", ""])
+def test_what_is_no_description(folder, text):
+    for file, content in FORMATS["datatrove"].items():
+        (folder / file).write_bytes(content)
+    (folder / "x.ds.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(CorpusError, match=r"x\.ds\.json"):
+        icfast.open(folder / "x.ds")
+
+
+HEADERS = [
+    b"-" * 60,
+    b"(" * 60,
+    b"{[]: 1}",
+    b"{'descr': '<u2', 'fortran_order': False, 'shape': (-10,)}",
+    b"{'descr': '<u2', 'fortran_order': False, 'shape': (10**9,)}",
+    b"{'descr': '<u2', 'fortran_order': False, 'shape': (99999999999999999999,)}",
+    b"{'descr': '<u2', 'fortran_order': False, 'shape': 10}",
+    b"{'descr': '<u2', 'fortran_order': False, 'shape': ('10',)}",
+    b"{'descr': '<u2', 'fortran_order': False, 'shape': ()}",
+    b"{'descr': ['<u2'], 'fortran_order': False, 'shape': (10,)}",
+    b"{'descr': 'O', 'fortran_order': False, 'shape': (10,)}",
+    b"{'descr': None, 'fortran_order': False, 'shape': (10,)}",
+]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_what_is_no_header(folder, header):
+    header = header.ljust(117) + b"\n"
+    content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + IDS.tobytes()
+    (folder / "x.npy").write_bytes(content)
+    with pytest.raises(CorpusError, match=r"x\.npy"):
+        icfast.open(folder / "x.npy")
+
+
+def test_a_header_nested_past_python(folder):
+    header = b"-" * 9000 + b"1\n"
+    content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + IDS.tobytes()
+    (folder / "x.npy").write_bytes(content)
+    with pytest.raises(CorpusError, match=r"x\.npy"):
+        icfast.open(folder / "x.npy")
