@@ -13,12 +13,14 @@ struct TrieArrays {
   Array<std::uint32_t> symbols;
   Array<Word> counts;
   Array<Word> child;
+  Array<std::uint64_t> marks;
   Array<Word> contexts;
 
   Trie<Word> trie() {
-    return {levels.data(),  static_cast<int>(levels.size()) - 1,
-            symbols.data(), counts.data(),
-            child.data(),   contexts.data()};
+    return {levels.data(),   static_cast<int>(levels.size()) - 1,
+            symbols.data(),  counts.data(),
+            child.data(),    marks.data(),
+            contexts.data(), contexts.rows() / kContextFields};
   }
 };
 
@@ -27,24 +29,6 @@ inline std::vector<Counts> nodes_of(const Ngrams& ngrams, std::uint32_t ranks) {
   std::vector<Counts> nodes = ngrams.counts;
   for (std::uint32_t rank = 0; rank < ranks; ++rank) nodes[1].insert({Symbols{rank}, 0});
   return nodes;
-}
-
-template <class Word>
-TrieArrays<Word> empty_trie(const std::vector<Counts>& nodes, std::size_t documents) {
-  std::vector<std::int64_t> levels{0};
-  for (std::size_t n = 1; n < nodes.size(); ++n) {
-    levels.push_back(levels.back() + static_cast<std::int64_t>(nodes[n].size()));
-  }
-  const auto all = static_cast<std::size_t>(levels.back());
-  const auto contexts = static_cast<std::size_t>(levels[levels.size() - 2]);
-  TrieArrays<Word> made{levels, Array<std::uint32_t>(all), Array<Word>(all),
-                        Array<Word>(contexts + 1), Array<Word>((contexts + 1) * kContextFields)};
-  if (contexts != 0) {
-    made.child[0] = static_cast<Word>(levels[1]);
-    made.contexts[kContextFields] = static_cast<Word>(documents);
-  }
-  made.child[contexts] = static_cast<Word>(levels.back());
-  return made;
 }
 
 /// a(gram): raw counts of n-grams that start with the begin mark, else distinct left neighbours.
@@ -107,6 +91,30 @@ struct KneserNey {
     return (std::max(kept, 0.0) + freed * lower) / total;
   }
 
+  /// p of an n-gram's newest symbol behind the others, as the order-N model weighs it: by raw
+  /// counts where it is as long as that, else by adjusted ones. A symbol no n-gram has counts 0
+  /// times.
+  double weight(const Symbols& gram) const {
+    double p = uniform;
+    for (std::size_t n = 1; n <= gram.size(); ++n) {
+      const Symbols shorter(gram.begin(), gram.begin() + static_cast<std::ptrdiff_t>(n));
+      const bool top = static_cast<int>(n) == order;
+      const std::uint64_t count =
+          top ? at(ngrams.counts[n], shorter) : adjusted(neighbours, ngrams.counts[n], shorter);
+      p = level(top, static_cast<int>(n), count,
+                rows.at(Symbols(shorter.begin() + 1, shorter.end())), p);
+    }
+    return p;
+  }
+
+  /// What a context multiplies the probability of an unseen successor by.
+  double backoff(const Symbols& context) const {
+    const auto row = rows.find(context);
+    if (row == rows.end()) return 1.0;
+    const int n = static_cast<int>(context.size()) + 1;
+    return level(n == order, n, 0, row->second, 1.0);
+  }
+
   /// p(symbol | history) under the order-k model; the history newest first, its begin mark last.
   double probability(std::uint32_t symbol, const Symbols& history, int k) const {
     double p = uniform;
@@ -125,19 +133,64 @@ struct KneserNey {
   }
 };
 
+/// How often a token follows each node of order < N.
+template <class Word>
+std::vector<Word> followed_of(const KneserNey& model, std::uint32_t ranks) {
+  std::vector<Word> followed;
+  const std::vector<Counts> nodes = nodes_of(model.ngrams, ranks);
+  for (std::size_t n = 1; n + 1 < nodes.size(); ++n) {
+    for (const auto& [gram, times] : nodes[n]) {
+      const auto row = model.rows.find(gram);
+      followed.push_back(
+          static_cast<Word>(row == model.rows.end() ? 0 : row->second.field[kFollowedBy]));
+    }
+  }
+  return followed;
+}
+
+/// Room for a trie; what no kernel fills (the begin mark's children) is filled in.
+template <class Word>
+TrieArrays<Word> empty_trie(const KneserNey& model, std::uint32_t ranks) {
+  const std::vector<Counts> nodes = nodes_of(model.ngrams, ranks);
+  std::vector<std::int64_t> levels{0};
+  for (std::size_t n = 1; n < nodes.size(); ++n) {
+    levels.push_back(levels.back() + static_cast<std::int64_t>(nodes[n].size()));
+  }
+  const auto all = static_cast<std::size_t>(levels.back());
+  const std::vector<Word> followed = followed_of<Word>(model, ranks);
+  const std::size_t contexts = followed.size();
+  const auto once = static_cast<std::size_t>(std::count(followed.begin(), followed.end(), 1));
+  TrieArrays<Word> made{levels,
+                        Array<std::uint32_t>(all),
+                        Array<Word>(all),
+                        Array<Word>(contexts + 1),
+                        Array<std::uint64_t>((contexts + 63) / 64 * 2),
+                        Array<Word>((1 + contexts - once) * kContextFields)};
+  if (contexts != 0) made.child[0] = static_cast<Word>(levels[1]);
+  made.child[contexts] = static_cast<Word>(levels.back());
+  return made;
+}
+
 /// The trie of a model, from its maps alone.
 template <class Word>
-TrieArrays<Word> trie_of(const KneserNey& model, std::uint32_t ranks, std::size_t documents) {
+TrieArrays<Word> trie_of(const KneserNey& model, std::uint32_t ranks) {
   const std::vector<Counts> nodes = nodes_of(model.ngrams, ranks);
-  TrieArrays<Word> made = empty_trie<Word>(nodes, documents);
+  auto made = empty_trie<Word>(model, ranks);
   std::size_t node = 0;
+  std::size_t rows = 0;
+  const auto put_row = [&](const Row& row) {
+    std::copy(std::begin(row.field), std::end(row.field),
+              made.contexts.begin() + rows++ * kContextFields);
+  };
+  put_row(model.rows.at({}));
   for (std::size_t n = 1; n < nodes.size(); ++n) {
-    auto below = n + 1 < nodes.size() ? nodes[n + 1].begin() : Counts::const_iterator{};
+    const bool top = n + 1 == nodes.size();
+    auto below = top ? Counts::const_iterator{} : nodes[n + 1].begin();
     auto next = static_cast<Word>(made.levels[n]);
     for (const auto& [gram, times] : nodes[n]) {
       made.symbols[node] = gram.back();
       made.counts[node] = static_cast<Word>(times);
-      if (n + 1 < nodes.size()) {
+      if (!top) {
         made.child[node] = next;
         while (below != nodes[n + 1].end() &&
                std::equal(gram.begin(), gram.end(), below->first.begin())) {
@@ -145,16 +198,16 @@ TrieArrays<Word> trie_of(const KneserNey& model, std::uint32_t ranks, std::size_
           ++next;
         }
         const auto row = model.rows.find(gram);
-        if (row != model.rows.end()) {
-          std::copy(std::begin(row->second.field), std::end(row->second.field),
-                    made.contexts.begin() + (node + 1) * kContextFields);
+        const Row known = row == model.rows.end() ? Row{} : row->second;
+        if (node % 64 == 0) made.marks[node / 64 * 2 + 1] = rows - 1;
+        if (known.field[kFollowedBy] != 1) {
+          made.marks[node / 64 * 2] |= std::uint64_t{1} << node % 64;
+          put_row(known);
         }
       }
       ++node;
     }
   }
-  const auto root = model.rows.find({});
-  std::copy(std::begin(root->second.field), std::end(root->second.field), made.contexts.begin());
   return made;
 }
 

@@ -9,28 +9,33 @@ void check_trie(const TrieArrays<Word>& expected, const TrieArrays<Word>& found)
   CHECK_EQUAL(expected.symbols.copy(), found.symbols.copy());
   CHECK_EQUAL(expected.counts.copy(), found.counts.copy());
   CHECK_EQUAL(expected.child.copy(), found.child.copy());
+  CHECK_EQUAL(expected.marks.copy(), found.marks.copy());
   CHECK_EQUAL(expected.contexts.copy(), found.contexts.copy());
 }
 
-/// Grows in so many runs and links in ranges of one symbol; everything but the root's row.
+/// Grows in so many runs, marks contexts and links in ranges of one symbol; all but the root's row.
 template <class Word, int W>
-TrieArrays<Word> grown(const Documents& documents, Shape shape, std::uint32_t ranks,
-                       std::size_t parts) {
+TrieArrays<Word> grown(const KneserNey& model, const Documents& documents, Shape shape,
+                       std::uint32_t ranks, std::size_t parts) {
   const Counts windows = count(windows_of(documents, shape.order));
   const auto ends = ends_of<W>(count(ends_of(documents, shape.order)), shape.bits);
-  auto made =
-      empty_trie<Word>(nodes_of(ngrams_of(documents, shape.order), ranks), documents.size());
+  auto made = empty_trie<Word>(model, ranks);
+  const std::vector<Word> expected = followed_of<Word>(model, ranks);
+  Array<Word> followed(expected.size());
+  if (shape.order > 1) followed[0] = static_cast<Word>(documents.size());
   Array<std::uint64_t> path(2 + W);
   Array<std::int64_t> cursors(
       std::vector<std::int64_t>(made.levels.begin(), made.levels.end() - 1));
   cursors[0] = 1;
   for (const Counts& part : parts_of(windows, parts)) {
     const auto run = run_of<W>(part, shape.bits);
-    CHECK_OK(
-        grow_trie(run.run(), ends.ends(), shape.bits, path.data(), cursors.data(), made.trie()));
+    CHECK_OK(grow_trie(run.run(), ends.ends(), shape.bits, path.data(), cursors.data(), made.trie(),
+                       followed.data()));
   }
   CHECK_EQUAL(std::vector<std::int64_t>(made.levels.begin() + 1, made.levels.end()),
               cursors.copy());
+  CHECK_EQUAL(expected, followed.copy());
+  CHECK_OK(mark_contexts(made.trie(), followed.data()));
   for (std::uint32_t low = 0; low < ranks; ++low) {
     CHECK_OK(link_contexts(made.trie(), low, low + 1));
   }
@@ -49,10 +54,11 @@ TEST(a_trie_grows_and_contexts_know_their_successors) {
       for (const bool end_mark : {false, true}) {
         const auto shard = some_shard<std::uint16_t>(shape, end_mark, 41);
         const KneserNey model(shard.documents, shape.order, 0.01);
-        const auto expected = trie_of<decltype(word)>(model, shard.leads(), shard.documents.size());
+        const auto expected = trie_of<decltype(word)>(model, shard.leads());
         for (const std::size_t parts : {1, 7}) {
           const Case named("end mark", end_mark, "runs", parts);
-          auto found = grown<decltype(word), width()>(shard.documents, shape, shard.leads(), parts);
+          auto found =
+              grown<decltype(word), width()>(model, shard.documents, shape, shard.leads(), parts);
           std::copy(expected.contexts.begin(), expected.contexts.begin() + kContextFields,
                     found.contexts.begin());  // the root's row is its caller's
           check_trie(expected, found);
@@ -68,10 +74,13 @@ TEST(windows_a_trie_has_no_room_for_are_refused) {
   const auto run = run_of<1>(count(windows_of(documents, 3)), shape.bits);
   const auto ends = ends_of<1>(Counts{}, shape.bits);
   const auto grow = [&](const Documents& sized_for, const Run<1>& from) {
-    auto made = empty_trie<std::uint32_t>(nodes_of(ngrams_of(sized_for, 3), 3), 1);
+    auto made = empty_trie<std::uint32_t>(KneserNey(sized_for, 3, 0.01), 3);
+    Array<std::uint32_t> followed(made.child.size() - 1);
     Array<std::uint64_t> path(3);
     Array<std::int64_t> cursors(std::vector<std::int64_t>{1, made.levels[1], made.levels[2]});
-    return grow_trie(from, ends.ends(), shape.bits, path.data(), cursors.data(), made.trie()).code;
+    return grow_trie(from, ends.ends(), shape.bits, path.data(), cursors.data(), made.trie(),
+                     followed.data())
+        .code;
   };
   CHECK_EQUAL(Code::ok, grow(documents, run.run()));
   CHECK_EQUAL(Code::output_too_small, grow({{1, 2}}, run.run()));
@@ -82,9 +91,18 @@ TEST(windows_a_trie_has_no_room_for_are_refused) {
   CHECK_EQUAL(Code::not_sorted, grow(documents, twice.run()));
 }
 
+TEST(contexts_without_room_for_a_row_are_refused) {
+  const KneserNey model({{1, 2, 1, 2, 2, 1}}, 3, 0.01);
+  auto made = empty_trie<std::uint32_t>(model, 3);
+  const Array<std::uint32_t> followed(followed_of<std::uint32_t>(model, 3));
+  Trie<std::uint32_t> trie = made.trie();
+  trie.context_rows -= 1;
+  CHECK_EQUAL(Code::output_too_small, mark_contexts(trie, followed.data()).code);
+}
+
 TEST(an_ngram_whose_context_is_missing_is_named) {
   const KneserNey model({{1, 2, 1, 2, 2, 1}}, 3, 0.01);
-  auto made = trie_of<std::uint32_t>(model, 3, 1);
+  auto made = trie_of<std::uint32_t>(model, 3);
   // The left neighbours of the bigrams become symbols that no context has.
   for (std::int64_t node = made.levels[2]; node < made.levels[3]; ++node) {
     made.symbols[static_cast<std::size_t>(node)] = 9;
@@ -118,7 +136,7 @@ void check_scores(Shape shape, bool end_mark, double uniform, bool ladder) {
   Documents seen = shard.documents;
   seen.resize(seen.size() - 2);
   KneserNey model(seen, shape.order, uniform);
-  auto trie = trie_of<Word>(model, shard.leads(), seen.size());
+  auto trie = trie_of<Word>(model, shard.leads());
   // Id 3 is unknown to the model as it scores: a symbol no n-gram holds.
   constexpr std::uint32_t kUnknown = 0xffffffffU;
   const std::uint32_t lost = shard.ranks.size() > 3 ? shard.ranks[3] : 0;
@@ -192,7 +210,7 @@ TEST(an_id_outside_the_vocabulary_is_not_scored) {
   const Shape shape{3, 8};
   const auto shard = some_shard<std::uint16_t>(shape, false, 52);
   const KneserNey model(shard.documents, shape.order, 0.01);
-  auto trie = trie_of<std::uint32_t>(model, shard.leads(), shard.documents.size());
+  auto trie = trie_of<std::uint32_t>(model, shard.leads());
   Scores scores(shard.documents.size(), 1);
   Alphabet alphabet = shard.alphabet(shape);
   alphabet.vocab_size = 65000;

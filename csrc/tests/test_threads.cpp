@@ -162,8 +162,8 @@ void check_model(Shape shape) {
   const auto shard = some_shard<std::uint16_t>(shape, true, 63, 30);
   const KneserNey model(shard.documents, shape.order, 0.01);
   const std::uint32_t ranks = shard.leads();
-  const auto expected = trie_of<Word>(model, ranks, shard.documents.size());
-  auto made = trie_of<Word>(model, ranks, shard.documents.size());
+  const auto expected = trie_of<Word>(model, ranks);
+  auto made = trie_of<Word>(model, ranks);
   // Linking starts from rows that know how often they are followed, and nothing else.
   for (std::size_t row = 1; row * kContextFields < made.contexts.size(); ++row) {
     for (int field = kSuccessors; field < kContextFields; ++field) {

@@ -56,7 +56,9 @@ def trie_fault(arrays: Mapping[str, NDArray[Any]], order: int, ranks: int) -> st
 
 def _rows(marks: NDArray[Any]) -> int:
     """The row of the empty context, and those that marks count; 1 where they are no marks."""
-    return 1 + int(_MARKED[marks[:, 0].copy().view(np.uint8)].sum()) if marks.ndim == 2 else 1
+    if marks.shape[1:] != (2,):
+        return 1
+    return 1 + int(_MARKED[marks[:, 0].copy().view(np.uint8)].sum())
 
 
 def _mark_fault(marks: NDArray[np.uint64], contexts: int) -> str | None:
