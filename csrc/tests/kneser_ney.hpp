@@ -211,4 +211,43 @@ TrieArrays<Word> trie_of(const KneserNey& model, std::uint32_t ranks) {
   return made;
 }
 
+/// What kernels that go context by context are given and work in.
+template <class Word>
+struct ByContextArrays {
+  Array<std::int64_t> starts;
+  Array<std::uint32_t> words;
+  Array<Word> nodes;
+  Array<std::uint32_t> table;
+  Array<Word> lists;
+
+  Bigrams<Word> bigrams() const { return {starts.data(), words.data(), nodes.data()}; }
+  ContextRoom<Word> room() { return {table.data(), lists.data()}; }
+};
+
+template <class Word>
+ByContextArrays<Word> by_context(const TrieArrays<Word>& trie) {
+  const auto ranks = static_cast<std::uint32_t>(trie.levels[1]);
+  const std::size_t order = trie.levels.size() - 1;
+  std::vector<std::int64_t> starts{0};
+  std::vector<std::uint32_t> words;
+  std::vector<Word> nodes;
+  for (std::uint32_t symbol = 0; symbol < ranks; ++symbol) {
+    for (std::uint32_t word = 0; order > 1 && word < ranks; ++word) {
+      for (Word node = trie.child[word]; node < trie.child[word + 1]; ++node) {
+        if (trie.symbols[node] != symbol) continue;
+        words.push_back(word);
+        nodes.push_back(node);
+      }
+    }
+    starts.push_back(static_cast<std::int64_t>(words.size()));
+  }
+  std::int64_t entries = 0;
+  for (std::size_t n = 2; n < order; ++n) {
+    const std::int64_t size = trie.levels[n] - trie.levels[n - 1];
+    entries += (n + 2 <= order ? size : 0) + (n >= 3 ? size : 0);
+  }
+  return {starts, words, nodes, Array<std::uint32_t>(ranks),
+          Array<Word>(static_cast<std::size_t>(entries))};
+}
+
 }  // namespace icfast::tests

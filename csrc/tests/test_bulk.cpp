@@ -18,9 +18,10 @@ template <class Word>
 Weights weigh(const KneserNey& model, TrieArrays<Word>& trie, std::uint32_t ranks) {
   Weights made{Array<double>(trie.counts.size(), -1.0), Array<double>(trie.child.size() - 1, -1.0)};
   const Array<double> discounts(model.discounts);
+  auto contexts = by_context(trie);
   for (std::uint32_t low = 0; low < ranks; low += 2) {
-    CHECK_OK(weigh_ngrams(trie.trie(), discounts.data(), model.uniform, low,
-                          std::min(low + 2, ranks), made.probabilities.data(),
+    CHECK_OK(weigh_ngrams(trie.trie(), contexts.bigrams(), discounts.data(), model.uniform, low,
+                          std::min(low + 2, ranks), contexts.room(), made.probabilities.data(),
                           made.backoffs.data()));
   }
   return made;

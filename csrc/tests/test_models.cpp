@@ -36,8 +36,9 @@ TrieArrays<Word> grown(const KneserNey& model, const Documents& documents, Shape
               cursors.copy());
   CHECK_EQUAL(expected, followed.copy());
   CHECK_OK(mark_contexts(made.trie(), followed.data()));
+  auto contexts = by_context(made);
   for (std::uint32_t low = 0; low < ranks; ++low) {
-    CHECK_OK(link_contexts(made.trie(), low, low + 1));
+    CHECK_OK(link_contexts(made.trie(), contexts.bigrams(), low, low + 1, contexts.room()));
   }
   return made;
 }
@@ -107,7 +108,9 @@ TEST(an_ngram_whose_context_is_missing_is_named) {
   for (std::int64_t node = made.levels[2]; node < made.levels[3]; ++node) {
     made.symbols[static_cast<std::size_t>(node)] = 9;
   }
-  CHECK_EQUAL(Code::table_without_context, link_contexts(made.trie(), 0, 3).code);
+  auto contexts = by_context(made);
+  CHECK_EQUAL(Code::table_without_context,
+              link_contexts(made.trie(), contexts.bigrams(), 0, 3, contexts.room()).code);
 }
 
 struct Scores {

@@ -173,7 +173,9 @@ void check_model(Shape shape) {
   std::vector<Status> statuses(kThreads);
   in_threads([&](std::size_t i) {
     const auto edge = [&](std::size_t e) { return static_cast<std::uint32_t>(ranks * e / 4); };
-    statuses[i] = link_contexts(made.trie(), edge(i), edge(i + 1));
+    auto contexts = by_context(made);
+    statuses[i] =
+        link_contexts(made.trie(), contexts.bigrams(), edge(i), edge(i + 1), contexts.room());
   });
   for (const Status& status : statuses) CHECK_OK(status);
   CHECK_EQUAL(expected.contexts.copy(), made.contexts.copy());
