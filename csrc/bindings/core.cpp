@@ -82,12 +82,12 @@ Result py_end_windows(const py::tuple& piece, const py::tuple& alphabet, const p
   });
 }
 
-Result py_split_keys(const py::object& keys, const py::object& bounds) {
+Result py_split_keys(const py::object& keys, std::int64_t largest, const py::object& bounds) {
   return with_width(keys, [&](auto width) {
     auto* key = keys_out<width()>(keys);
     const std::int64_t size = rows(keys);
     auto* bound = out<std::int64_t>(bounds);
-    return run([&] { return split_keys(key, size, bound); });
+    return run([&] { return split_keys(key, size, largest, bound); });
   });
 }
 

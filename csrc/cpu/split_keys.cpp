@@ -1,14 +1,15 @@
 // Cutting a bucket that is too large to be sorted at once, in place.
+#include "split_keys.hpp"
+
 #include <algorithm>
 #include <bit>
 
 #include "icfast/kernels.hpp"
 #include "instantiate.hpp"
+#include "isa.hpp"
 
 namespace icfast {
 namespace {
-
-constexpr int kDigits = 256;
 
 /// Eight bits of a key, the least of them at `position`, counted from the key's least bit.
 template <int W>
@@ -33,23 +34,20 @@ int top_varying_bit(const Key<W>* keys, std::int64_t size) {
   return -1;
 }
 
-}  // namespace
-
+/// Part d holds the keys with digit d, the eight bits below the most significant one that varies.
 template <int W>
-Status split_keys(Key<W>* keys, std::int64_t size, std::int64_t* bounds) {
-  std::fill(bounds, bounds + kDigits + 1, size);
-  bounds[0] = 0;
+void split_by_digit(Key<W>* keys, std::int64_t size, std::int64_t* bounds) {
   const int top = top_varying_bit(keys, size);
-  if (top < 0) return {};
+  if (top < 0) return;
   const int position = std::max(0, top - 7);
-  std::int64_t next[kDigits] = {};
+  std::int64_t next[kParts] = {};
   for (std::int64_t i = 0; i < size; ++i) ++next[digit_of(keys[i], position)];
-  for (int d = 0; d < kDigits; ++d) {
+  for (int d = 0; d < kParts; ++d) {
     bounds[d + 1] = bounds[d] + next[d];
     next[d] = bounds[d];
   }
   // Every exchange brings one key to its part for good.
-  for (int d = 0; d < kDigits; ++d) {
+  for (int d = 0; d < kParts; ++d) {
     while (next[d] < bounds[d + 1]) {
       const int home = digit_of(keys[next[d]], position);
       if (home == d) {
@@ -59,10 +57,29 @@ Status split_keys(Key<W>* keys, std::int64_t size, std::int64_t* bounds) {
       }
     }
   }
+}
+
+}  // namespace
+
+template <int W>
+Status split_keys(Key<W>* keys, std::int64_t size, [[maybe_unused]] std::int64_t largest,
+                  std::int64_t* bounds) {
+  std::fill(bounds, bounds + kParts + 1, size);
+  bounds[0] = 0;
+#if defined(ICFAST_AVX512)
+  if constexpr (W == 1) {
+    if (size > kLeastSplit && use_avx512()) {
+      split_avx512(keys->word, size, largest, bounds);
+      return {};
+    }
+  }
+#endif
+  split_by_digit(keys, size, bounds);
   return {};
 }
 
-#define ICFAST_WIDTH(W) template Status split_keys<W>(Key<W>*, std::int64_t, std::int64_t*);
+#define ICFAST_WIDTH(W) \
+  template Status split_keys<W>(Key<W>*, std::int64_t, std::int64_t, std::int64_t*);
 ICFAST_FOR_EACH_WIDTH(ICFAST_WIDTH)
 #undef ICFAST_WIDTH
 

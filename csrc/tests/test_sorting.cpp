@@ -135,7 +135,7 @@ TEST(a_bucket_is_cut_in_place) {
         auto expected = some_keys<width()>(static_cast<Kind>(kind), size, random);
         Array<Key<width()>> keys(expected);
         Array<std::int64_t> bounds(257);
-        CHECK_OK(split_keys(keys.data(), keys.rows(), bounds.data()));
+        CHECK_OK(split_keys(keys.data(), keys.rows(), 64, bounds.data()));
         CHECK_EQUAL(std::int64_t{0}, bounds[0]);
         CHECK_EQUAL(keys.rows(), bounds[256]);
         CHECK(std::is_sorted(bounds.begin(), bounds.end()));

@@ -128,6 +128,73 @@ def test_windows_land_behind_the_offsets_of_their_buckets(kernels, shape, end_ma
         assert whole_keys(keys) == [0, 0, *expected, 0]
 
 
+def long_documents(shape, dtype, end_mark):
+    """One document longer than a kernel looks through at a time, others in the middle of it."""
+    generator = np.random.default_rng(3)
+    ids = generator.choice(min(TOP_IDS[dtype], 1 << shape.bits) - 1, 40, replace=False)
+    # Uneven, so that some leads are rare and some are nearly everything.
+    weights = np.arange(1, 41) ** -1.5
+    lengths = (1025 + shape.order, 63, 64, 65, 1, 2100)
+    documents = [
+        generator.choice(ids, length, p=weights / weights.sum()).tolist() for length in lengths
+    ]
+    return lay(documents, shape, dtype, end_mark)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "u4"])
+@pytest.mark.parametrize("shape", [THREE_SYMBOLS, Shape(5, 16, 1), Shape(6, 13, 2)], ids=shape_id)
+@end_marks
+def test_the_few_windows_a_pass_keeps_are_found_in_long_documents(kernels, shape, dtype, end_mark):
+    laid = long_documents(shape, dtype, end_mark)
+    buckets = one_bucket_a_lead(laid, shape)
+    leads = len(buckets.low)
+    held = [[] for _ in range(leads)]
+    for lead, key in keyed(laid.windows(), shape):
+        held[lead].append(key)
+    ranges = [(1, 2), (leads - 1, leads), (5, 20), (1, leads), (0, leads - 1), (39, 41)]
+    for low, high in ranges:
+        sizes = [len(keys) for keys in held[low:high]]
+        offsets = np.append(0, np.cumsum(sizes))[:-1].astype(np.int64)
+        keys = np.zeros((sum(sizes), shape.words), np.uint64)
+        # Pieces of odd sizes, so that vectors and documents are cut anywhere.
+        for begin, end in pairwise([0, 1, 40, 1100, 1101, 2000, len(laid.tokens)]):
+            piece = laid.piece(begin, end)
+            status = kernels.scatter_windows(
+                piece, laid.alphabet, buckets, low, high, offsets, keys
+            )
+            assert status == (0, 0, 0)
+        assert whole_keys(keys) == [key for bucket in held[low:high] for key in bucket]
+        assert offsets.tolist() == np.cumsum(sizes).tolist()
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "u4"])
+@end_marks
+def test_few_leads_are_counted_in_long_documents(kernels, dtype, end_mark):
+    shape = THREE_SYMBOLS
+    laid = long_documents(shape, dtype, end_mark)
+    buckets, begins = split_buckets(laid, shape)
+    seen = Counter(
+        (bisect_right(begins, at) - 1, window[1])
+        for at, window in zip(keyed(laid.windows(), shape), laid.windows(), strict=True)
+    )
+    columns = len(np.unique(laid.tokens)) + 1
+    some = len(begins) // 2
+    for chosen in ([], [0], [some], [some, some + 5], [len(begins) - 1]):
+        slots = np.full(len(begins), -1, np.int32)
+        slots[chosen] = np.arange(len(chosen))
+        counts = np.zeros((len(chosen), columns), np.uint64)
+        depths = np.ones(len(chosen), np.int32)
+        status = kernels.count_windows(laid.piece(), laid.alphabet, buckets, slots, depths, counts)
+        assert status == (0, 0, 0)
+        expected = {
+            (chosen.index(bucket), symbol): count
+            for (bucket, symbol), count in seen.items()
+            if bucket in chosen
+        }
+        found = {tuple(at.tolist()): int(counts[tuple(at)]) for at in np.argwhere(counts)}
+        assert found == expected
+
+
 @all_shapes
 @pytest.mark.parametrize("whole", [False, True], ids=["cut-leads", "whole-leads"])
 def test_windows_without_room_are_counted_only(kernels, shape, whole):
@@ -174,6 +241,21 @@ def test_every_token_dtype(kernels, dtype):
     ends = np.zeros((len(leads), shape.words), np.uint64)
     kernels.end_windows(laid.piece(), laid.alphabet, leads, ends)
     assert leads.tolist() == [window[0] for window in laid.ends()]
+
+
+@pytest.mark.parametrize(("token", "code"), [(250, 1), (8, 2)], ids=["outside", "unlisted"])
+def test_a_history_that_cannot_be_counted_is_found_by_a_pass_that_keeps_few(kernels, token, code):
+    shape = THREE_SYMBOLS
+    laid = lay([[1, 2, 3, 7], [3, 9]], shape, "u1")
+    laid.tokens[3] = token  # before the only 7, whose windows alone are kept
+    assert laid.starts.tolist() == [1, 6]
+    buckets, keys = one_bucket_a_lead(laid, shape), np.zeros((9, 1), np.uint64)
+    lead = int(laid.alphabet.ranks[7])
+    offsets = np.zeros(1, np.int64)
+    found = kernels.scatter_windows(
+        laid.piece(), laid.alphabet, buckets, lead, lead + 1, offsets, keys
+    )
+    assert found == (code, 3, token)
 
 
 @pytest.mark.parametrize(

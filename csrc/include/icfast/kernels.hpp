@@ -68,7 +68,8 @@ template <class Token>
 Status hash_documents(const Piece<Token>& piece, std::uint64_t* hashes);
 
 /// counts[slot, j] += windows of the bucket with that slot; j = the history symbol at
-/// depths[slot] (1..N-1), or 0 where depths[slot] is 0. Slot -1: not counted.
+/// depths[slot] (1..N-1), or 0 where depths[slot] is 0. Slot -1: not counted, and ids that no
+/// counted window holds may go unchecked.
 template <class Token, int W>
 Status count_windows(const Piece<Token>& piece, const Alphabet& alphabet, const Buckets<W>& buckets,
                      const std::int32_t* slots, const std::int32_t* depths, std::uint64_t* counts,
@@ -88,10 +89,11 @@ template <class Token, int W>
 Status end_windows(const Piece<Token>& piece, const Alphabet& alphabet, std::uint32_t* leads,
                    Key<W>* keys);
 
-/// Cuts one bucket in place into 256 parts by the eight bits below the most significant one that
-/// varies: part d is bounds[d]..bounds[d + 1]. Equal keys: all in part 0.
+/// Cuts one bucket in place into at most 256 parts, all keys of one below those of the next: part
+/// p is bounds[p]..bounds[p + 1], unused ones are empty. Cuts need not go on below `largest` keys,
+/// but keys that differ are parted. Equal keys: all in part 0.
 template <int W>
-Status split_keys(Key<W>* keys, std::int64_t size, std::int64_t* bounds);
+Status split_keys(Key<W>* keys, std::int64_t size, std::int64_t largest, std::int64_t* bounds);
 
 /// Sorts each bucket and replaces equal keys by one key and its count, packed from the front.
 /// scratch holds the largest bucket; distinct[b] = entries left of bucket b.

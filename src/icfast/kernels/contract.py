@@ -190,8 +190,11 @@ class Kernels(Protocol):
     def end_windows(self, piece: Piece, alphabet: Alphabet, leads: U32, keys: U64) -> Status:
         """Write the last window of each document."""
 
-    def split_keys(self, keys: U64, bounds: I64) -> Status:
-        """Cut one bucket in place into 256 ascending parts; equal keys stay in the first."""
+    def split_keys(self, keys: U64, largest: int, bounds: I64) -> Status:
+        """Cut one bucket in place into ascending parts; equal keys stay in the first.
+
+        bounds is i64[257]; parts of at most `largest` keys need no further cut.
+        """
 
     def sort_runs(self, bounds: I64, keys: U64, counts: U64, scratch: U64, distinct: I64) -> Status:
         """Sort each bucket; equal keys become one key and a count, packed from the front."""

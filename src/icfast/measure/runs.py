@@ -19,6 +19,9 @@ from icfast.measure.spectrum import Spectra, Spectrum
 #: Multiplicities below this are counted in a dense row; the others are listed.
 _ROWS = 1024
 
+#: Lists of large multiplicities kept apart; an array of a few numbers is mostly its header.
+_MOST_LISTS = 64
+
 
 @dataclass(frozen=True)
 class KeyShape:
@@ -137,6 +140,11 @@ def _symbols(keys: NDArray[np.uint64], shape: KeyShape, i: int) -> NDArray[np.ui
     return symbols
 
 
+def scan_bytes(shape: KeyShape) -> int:
+    """What one SpectraScan holds."""
+    return len(KINDS) * shape.order * _ROWS * 8
+
+
 class SpectraScan:
     """Collects the spectra of orders 1..N from runs in key order.
 
@@ -175,6 +183,8 @@ class SpectraScan:
         for held, row, length in zip(self._large, large, out.large_lengths.ravel(), strict=True):
             if length:
                 held.append(row[:length].copy())
+            if len(held) == _MOST_LISTS:
+                held[:] = [np.concatenate(held)]
 
     def flush(self) -> None:
         """Close what is open."""

@@ -54,7 +54,10 @@ def count(
 
 def count_documents(documents: DocumentSet, directory: Path, order: int, work: Work) -> CountTable:
     """Write the table of chosen documents."""
-    with write_table(directory) as writer, counting(documents, order, work) as task:
+    with (
+        write_table(directory) as writer,
+        counting(documents, order, work, keeps=True) as task,
+    ):
         symbols = task.symbols
         totals = Totals(
             documents.tokens,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from icfast.errors import ResourceError
 from icfast.kernels.contract import Buckets, Piece
-from icfast.measure.runs import KeyShape
+from icfast.measure.runs import KeyShape, scan_bytes
 from icfast.passes.alphabet import Symbols, lanes_of
 from icfast.passes.buffers import zeros
 from icfast.passes.documents import DocumentSet, check_ids
@@ -27,8 +27,13 @@ from icfast.units import format_bytes
 #: Windows sorted by one thread at a time, where memory allows: 8 MiB of one-word keys.
 _GROUP_WINDOWS = 1 << 20
 
-#: Interpreter objects, thread stacks and allocator slack of a pass.
-_OVERHEAD_BYTES = 8 << 20
+#: Interpreter objects, modules loaded on first use, allocator slack; and as much again a thread.
+_OVERHEAD_BYTES = 2 << 20
+_THREAD_BYTES = 1 << 19
+
+#: The share of the cap, after tables, that threads sort in: a twelfth makes groups that fill caches,
+#: and a larger one more passes.
+_SORT_SHARE = 12
 
 #: Fewest windows worth a group; below it the cap is refused.
 _LEAST_GROUP_WINDOWS = 1 << 10
@@ -49,34 +54,44 @@ class Budget:
     bucket_windows: int
 
 
-def budget(documents: DocumentSet, symbols: Symbols, work: Work) -> Budget:
-    """Share out the cap: tables, then an eighth for what threads sort, the rest for keys.
+def budget(documents: DocumentSet, symbols: Symbols, work: Work, keeps: bool) -> Budget:
+    """Share out the cap: tables, then a share for what threads sort, the rest for keys.
+
+    Args:
+        keeps: runs are packed and kept for the consumer, besides being scanned.
 
     Raises:
         ResourceError: the cap does not hold the tables and the smallest pass.
     """
     key_bytes = 8 * symbols.shape.words
-    # Per lead: two u64 rows of counts per lane, the bucket's low key and size.
-    tables = symbols.leads * (16 * work.threads + 2 * key_bytes + 32)
-    tables += symbols.alphabet.ranks.nbytes
-    ends = len(documents) * 3 * (key_bytes + 16)
-    fixed = _OVERHEAD_BYTES + tables + ends
+    fixed = _fixed_bytes(documents, symbols, work.threads)
     free = work.memory_bytes - fixed
-    # A thread sorts with its keys again as scratch, and counts. What it leaves (packed blocks, and
-    # for parts of a lead the run itself) waits for the thread that consumes, one more than threads.
-    per_window = work.threads * (key_bytes + 8) + (work.threads + 2) * 2 * (key_bytes + 8)
-    group = min(_GROUP_WINDOWS, free // (8 * per_window))
+    # A thread sorts with its keys again as scratch, and counts. What waits for the consumer, two
+    # results more than threads: the counts of parts of a lead, and what was kept.
+    waiting = 8 + (key_bytes + 8 if keeps else 0)
+    per_window = work.threads * (key_bytes + 8) + (work.threads + 2) * waiting
+    group = min(_GROUP_WINDOWS, free // (_SORT_SHARE * per_window))
     if group < _LEAST_GROUP_WINDOWS:
-        least = fixed + 8 * per_window * _LEAST_GROUP_WINDOWS
+        least = fixed + _SORT_SHARE * per_window * _LEAST_GROUP_WINDOWS
         raise ResourceError(
             f"--memory {format_bytes(work.memory_bytes)} is too little: "
             f"{len(symbols.ids)} ids and {len(documents)} documents need at least "
             f"{format_bytes(least)}"
         )
-    # All of an eighth for one bucket keeps hot leads whole: one sort, one scan.
-    bucket = free // (8 * per_window)
+    # All of that share for one bucket keeps hot leads whole: one sort, one scan.
+    bucket = free // (_SORT_SHARE * per_window)
     keys = (free - per_window * bucket) // key_bytes
     return Budget(keys, group, bucket)
+
+
+def _fixed_bytes(documents: DocumentSet, symbols: Symbols, threads: int) -> int:
+    """What a pass allocates whatever the cap."""
+    key_bytes = 8 * symbols.shape.words
+    # Per lead: rows of counts, one of ids and one of windows; low key, sizes and bounds.
+    tables = symbols.leads * (40 * threads + key_bytes + 70) + symbols.alphabet.ranks.nbytes
+    ends = len(documents) * 3 * (key_bytes + 16)
+    scans = (threads + 1) * scan_bytes(symbols.shape)
+    return _OVERHEAD_BYTES + threads * _THREAD_BYTES + tables + ends + scans
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,22 +192,25 @@ def make_plan(
     )
     counts = counter.per_lead()
     if counts is None:
-        counts = counter.per_lane(partition)
+        counts = counter.per_lane(partition, np.arange(leads))
     partition = replace(partition, windows=_added(counts))
     # Kernels sort with 32-bit offsets.
     limit = min(limits.pass_windows, 2**31 - 1)
     refined = _refine(partition, limit, counter, symbols.shape)
+    often = np.bincount(refined.leads, minlength=leads)
     if refined is not partition:
-        partition, counts = refined, counter.per_lane(refined)
+        counts = np.repeat(counts, often, axis=1)
+        cut = np.flatnonzero(often[refined.leads] > 1)
+        counts[:, cut] = counter.per_lane(refined, cut)
+        partition = refined
     equal = partition.windows > limit
-    often = np.bincount(partition.leads, minlength=leads)
     return Plan(
         buckets=partition.buckets(leads),
         leads=partition.leads,
         counts=counts,
         equal=equal,
         split=often[partition.leads] > 1,
-        passes=tuple(_passes(partition.windows.tolist(), equal.tolist(), limits.pass_windows)),
+        passes=tuple(_passes(partition.windows, equal, limits.pass_windows)),
     )
 
 
@@ -235,20 +253,20 @@ def _cuts(
         yield _Cut(low + (begin << step), depth, held)
 
 
-def _passes(windows: list[int], equal: list[bool], pass_windows: int) -> Iterator[tuple[int, int]]:
+def _passes(
+    windows: NDArray[np.uint64], equal: NDArray[np.bool_], pass_windows: int
+) -> Iterator[tuple[int, int]]:
     """Consecutive buckets while they fit; one of equal windows needs no keys, so goes alone."""
-    begin, held = 0, 0
-    for i, (size, alone) in enumerate(zip(windows, equal, strict=True)):
-        if i > begin and (alone or held + size > pass_windows):
-            yield begin, i
-            begin, held = i, 0
-        if alone:
-            yield i, i + 1
-            begin = i + 1
-        else:
-            held += size
-    if begin < len(windows):
-        yield begin, len(windows)
+    behind = np.cumsum(windows)
+    alone = np.append(np.flatnonzero(equal), len(windows))
+    begin = 0
+    while begin < len(windows):
+        room = np.uint64(pass_windows) + (behind[begin - 1] if begin else np.uint64(0))
+        until = int(alone[np.searchsorted(alone, begin)])
+        end = min(until, int(np.searchsorted(behind, room, "right")))
+        end = max(end, begin + 1)
+        yield begin, end
+        begin = end
 
 
 def _ended(piece: Piece) -> int:
@@ -291,15 +309,13 @@ class _Counter:
             counts[:, -1] = [sum(_ended(piece) for piece, _ in lane) for lane in lanes]
         return counts
 
-    def per_lane(self, partition: _Partition) -> NDArray[np.uint64]:
-        """u64[lanes, buckets] windows."""
-        slots = np.arange(len(partition.leads), dtype=np.int32)
-        depths = np.zeros(len(slots), np.int32)
-        return self._count(partition, slots, depths, 1)[:, :, 0]
+    def per_lane(self, partition: _Partition, chosen: NDArray[np.intp]) -> NDArray[np.uint64]:
+        """u64[lanes, chosen] windows of those buckets."""
+        slots = np.full(len(partition.leads), -1, np.int32)
+        slots[chosen] = np.arange(len(chosen))
+        return self._count(partition, slots, np.zeros(len(chosen), np.int32), 1)[:, :, 0]
 
-    def by_next_symbol(
-        self, partition: _Partition, chosen: NDArray[np.int64]
-    ) -> NDArray[np.uint64]:
+    def by_next_symbol(self, partition: _Partition, chosen: NDArray[np.intp]) -> NDArray[np.uint64]:
         """u64[chosen, U + 1]: windows of those buckets by the first symbol they don't share."""
         slots = np.full(len(partition.leads), -1, np.int32)
         slots[chosen] = np.arange(len(chosen))

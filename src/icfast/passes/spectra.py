@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from icfast.corpus import Corpus
@@ -63,7 +65,7 @@ def spectra(
 
 def spectra_of(documents: DocumentSet, order: int, work: Work) -> Spectra:
     """Spectra of chosen documents."""
-    with counting(documents, order, work) as count:
+    with counting(documents, order, work, keeps=False) as count:
         return count.spectra(keep=_nothing, take=_drop)
 
 
@@ -89,35 +91,52 @@ class Counting:
 
         keep is called in the threads and must copy what it returns.
         """
-        work, shape = self.sorter.work, self.symbols.shape
-        total = SpectraScan(work.backend.kernels, shape, self.ends)
+        kernels, shape = self.sorter.work.backend.kernels, self.symbols.shape
+        new = partial(SpectraScan, kernels, shape, self.ends)
+        total, scans = new(), _ThreadScans(new)
 
-        def consume(group: Group) -> tuple[Run | SpectraScan, Kept]:
+        def consume(group: Group) -> tuple[Run | None, Kept]:
             if not group.whole:
                 return group.run, keep(group.run)
-            scan = SpectraScan(work.backend.kernels, shape, self.ends)
-            scan.add(group.run, flush=True)
-            return scan, keep(group.run)
+            scans.here().add(group.run, flush=True)
+            return None, keep(group.run)
 
-        for found, kept in self.sorter.map(consume):
-            if isinstance(found, SpectraScan):
-                total.absorb(found)
-            else:
+        for part, kept in self.sorter.map(consume):
+            if part is not None:
                 # A lead in several groups has n-grams across their edges: scanned here, in order.
-                total.add(found)
+                total.add(part)
             take(kept)
         total.flush()
+        for scan in scans.all:
+            total.absorb(scan)
         spectra = total.spectra(self.documents.tokens, len(self.documents))
         self_check(spectra, window_totals(self.documents.lengths, shape.order))
         return spectra
 
 
+class _ThreadScans:
+    """One scan for each thread, of all its whole groups."""
+
+    def __init__(self, new: Callable[[], SpectraScan]) -> None:
+        self._new = new
+        self._here = threading.local()
+        self.all: list[SpectraScan] = []
+
+    def here(self) -> SpectraScan:
+        """The scan of this thread."""
+        if not hasattr(self._here, "scan"):
+            self._here.scan = self._new()
+            self.all.append(self._here.scan)
+        scan: SpectraScan = self._here.scan
+        return scan
+
+
 @contextmanager
-def counting(documents: DocumentSet, order: int, work: Work) -> Iterator[Counting]:
+def counting(documents: DocumentSet, order: int, work: Work, *, keeps: bool) -> Iterator[Counting]:
     """List the ids, plan the passes, and hold the threads while they run."""
     with work.pool() as pool:
         symbols = list_symbols(documents, order, work, pool)
-        limits = budget(documents, symbols, work)
+        limits = budget(documents, symbols, work, keeps)
         ends = document_ends(documents, symbols, work)
         plan = make_plan(documents, symbols, limits, work, pool)
         yield Counting(

@@ -156,7 +156,8 @@ class Sorter:
     def _cut(self, keys: NDArray[np.uint64], begin: int, size: int) -> list[int]:
         """Where the parts of a bucket begin, cut again until each is small or of equal keys."""
         bounds = np.zeros(257, np.int64)
-        check(self.work.backend.kernels.split_keys(keys[begin : begin + size], bounds))
+        largest = self.limits.bucket_windows
+        check(self.work.backend.kernels.split_keys(keys[begin : begin + size], largest, bounds))
         begins = []
         for first, last in pairwise(bounds.tolist()):
             if last - first <= self.limits.bucket_windows or last - first == size:

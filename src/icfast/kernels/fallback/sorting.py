@@ -204,7 +204,7 @@ def _top_varying_bit(keys):
 
 
 @jit
-def split_keys(keys, bounds):
+def split_keys(keys, largest, bounds):
     bounds[:] = len(keys)
     bounds[0] = 0
     top = _top_varying_bit(keys)

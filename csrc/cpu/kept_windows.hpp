@@ -1,0 +1,113 @@
+// The loop that turns the few tokens a pass keeps into windows.
+#pragma once
+#include <algorithm>
+
+#include "icfast/kernels.hpp"
+#include "sieve.hpp"
+
+namespace icfast {
+
+/// Neighbouring leads whose windows are kept, and the ids between which they lie: ranks ascend
+/// with ids.
+struct Kept {
+  std::uint32_t first_lead;
+  std::uint32_t last_lead;
+  std::int64_t first_id = 0;
+  std::int64_t last_id = -1;
+
+  Kept(std::uint32_t first, std::uint32_t last, const Alphabet& alphabet)
+      : first_lead(first), last_lead(last) {
+    for (std::int64_t id = 0; id < alphabet.vocab_size; ++id) {
+      if (alphabet.ranks[id] < std::max(first, 1U) || alphabet.ranks[id] > last) continue;
+      if (last_id < 0) first_id = id;
+      last_id = id;
+    }
+  }
+
+  bool holds(std::uint32_t lead) const { return first_lead <= lead && lead <= last_lead; }
+};
+
+/// Reads the history of one window. Plain copies of what it needs, so that no store of a key makes
+/// the compiler read them again.
+template <int W, class Token>
+class History {
+ public:
+  History(const Piece<Token>& piece, const Alphabet& alphabet, const KeyShape<W>& shape)
+      : tokens_(piece.tokens),
+        ranks_(alphabet.ranks),
+        vocab_size_(alphabet.vocab_size),
+        bits_(alphabet.bits),
+        most_(alphabet.order - 1),
+        shape_(shape) {}
+
+  /// The key of the window that ends at t, in a document that begins at start.
+  Key<W> read(std::int64_t t, std::int64_t start) {
+    const auto length = static_cast<int>(std::min<std::int64_t>(most_, t - start));
+    Key<W> key{};
+    if constexpr (W == 1) {
+      for (int i = 1; i <= length; ++i) key.word[0] = key.word[0] << bits_ | rank_at(t - i);
+      // A shift by all 64 bits would need more history symbols than there are.
+      if (length > 0) key.word[0] <<= bits_ * (most_ - length);
+    } else {
+      for (int i = 1; i <= length; ++i) shape_.set_symbol(key, i, rank_at(t - i));
+    }
+    return key;
+  }
+
+  /// What was wrong with the last symbol that could not be counted.
+  Status status() const { return status_; }
+
+ private:
+  std::uint64_t rank_at(std::int64_t t) {
+    const auto id = static_cast<std::int64_t>(tokens_[t]);
+    const bool outside = id >= vocab_size_;
+    const std::uint32_t rank = outside ? 0 : ranks_[id];
+    if (rank == 0) [[unlikely]] {
+      status_ = {outside ? Code::id_outside_vocabulary : Code::id_not_in_dictionary, t,
+                 static_cast<std::uint64_t>(id)};
+    }
+    return rank;
+  }
+
+  const Token* tokens_;
+  const std::uint32_t* ranks_;
+  std::int64_t vocab_size_;
+  int bits_;
+  int most_;
+  const KeyShape<W>& shape_;
+  Status status_;
+};
+
+/// visit(lead, key) for the windows of a piece whose lead is kept and asked for. Few are, so their
+/// histories are read when they are found instead of carried along; ids that none of them holds go
+/// unchecked.
+template <int W, class Token, class Asked, class Visit>
+Status for_each_kept_window(const Piece<Token>& piece, const Alphabet& alphabet,
+                            const KeyShape<W>& shape, const Kept& kept, Asked asked, Visit visit) {
+  History<W, Token> history(piece, alphabet, shape);
+  const bool end_kept =
+      alphabet.end_rank != 0 && kept.holds(alphabet.end_rank) && asked(alphabet.end_rank);
+  const std::uint32_t* ranks = alphabet.ranks;
+  const auto low = static_cast<Token>(kept.first_id);
+  const auto span = static_cast<Token>(kept.last_id - kept.first_id);
+  std::uint32_t places[kSieveRoom];
+  for (std::int64_t d = 0; d < piece.documents && history.status().code == Code::ok; ++d) {
+    const std::int64_t start = piece.starts[d];
+    const std::int64_t last = std::min(piece.stops[d], piece.end);
+    std::int64_t t = std::max(start, piece.begin);
+    for (; t < last && kept.last_id >= 0; t += kSieve) {
+      const Token* tokens = piece.tokens + t;
+      const std::int64_t found = sieve(tokens, std::min(kSieve, last - t), low, span, places);
+      for (std::int64_t i = 0; i < found; ++i) {
+        const std::uint32_t rank = ranks[tokens[places[i]]];
+        if (rank != 0 && asked(rank)) visit(rank, history.read(t + places[i], start));
+      }
+    }
+    if (end_kept && piece.stops[d] <= piece.end) {
+      visit(alphabet.end_rank, history.read(piece.stops[d], start));
+    }
+  }
+  return history.status();
+}
+
+}  // namespace icfast
