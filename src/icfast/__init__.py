@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from icfast.passes.count import count, merge
     from icfast.passes.fit import fit
     from icfast.passes.score import score
-    from icfast.passes.spectra import spectra
+    from icfast.passes.spectra import cost, spectra
 
 __version__ = "0.1.0"
 
@@ -28,6 +28,7 @@ _PUBLIC = {
     "NgramModel": ("icfast.models.ngram", "NgramModel"),
     "Spectra": ("icfast.measure.spectrum", "Spectra"),
     "Spectrum": ("icfast.measure.spectrum", "Spectrum"),
+    "cost": ("icfast.passes.spectra", "cost"),
     "count": ("icfast.passes.count", "count"),
     "entropy_bits": ("icfast.laws.entropy", "entropy_bits"),
     "fit": ("icfast.passes.fit", "fit"),
@@ -46,6 +47,7 @@ __all__ = [
     "Spectra",
     "Spectrum",
     "__version__",
+    "cost",
     "count",
     "entropy_bits",
     "fit",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 import icfast
+from icfast.cli import output as cli_output
 from icfast.kernels.select import installed
 
 Run = Callable[..., Any]
@@ -237,3 +239,22 @@ def test_what_is_skipped_is_told(run: Run, with_empty: Path, tmp_path: Path) -> 
     assert (answer.json["documents"], answer.json["skipped_documents"]) == (2, 1)
     assert "1 empty documents were left out" in answer.err
     assert run("entropy", with_empty, "--skip-bad", "--order", "2").code == 3
+
+
+@pytest.mark.parametrize("command", ["entropy", "count", "fit", "measure"])
+def test_the_cost_of_a_long_count_is_said_first(
+    run, shards, options, tmp_path, monkeypatch, command
+):
+    monkeypatch.setattr(cli_output, "_LONG_WINDOWS", 1000)
+    output = () if command == "entropy" else ("--output", tmp_path / "new")
+    answer = run(command, *shards, *options, "--order", 3, *output)
+    assert answer.code == 0
+    lines = [line for line in answer.err.splitlines() if line.startswith("plan: ")]
+    cost = r"1 pass, \d+\.\d [KM]iB memory, (.+) temporary, about \d+\.\d s"
+    found = [re.fullmatch(rf"plan: ([\d,]+) windows of 3, {cost}", line) for line in lines]
+    assert all(found)
+    assert found[0][1] == "2,400"
+    # The model comes of a table that is removed again.
+    assert [line[2] != "0 B" for line in found] == {"fit": [True], "measure": [False, True]}.get(
+        command, [False]
+    )

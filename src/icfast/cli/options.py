@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from icfast.cli.output import progress_bar
+from icfast.cli.output import progress_bar, say_cost
 from icfast.errors import OptionError
 
 if TYPE_CHECKING:
@@ -127,11 +127,11 @@ class WorkOptions:
 
     @contextmanager
     def start(self) -> Iterator[Work]:
-        """The work these options ask for, with a progress bar while it runs."""
+        """The work these options ask for: its cost said first, a progress bar while it runs."""
         from icfast.passes.threads import Work
 
         with progress_bar() as progress:
-            yield Work.of(self.backend, self.threads, self.memory, progress)
+            yield Work.of(self.backend, self.threads, self.memory, progress, say_cost)
 
 
 def is_table(path: Path) -> bool:

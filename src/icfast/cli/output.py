@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from icfast.corpus import Corpus
+    from icfast.passes.cost import Cost
 
 #: Something of the input was left out, or problems were found.
 PARTIAL = 3
+
+#: Counting fewer takes no time that anyone plans for.
+_LONG_WINDOWS = 1_000_000
 
 #: Width of tables in files and pipes.
 _FILE_COLUMNS = 200
@@ -28,6 +32,22 @@ _FILE_COLUMNS = 200
 def say(text: str) -> None:
     """Write one line on stderr."""
     print(text.replace("\n", " "), file=sys.stderr, flush=True)
+
+
+def say_cost(cost: Cost) -> None:
+    """Write on stderr what a count will take, where it is worth waiting for."""
+    from icfast.report import numbers
+    from icfast.units import format_bytes
+
+    if cost.windows < _LONG_WINDOWS:
+        return
+    say(
+        f"plan: {numbers.count(cost.windows)} windows of {cost.order}, "
+        f"{cost.passes} {'pass' if cost.passes == 1 else 'passes'}, "
+        f"{format_bytes(cost.memory_bytes)} memory, "
+        f"{format_bytes(cost.temporary_bytes)} temporary, "
+        f"about {numbers.seconds(cost.seconds)}"
+    )
 
 
 def emit(content: Mapping[str, Any], as_json: bool, show: Callable[[Console], None]) -> None:

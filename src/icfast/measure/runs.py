@@ -31,6 +31,11 @@ class KeyShape:
     bits: int
     words: int
 
+    @property
+    def key_bytes(self) -> int:
+        """Of one key."""
+        return 8 * self.words
+
     @classmethod
     def of(cls, order: int, used_ids: int) -> KeyShape:
         """The shape of windows over so many ids.

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from icfast.corpus import Corpus
+from icfast.errors import ResourceError
 from icfast.measure.blocks import pack_blocks
 from icfast.measure.merge import merge_tables
 from icfast.measure.runs import window_totals
 from icfast.measure.table import CountTable, Totals, write_table
+from icfast.passes.cost import Forecast, Table
 from icfast.passes.documents import DocumentSet, all_documents
 from icfast.passes.spectra import counting
 from icfast.passes.threads import Progress, Work, silent
+from icfast.units import format_bytes
 
 
 def count(
@@ -52,12 +56,15 @@ def count(
     return count_documents(all_documents(corpus, convention), Path(directory), order, work)
 
 
-def count_documents(documents: DocumentSet, directory: Path, order: int, work: Work) -> CountTable:
-    """Write the table of chosen documents."""
+def count_documents(
+    documents: DocumentSet, directory: Path, order: int, work: Work, table: Table = "kept"
+) -> CountTable:
+    """Write the table of chosen documents, to keep it or for a while."""
     with (
         write_table(directory) as writer,
-        counting(documents, order, work, keeps=True) as task,
+        counting(documents, order, work, table) as task,
     ):
+        _check_disk(task.forecast, directory.parent)
         symbols = task.symbols
         totals = Totals(
             documents.tokens,
@@ -70,6 +77,23 @@ def count_documents(documents: DocumentSet, directory: Path, order: int, work: W
             documents.source(order), symbols.shape, totals, symbols.ids, task.ends, spectra
         )
     return CountTable.load(directory)
+
+
+def _check_disk(forecast: Forecast, folder: Path) -> None:
+    """Refuse a table that its disk can't hold.
+
+    Raises:
+        ResourceError: less is free than the table takes.
+    """
+    free = shutil.disk_usage(folder).free
+    # Where even distinct windows throughout would fit, nothing needs to be tried.
+    if forecast.most_table_bytes <= free or forecast.cost.table_bytes <= free:
+        return
+    raise ResourceError(
+        f"cannot write a count table to {folder}: it takes about "
+        f"{format_bytes(forecast.cost.table_bytes)}, and {format_bytes(free)} are free; free some "
+        "space or choose another folder (nothing was written)"
+    )
 
 
 def merge(

@@ -262,6 +262,41 @@ def lanes(documents: DocumentSet, count: int, chunk: int | None = None) -> list[
     ]
 
 
+def sample(documents: DocumentSet, tokens: int, chunks: int) -> list[Located]:
+    """About so many tokens copied from chunks spread evenly over the shards; what a chunk holds of
+    a document is a document."""
+    total = sum(len(part.shard.tokens) for part in documents.parts)
+    length = min(tokens, total) // chunks
+    if length < 1 or tokens >= total:
+        chunks, length = 1, min(tokens, total)
+    lows = (2 * np.arange(chunks) + 1) * (total - length) // (2 * chunks)
+    pieces, origin = [], 0
+    for part in documents.parts:
+        size = len(part.shard.tokens)
+        cut = _overlaps(part, (lows - origin).clip(0, size), (lows + length - origin).clip(0, size))
+        if cut:
+            copied = np.concatenate([part.shard.tokens[low:high] for low, high in cut])
+            stops = np.cumsum([high - low for low, high in cut]).astype(np.int64)
+            starts = np.append(0, stops[:-1]).astype(np.int64)
+            pieces.append(Located(Piece(copied, starts, stops, 0, len(copied)), part.shard))
+        origin += size
+    return pieces
+
+
+def _overlaps(
+    part: ShardDocuments, lows: NDArray[np.int64], highs: NDArray[np.int64]
+) -> list[tuple[int, int]]:
+    """Spans of tokens inside a document and inside one of the ascending ranges."""
+    edges = np.unique(np.concatenate([part.starts, part.stops, lows, highs]))
+    middle = edges[:-1]
+
+    def inside(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.searchsorted(starts, middle, "right") > np.searchsorted(stops, middle, "right")
+
+    kept = inside(part.starts, part.stops) & inside(lows, highs)
+    return list(zip(middle[kept].tolist(), edges[1:][kept].tolist(), strict=True))
+
+
 def _pieces(documents: DocumentSet, low: int, high: int, chunk: int) -> Iterator[Located]:
     origin = 0
     for part in documents.parts:

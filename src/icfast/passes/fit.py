@@ -70,7 +70,7 @@ def fit_documents(
     with _model_file(output) as new:
         beside = new.temporary.parent
         with tempfile.TemporaryDirectory(prefix=".icfast-", dir=beside) as folder:
-            table = count_documents(documents, Path(folder) / "counts", order, work)
+            table = count_documents(documents, Path(folder) / "counts", order, work, "temporary")
             _build(table, new.temporary, work)
     return new.load()
 

@@ -31,8 +31,8 @@ _GROUP_WINDOWS = 1 << 20
 _OVERHEAD_BYTES = 2 << 20
 _THREAD_BYTES = 1 << 19
 
-#: The share of the cap, after tables, that threads sort in: a twelfth makes groups that fill caches,
-#: and a larger one more passes.
+#: The part of the cap, after tables, that threads sort in: less makes groups too small to be worth
+#: their bookkeeping, more takes keys from the passes.
 _SORT_SHARE = 12
 
 #: Fewest windows worth a group; below it the cap is refused.
@@ -63,13 +63,9 @@ def budget(documents: DocumentSet, symbols: Symbols, work: Work, keeps: bool) ->
     Raises:
         ResourceError: the cap does not hold the tables and the smallest pass.
     """
-    key_bytes = 8 * symbols.shape.words
-    fixed = _fixed_bytes(documents, symbols, work.threads)
+    fixed = fixed_bytes(documents, symbols, work.threads)
     free = work.memory_bytes - fixed
-    # A thread sorts with its keys again as scratch, and counts. What waits for the consumer, two
-    # results more than threads: the counts of parts of a lead, and what was kept.
-    waiting = 8 + (key_bytes + 8 if keeps else 0)
-    per_window = work.threads * (key_bytes + 8) + (work.threads + 2) * waiting
+    per_window = sorting_bytes(symbols.shape, work.threads, keeps)
     group = min(_GROUP_WINDOWS, free // (_SORT_SHARE * per_window))
     if group < _LEAST_GROUP_WINDOWS:
         least = fixed + _SORT_SHARE * per_window * _LEAST_GROUP_WINDOWS
@@ -80,18 +76,28 @@ def budget(documents: DocumentSet, symbols: Symbols, work: Work, keeps: bool) ->
         )
     # All of that share for one bucket keeps hot leads whole: one sort, one scan.
     bucket = free // (_SORT_SHARE * per_window)
-    keys = (free - per_window * bucket) // key_bytes
+    keys = (free - per_window * bucket) // symbols.shape.key_bytes
     return Budget(keys, group, bucket)
 
 
-def _fixed_bytes(documents: DocumentSet, symbols: Symbols, threads: int) -> int:
+def fixed_bytes(documents: DocumentSet, symbols: Symbols, threads: int) -> int:
     """What a pass allocates whatever the cap."""
-    key_bytes = 8 * symbols.shape.words
+    key_bytes = symbols.shape.key_bytes
     # Per lead: rows of counts, one of ids and one of windows; low key, sizes and bounds.
     tables = symbols.leads * (40 * threads + key_bytes + 70) + symbols.alphabet.ranks.nbytes
     ends = len(documents) * 3 * (key_bytes + 16)
     scans = (threads + 1) * scan_bytes(symbols.shape)
     return _OVERHEAD_BYTES + threads * _THREAD_BYTES + tables + ends + scans
+
+
+def sorting_bytes(shape: KeyShape, threads: int, keeps: bool) -> int:
+    """What sorting takes for each window of a group, besides its key.
+
+    A thread sorts with its keys again as scratch, and counts. Two results more than threads wait
+    for the consumer: the counts of parts of a lead, and what was kept.
+    """
+    waiting = 8 + (shape.key_bytes + 8 if keeps else 0)
+    return threads * (shape.key_bytes + 8) + (threads + 2) * waiting
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +124,13 @@ class Plan:
     def windows(self) -> NDArray[np.uint64]:
         """u64[buckets]: windows of each."""
         return _added(self.counts)
+
+    @property
+    def pass_windows(self) -> int:
+        """The most windows whose keys are held at once."""
+        behind = np.append(0, np.cumsum(self.windows)).astype(np.int64)
+        held = [behind[end] - behind[begin] for begin, end in self.passes if not self.equal[begin]]
+        return int(max(held, default=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,7 +304,7 @@ class _Counter:
     @property
     def most_chosen(self) -> int:
         """Buckets whose next symbols can be counted at once, in half the room of a pass's keys."""
-        room = self.limits.pass_windows * 8 * self.symbols.shape.words
+        room = self.limits.pass_windows * self.symbols.shape.key_bytes
         return max(1, room // (16 * self._columns * (self.work.threads + 1)))
 
     def per_lead(self) -> NDArray[np.uint64] | None:

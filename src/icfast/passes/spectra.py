@@ -14,6 +14,7 @@ from icfast.kernels.contract import Ends, Run
 from icfast.measure.runs import SpectraScan, self_check, window_totals
 from icfast.measure.spectrum import Spectra
 from icfast.passes.alphabet import Symbols, list_symbols
+from icfast.passes.cost import Cost, Forecast, Table
 from icfast.passes.documents import DocumentSet, all_documents
 from icfast.passes.plan import budget, make_plan
 from icfast.passes.threads import Progress, Work, silent
@@ -63,9 +64,46 @@ def spectra(
     return spectra_of(all_documents(corpus), order, work)
 
 
+def cost(
+    corpus: Corpus,
+    order: int = 5,
+    *,
+    table: bool = False,
+    convention: str = "tokens",
+    memory: str | int | None = None,
+    threads: int | None = None,
+    backend: str = "auto",
+) -> Cost:
+    """Say what counting will take: the ids are listed and passes planned, nothing is counted.
+
+    Args:
+        table: with a table written, as :func:`icfast.count` does.
+        convention: tokens or kenlm, as in :func:`icfast.count`.
+        memory, threads, backend: as in :func:`spectra`.
+
+    Raises:
+        CorpusError, ResourceError, OptionError: as counting itself would.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import icfast
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "abracadabra.bin"
+    ...     _ = path.write_bytes(b"abracadabra")
+    ...     corpus = icfast.open(path, dtype="u1", vocab_size=256)
+    ...     found = icfast.cost(corpus, order=2)
+    >>> found.windows, found.passes, found.temporary_bytes
+    (11, 1, 0)
+    """
+    work = Work.of(backend, threads, memory)
+    documents = all_documents(corpus, convention)
+    with counting(documents, order, work, "kept" if table else "none") as count:
+        return count.forecast.cost
+
+
 def spectra_of(documents: DocumentSet, order: int, work: Work) -> Spectra:
     """Spectra of chosen documents."""
-    with counting(documents, order, work, keeps=False) as count:
+    with counting(documents, order, work) as count:
         return count.spectra(keep=_nothing, take=_drop)
 
 
@@ -85,6 +123,7 @@ class Counting:
     symbols: Symbols
     ends: Ends
     sorter: Sorter
+    forecast: Forecast
 
     def spectra(self, keep: Callable[[Run], Kept], take: Callable[[Kept], None]) -> Spectra:
         """Run it: spectra of everything, and keep(run) of every run handed to take in key order.
@@ -132,13 +171,21 @@ class _ThreadScans:
 
 
 @contextmanager
-def counting(documents: DocumentSet, order: int, work: Work, *, keeps: bool) -> Iterator[Counting]:
-    """List the ids, plan the passes, and hold the threads while they run."""
+def counting(
+    documents: DocumentSet, order: int, work: Work, table: Table = "none"
+) -> Iterator[Counting]:
+    """List the ids, plan the passes, and hold the threads while they run.
+
+    Args:
+        table: what becomes of the runs: "none", or a table that is "kept" or "temporary".
+    """
     with work.pool() as pool:
         symbols = list_symbols(documents, order, work, pool)
-        limits = budget(documents, symbols, work, keeps)
+        limits = budget(documents, symbols, work, table != "none")
         ends = document_ends(documents, symbols, work)
         plan = make_plan(documents, symbols, limits, work, pool)
-        yield Counting(
-            documents, symbols, ends, Sorter(documents, symbols, plan, limits, work, pool)
-        )
+        forecast = Forecast(documents, symbols, plan, limits, work, table)
+        if work.announce is not None:
+            work.announce(forecast.cost)
+        sorter = Sorter(documents, symbols, plan, limits, work, pool)
+        yield Counting(documents, symbols, ends, sorter, forecast)

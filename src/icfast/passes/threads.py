@@ -10,10 +10,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from icfast.errors import OptionError
 from icfast.kernels.select import Backend, select
+
+if TYPE_CHECKING:
+    from icfast.passes.cost import Cost
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -74,12 +77,14 @@ class Work:
 
     Attributes:
         memory_bytes: what icfast itself may allocate; mapped input is not counted.
+        announce: told what a counting pass will take, before it begins; None: nobody asks.
     """
 
     backend: Backend
     threads: int
     memory_bytes: int
     progress: Progress = silent
+    announce: Callable[[Cost], None] | None = None
 
     @classmethod
     def of(
@@ -88,6 +93,7 @@ class Work:
         threads: int | None = None,
         memory: str | int | None = None,
         progress: Progress = silent,
+        announce: Callable[[Cost], None] | None = None,
     ) -> Work:
         """Work options as users give them; memory defaults to half of what is available.
 
@@ -98,7 +104,7 @@ class Work:
         if threads is not None and threads < 1:
             raise OptionError(f"threads {threads} must be at least 1")
         size = available_memory() // 2 if memory is None else parse_bytes(memory)
-        return cls(select(backend), threads or available_threads(), size, progress)
+        return cls(select(backend), threads or available_threads(), size, progress, announce)
 
     @contextmanager
     def pool(self) -> Iterator[Pool]:

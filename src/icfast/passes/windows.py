@@ -65,17 +65,13 @@ class Sorter:
         The arrays of a group that is whole are used again: consume copies what it keeps.
         """
         done = np.append(0, np.cumsum(self.plan.windows)).astype(np.int64)
-        sizes = [int(done[end] - done[begin]) for begin, end in self._sorted_passes()]
         # One array for all passes: a second one, while results still hold the first, would double
         # what is allocated.
-        keys = zeros((max(sizes, default=0), self.symbols.shape.words), np.uint64)
+        keys = zeros((self.plan.pass_windows, self.symbols.shape.words), np.uint64)
         for begin, end in self.plan.passes:
             for last, result in self._pass(begin, end, keys, consume):
                 self.work.progress("counting", int(done[last]) / max(1, int(done[-1])))
                 yield result
-
-    def _sorted_passes(self) -> list[tuple[int, int]]:
-        return [(begin, end) for begin, end in self.plan.passes if not self.plan.equal[begin]]
 
     def _pass(
         self, begin: int, end: int, keys: NDArray[np.uint64], consume: Callable[[Group], Result]
