@@ -29,7 +29,7 @@ CORPUS = {
     "--cross-documents",
     "--skip-bad",
 }
-WORK = {"--backend", "--threads", "--memory"}
+WORK = {"--backend", "--threads", "--memory", "--temporary"}
 COMMANDS = {
     "demo": WORK | {"--output", "--tokenizer", "--order"},
     "measure": CORPUS | WORK | {"--output", "--order", "--heldout", "--temperature-kelvin"},

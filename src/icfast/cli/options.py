@@ -125,13 +125,20 @@ class WorkOptions:
         _work("SIZE", "Memory to allocate at most, such as 4GiB; the default is half of the free."),
     ] = None
 
+    temporary: Annotated[
+        Path | None,
+        _work("DIR", "Folder for one temporary file, where little memory would mean many passes."),
+    ] = None
+
     @contextmanager
     def start(self) -> Iterator[Work]:
         """The work these options ask for: its cost said first, a progress bar while it runs."""
         from icfast.passes.threads import Work
 
         with progress_bar() as progress:
-            yield Work.of(self.backend, self.threads, self.memory, progress, say_cost)
+            yield Work.of(
+                self.backend, self.threads, self.memory, progress, say_cost, self.temporary
+            )
 
 
 def is_table(path: Path) -> bool:

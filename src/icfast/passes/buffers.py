@@ -7,11 +7,18 @@ system grants them, save the page faults that otherwise cost as much as the scat
 from __future__ import annotations
 
 import mmap
+import os
+import shutil
+import tempfile
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from icfast.errors import ResourceError
+from icfast.units import format_bytes
 
 #: Below this malloc is as good; the size of one huge page.
 _LARGE_BYTES = 2 << 20
@@ -27,6 +34,43 @@ def zeros(shape: int | tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     if hasattr(mmap, "MADV_HUGEPAGE"):
         memory.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(memory, dtype).reshape(shape)
+
+
+def spilled(shape: tuple[int, ...], dtype: DTypeLike, folder: Path) -> NDArray[Any]:
+    """An array of zeros in one file without a name, which is gone when the array is.
+
+    Its blocks are taken beforehand: a disk that is full later can't hurt.
+
+    Raises:
+        ResourceError: the folder can't hold the file, or no file can be opened.
+    """
+    dtype = np.dtype(dtype)
+    size = int(np.prod(shape)) * dtype.itemsize
+    try:
+        free = shutil.disk_usage(folder).free
+        if size > free:
+            raise ResourceError(
+                f"cannot spill to {folder}: it takes {format_bytes(size)}, and "
+                f"{format_bytes(free)} are free; {_INSTEAD}"
+            )
+        with tempfile.TemporaryFile(dir=folder) as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+            memory = mmap.mmap(file.fileno(), size)
+    except OSError as error:
+        raise ResourceError(
+            f"cannot spill {format_bytes(size)} to {folder}: {error.strerror}; {_INSTEAD}"
+        ) from error
+    return np.frombuffer(memory, dtype).reshape(shape)
+
+
+#: What to do where a count can't spill.
+_INSTEAD = (
+    "free some space, choose another temporary folder, or none (the corpus is then read more "
+    "often); nothing was left behind"
+)
 
 
 class Room:

@@ -55,7 +55,8 @@ class Cost:
         passes: how often the corpus is read for them.
         memory_bytes: most that is allocated at once; the mapped corpus is not counted.
         table_bytes: about the size of the count table; 0 where none is written.
-        temporary_bytes: what is written and removed again: a table made only to fit a model.
+        temporary_bytes: what is written and removed again: keys that memory does not hold, a table
+            made only to fit a model.
         seconds: about the time from the plan on, where nothing else runs on these cores: the
             sample's time on one thread, shared out.
     """
@@ -99,7 +100,9 @@ class Forecast:
     def cost(self) -> Cost:
         """What the whole takes; a sample is tried once."""
         windows = self.documents.tokens
-        most = min(_MOST_SAMPLE, self.limits.pass_windows // 4)
+        limits = self.limits
+        held = limits.bucket_windows if limits.spills else limits.pass_windows // 4
+        most = min(_MOST_SAMPLE, held)
         tokens = min(max(int(windows * _SAMPLE_SHARE), _LEAST_SAMPLE), most)
         # A part of it first: how fast distinct windows grow, which only a table's size needs to
         # know well; and where kernels are still to be compiled, that is when they are.
@@ -110,13 +113,14 @@ class Forecast:
         distinct = _extrapolated(part, whole, windows)
         entry_bytes = self.symbols.shape.key_bytes + _ENTRY_BYTES
         table_bytes = round(distinct * entry_bytes) if self._keeps else 0
+        temporary_bytes = self._spilled_bytes + (table_bytes if self.table == "temporary" else 0)
         return Cost(
             order=self.symbols.shape.order,
             windows=windows,
             passes=len(self.plan.passes),
             memory_bytes=self._memory_bytes(distinct / max(windows, 1)),
             table_bytes=table_bytes,
-            temporary_bytes=table_bytes if self.table == "temporary" else 0,
+            temporary_bytes=temporary_bytes,
             seconds=self._seconds(whole, windows, distinct),
         )
 
@@ -124,6 +128,11 @@ class Forecast:
     def most_table_bytes(self) -> int:
         """What a table takes whose windows are all distinct."""
         return self.documents.tokens * (self.symbols.shape.key_bytes + _MOST_ENTRY_BYTES)
+
+    @property
+    def _spilled_bytes(self) -> int:
+        """Keys in a temporary file."""
+        return self.plan.pass_windows * self.symbols.shape.key_bytes if self.limits.spills else 0
 
     def _memory_bytes(self, distinct_share: float) -> int:
         """What the passes allocate: of counts and of what is kept, only so much as is distinct."""
@@ -139,7 +148,8 @@ class Forecast:
         each = (8 if cut else 0) + (shape.key_bytes + _ENTRY_BYTES if self._keeps else 0)
         waiting = each * distinct_share * min(held, (threads + 2) * max(groups, default=0))
         fixed = fixed_bytes(self.documents, self.symbols, threads)
-        return int(fixed + held * shape.key_bytes + scratch + counts + waiting)
+        keys = held * shape.key_bytes - self._spilled_bytes
+        return int(fixed + keys + scratch + counts + waiting)
 
     def _seconds(self, tried: _Tried, windows: int, distinct: float) -> float:
         if not tried.windows:

@@ -26,6 +26,7 @@ def count(
     *,
     convention: str = "tokens",
     memory: str | int | None = None,
+    temporary: str | Path | None = None,
     threads: int | None = None,
     backend: str = "auto",
     progress: Progress = silent,
@@ -35,7 +36,7 @@ def count(
     Args:
         directory: the table, a new folder; it appears only when whole.
         convention: tokens (an end id is a token) or kenlm (it becomes </s>).
-        memory, threads, backend: as in :func:`icfast.spectra`.
+        memory, temporary, threads, backend: as in :func:`icfast.spectra`.
 
     Raises:
         CorpusError: an id is outside the vocabulary, or a document is empty.
@@ -52,7 +53,7 @@ def count(
     >>> table.totals
     Totals(tokens=11, documents=1, windows=(11, 10))
     """
-    work = Work.of(backend, threads, memory, progress)
+    work = Work.of(backend, threads, memory, progress, temporary=temporary)
     return count_documents(all_documents(corpus, convention), Path(directory), order, work)
 
 

@@ -27,6 +27,7 @@ def fit(
     output: str | Path | None = None,
     convention: str = "tokens",
     memory: str | int | None = None,
+    temporary: str | Path | None = None,
     threads: int | None = None,
     backend: str = "auto",
     progress: Progress = silent,
@@ -38,8 +39,8 @@ def fit(
         order: N, for a corpus; a table has its own.
         output: the model's file; without it the model lives in a temporary one.
         convention: tokens or kenlm, for a corpus; a table has its own.
-        memory, threads, backend: as in :func:`icfast.spectra`. The trie is built in the mapped
-            file, not in this memory.
+        memory, temporary, threads, backend: as in :func:`icfast.spectra`. The trie is built in the
+            mapped file, not in this memory.
 
     Raises:
         OptionError: an argument has no meaning, or the output can't be written.
@@ -56,7 +57,7 @@ def fit(
     >>> model.ngrams  # five letters; seven pairs, and the first letter behind the begin mark
     (5, 8)
     """
-    work = Work.of(backend, threads, memory, progress)
+    work = Work.of(backend, threads, memory, progress, temporary=temporary)
     target = None if output is None else Path(output)
     if isinstance(corpus, CountTable):
         return fit_table(corpus, work, target)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from icfast.corpus import Corpus
@@ -28,6 +29,7 @@ def spectra(
     order: int = 5,
     *,
     memory: str | int | None = None,
+    temporary: str | Path | None = None,
     threads: int | None = None,
     backend: str = "auto",
     progress: Progress = silent,
@@ -38,6 +40,8 @@ def spectra(
         order: N, at least 1.
         memory: what icfast may allocate, such as ``"4GiB"``; the default is half of what is
             available. Smaller caps read the corpus more often; the result is the same integers.
+        temporary: a folder; where a cap would mean many readings, keys go into one file there
+            instead (8 bytes a token and 64 bits of history), which is gone afterwards.
         threads: how many; the default is every core.
         backend: auto, core, numba or cuda.
 
@@ -46,7 +50,7 @@ def spectra(
 
     Raises:
         CorpusError: an id is outside the vocabulary, or a document is empty.
-        ResourceError: the memory cap is too small.
+        ResourceError: the memory cap is too small, or the temporary folder too full.
         OptionError: an argument has no meaning.
 
     >>> import tempfile
@@ -60,7 +64,7 @@ def spectra(
     >>> found[2].windows, found[2].distinct, found[2].singletons
     (10, 7, 4)
     """
-    work = Work.of(backend, threads, memory, progress)
+    work = Work.of(backend, threads, memory, progress, temporary=temporary)
     return spectra_of(all_documents(corpus), order, work)
 
 
@@ -71,6 +75,7 @@ def cost(
     table: bool = False,
     convention: str = "tokens",
     memory: str | int | None = None,
+    temporary: str | Path | None = None,
     threads: int | None = None,
     backend: str = "auto",
 ) -> Cost:
@@ -79,7 +84,7 @@ def cost(
     Args:
         table: with a table written, as :func:`icfast.count` does.
         convention: tokens or kenlm, as in :func:`icfast.count`.
-        memory, threads, backend: as in :func:`spectra`.
+        memory, temporary, threads, backend: as in :func:`spectra`.
 
     Raises:
         CorpusError, ResourceError, OptionError: as counting itself would.
@@ -95,7 +100,7 @@ def cost(
     >>> found.windows, found.passes, found.temporary_bytes
     (11, 1, 0)
     """
-    work = Work.of(backend, threads, memory)
+    work = Work.of(backend, threads, memory, temporary=temporary)
     documents = all_documents(corpus, convention)
     with counting(documents, order, work, "kept" if table else "none") as count:
         return count.forecast.cost

@@ -77,6 +77,7 @@ class Work:
 
     Attributes:
         memory_bytes: what icfast itself may allocate; mapped input is not counted.
+        temporary: a folder for files that hold what memory does not; None: there are none.
         announce: told what a counting pass will take, before it begins; None: nobody asks.
     """
 
@@ -85,6 +86,7 @@ class Work:
     memory_bytes: int
     progress: Progress = silent
     announce: Callable[[Cost], None] | None = None
+    temporary: Path | None = None
 
     @classmethod
     def of(
@@ -94,17 +96,22 @@ class Work:
         memory: str | int | None = None,
         progress: Progress = silent,
         announce: Callable[[Cost], None] | None = None,
+        temporary: str | Path | None = None,
     ) -> Work:
         """Work options as users give them; memory defaults to half of what is available.
 
         Raises:
-            OptionError: not a backend, a size or a number of threads.
+            OptionError: not a backend, a size, a number of threads or a folder.
             BackendError: the forced backend is missing.
         """
         if threads is not None and threads < 1:
             raise OptionError(f"threads {threads} must be at least 1")
         size = available_memory() // 2 if memory is None else parse_bytes(memory)
-        return cls(select(backend), threads or available_threads(), size, progress, announce)
+        folder = None if temporary is None else Path(temporary)
+        if folder is not None and not folder.is_dir():
+            raise OptionError(f"temporary folder {folder} does not exist; make it, or name another")
+        cores = threads or available_threads()
+        return cls(select(backend), cores, size, progress, announce, folder)
 
     @contextmanager
     def pool(self) -> Iterator[Pool]:

@@ -14,7 +14,7 @@ from icfast.errors import CorpusError, check
 from icfast.kernels.contract import Ends, Run
 from icfast.measure.runs import sum_ends
 from icfast.passes.alphabet import Symbols, lanes_of
-from icfast.passes.buffers import ThreadRooms, zeros
+from icfast.passes.buffers import ThreadRooms, spilled, zeros
 from icfast.passes.documents import DocumentSet, check_ids
 from icfast.passes.plan import Budget, Plan
 from icfast.passes.threads import Pool, Work
@@ -67,7 +67,11 @@ class Sorter:
         done = np.append(0, np.cumsum(self.plan.windows)).astype(np.int64)
         # One array for all passes: a second one, while results still hold the first, would double
         # what is allocated.
-        keys = zeros((self.plan.pass_windows, self.symbols.shape.words), np.uint64)
+        shape = (self.plan.pass_windows, self.symbols.shape.words)
+        if self.limits.spills and self.work.temporary is not None and shape[0]:
+            keys = spilled(shape, np.uint64, self.work.temporary)
+        else:
+            keys = zeros(shape, np.uint64)
         for begin, end in self.plan.passes:
             for last, result in self._pass(begin, end, keys, consume):
                 self.work.progress("counting", int(done[last]) / max(1, int(done[-1])))
