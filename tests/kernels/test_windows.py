@@ -100,6 +100,23 @@ def test_windows_are_counted_by_a_history_symbol_and_slots_left_out(kernels, sha
     assert {tuple(at.tolist()): int(counts[tuple(at)]) for at in np.argwhere(counts)} == expected
 
 
+@pytest.mark.parametrize("shape", [s for s in SHAPES if s.bits < 16], ids=shape_id)
+def test_symbols_of_every_bit_enter_the_key(kernels, shape):
+    """Some documents have seven ids, whose ranks leave the upper bits of a symbol alone."""
+    document = list(range((1 << shape.bits) - 1))
+    laid = lay([document[::-1], document], shape)
+    buckets = one_bucket_a_lead(laid, shape)
+    windows = sorted(keyed(laid.windows(), shape))
+    offsets = np.searchsorted([lead for lead, _ in windows], np.arange(len(buckets.low)))
+    keys = np.zeros((len(windows), shape.words), np.uint64)
+    status = kernels.scatter_windows(
+        laid.piece(), laid.alphabet, buckets, 0, len(buckets.low), offsets.astype(np.int64), keys
+    )
+    assert status == (0, 0, 0)
+    leads = [lead for lead, _ in windows]
+    assert sorted(zip(leads, whole_keys(keys), strict=True)) == windows
+
+
 @all_shapes
 @end_marks
 @pytest.mark.parametrize("pieces", [1, 3])

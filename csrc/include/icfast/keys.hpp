@@ -33,6 +33,14 @@ class KeyShape {
       const int shared = order - 2 - bit / bits;
       shared_[bit] = static_cast<std::int8_t>(shared > 0 ? shared : 0);
     }
+    const int word = W - 1 - newest_ / 64;
+    const int offset = newest_ % 64;
+    enter_left_[word] = offset;
+    enter_mask_[word] = ~std::uint64_t{0};
+    if (offset + bits > 64) {
+      enter_right_[word - 1] = 64 - offset;
+      enter_mask_[word - 1] = ~std::uint64_t{0};
+    }
   }
 
   /// The key one token later: `symbol` becomes w[t-1], the oldest symbol falls out.
@@ -45,7 +53,10 @@ class KeyShape {
     if constexpr (W == 1) {
       key.word[0] |= symbol << newest_;
     } else {
-      place(key, symbol, newest_);
+      // Words indexed by constants stay in registers; place() would send the key through memory.
+      for (int i = 0; i < W; ++i) {
+        key.word[i] |= ((symbol << enter_left_[i]) >> enter_right_[i]) & enter_mask_[i];
+      }
     }
   }
 
@@ -95,6 +106,10 @@ class KeyShape {
   int newest_;                 // where w[t-1] lies
   std::uint64_t oldest_mask_;  // where w[t-N+1] lies, in the last word
   std::int8_t shared_[64 * W];
+  // How the newest symbol enters each word.
+  int enter_left_[W] = {};
+  int enter_right_[W] = {};
+  std::uint64_t enter_mask_[W] = {};
 };
 
 }  // namespace icfast
