@@ -12,7 +12,8 @@ inline bool use_avx512() {
     const char* forced = std::getenv("ICFAST_ISA");
     if (forced != nullptr && std::string_view(forced) == "portable") return false;
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("bmi2");
   }();
   return use;
 }

@@ -113,8 +113,9 @@ Status match_windows(const std::uint32_t* leads, const std::int64_t* bounds, std
     Key<W>* distinct = scratch;
     Key<W>* room = scratch + size;
     std::copy(bucket, bucket + size, distinct);
-    sort_keys(distinct, room, size);
-    const std::int64_t number = run_lengths(distinct, size, room->word);
+    // The counts, which nobody needs, go where the table will be.
+    auto* counts = reinterpret_cast<std::uint64_t*>(table);
+    const std::int64_t number = sort_and_count(distinct, room, size, counts);
     matcher.begin(leads[b]);
     for (std::int64_t i = 0; i < number; ++i) {
       matcher.move_to(distinct[i], i == 0 ? 0 : shape.shared_symbols(distinct[i - 1], distinct[i]));

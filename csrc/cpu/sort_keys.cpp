@@ -117,28 +117,24 @@ std::int64_t run_lengths_portable(Key<W>* keys, std::int64_t size, std::uint64_t
 }  // namespace
 
 template <int W>
-void sort_keys(Key<W>* keys, Key<W>* scratch, std::int64_t size) {
+std::int64_t sort_and_count(Key<W>* keys, Key<W>* scratch, std::int64_t size,
+                            std::uint64_t* counts) {
 #if defined(ICFAST_AVX512)
-  if constexpr (W == 1) {
-    if (use_avx512()) return sort_avx512(keys->word, scratch->word, size);
+  if (use_avx512()) {
+    if constexpr (W == 1) {
+      sort_avx512(keys->word, scratch->word, size);
+      return run_lengths_avx512(keys->word, size, counts);
+    } else {
+      return sort_and_count_avx512(keys, scratch, size, counts);
+    }
   }
 #endif
   sort_portable(keys, scratch, size);
-}
-
-template <int W>
-std::int64_t run_lengths(Key<W>* keys, std::int64_t size, std::uint64_t* counts) {
-#if defined(ICFAST_AVX512)
-  if constexpr (W == 1) {
-    if (use_avx512()) return run_lengths_avx512(keys->word, size, counts);
-  }
-#endif
   return run_lengths_portable(keys, size, counts);
 }
 
-#define ICFAST_WIDTH(W)                                       \
-  template void sort_keys<W>(Key<W>*, Key<W>*, std::int64_t); \
-  template std::int64_t run_lengths<W>(Key<W>*, std::int64_t, std::uint64_t*);
+#define ICFAST_WIDTH(W) \
+  template std::int64_t sort_and_count<W>(Key<W>*, Key<W>*, std::int64_t, std::uint64_t*);
 ICFAST_FOR_EACH_WIDTH(ICFAST_WIDTH)
 #undef ICFAST_WIDTH
 

@@ -6,18 +6,19 @@
 
 namespace icfast {
 
-/// Ascending; scratch holds as many keys.
+/// Distinct keys to the front, ascending, counts[i] = how often the i-th was there; returns how
+/// many are left. scratch holds as many keys.
 template <int W>
-void sort_keys(Key<W>* keys, Key<W>* scratch, std::int64_t size);
-
-/// Sorted keys: distinct ones to the front, counts[i] = how often the i-th stood there; returns
-/// how many are left.
-template <int W>
-std::int64_t run_lengths(Key<W>* keys, std::int64_t size, std::uint64_t* counts);
+std::int64_t sort_and_count(Key<W>* keys, Key<W>* scratch, std::int64_t size,
+                            std::uint64_t* counts);
 
 #if defined(ICFAST_AVX512)
 void sort_avx512(std::uint64_t* keys, std::uint64_t* scratch, std::int64_t size);
 std::int64_t run_lengths_avx512(std::uint64_t* keys, std::int64_t size, std::uint64_t* counts);
+/// sort_and_count for two words and more.
+template <int W>
+std::int64_t sort_and_count_avx512(Key<W>* keys, Key<W>* scratch, std::int64_t size,
+                                   std::uint64_t* counts);
 #endif
 
 }  // namespace icfast

@@ -18,8 +18,7 @@ Status sort_runs(const std::int64_t* bounds, std::int64_t buckets, Key<W>* keys,
       return {Code::output_too_small, b, static_cast<std::uint64_t>(size)};
     }
     Key<W>* bucket = keys + bounds[b];
-    sort_keys(bucket, scratch, size);
-    distinct[b] = run_lengths(bucket, size, counts + (out - bounds[0]));
+    distinct[b] = sort_and_count(bucket, scratch, size, counts + (out - bounds[0]));
     if (out != bounds[b]) std::copy(bucket, bucket + distinct[b], keys + out);
     out += distinct[b];
   }

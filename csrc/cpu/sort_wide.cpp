@@ -1,0 +1,233 @@
+// Sorting keys of several words as keys of one word, with AVX-512 and BMI2.
+//
+// Within a bucket few bits vary, and taking them out of the keys, most significant first, keeps
+// their order. Up to 64 of them are one word: sorted and counted as such, then spread out again.
+// A few more choose a part first, within which 64 are left. Beyond that the most significant ones
+// are sorted together with the key's place, the keys are moved into that order, and runs that are
+// equal so far are sorted again.
+#include <immintrin.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "sort_keys.hpp"
+
+namespace icfast {
+namespace {
+
+constexpr std::int64_t kInsertion = 16;
+constexpr int kPartBits = 8;             // most bits that choose a part
+constexpr std::int64_t kLeastPart = 16;  // keys of a part worth the bookkeeping
+
+/// Bits that differ between any two of the keys.
+template <int W>
+Key<W> varying_bits(const Key<W>* keys, std::int64_t size) {
+  Key<W> varying{};
+  for (std::int64_t i = 1; i < size; ++i) {
+    for (int w = 0; w < W; ++w) varying.word[w] |= keys[i].word[w] ^ keys[0].word[w];
+  }
+  return varying;
+}
+
+/// Chosen bits of a key as one word and back, the most significant ones first.
+template <int W>
+class Squeeze {
+ public:
+  Squeeze() = default;
+  explicit Squeeze(const Key<W>& chosen) : chosen_(chosen) {
+    for (int w = W - 1; w >= 0; --w) {
+      shift_[w] = bits_ & 63;  // 64 only where no bit is left to place
+      bits_ += std::popcount(chosen.word[w]);
+    }
+  }
+
+  int bits() const { return bits_; }
+
+  std::uint64_t operator()(const Key<W>& key) const {
+    std::uint64_t value = 0;
+    for (int w = 0; w < W; ++w) value |= _pext_u64(key.word[w], chosen_.word[w]) << shift_[w];
+    return value;
+  }
+
+  /// The key that has these bits, and the others of `like`.
+  Key<W> spread(std::uint64_t value, const Key<W>& like) const {
+    Key<W> key;
+    for (int w = 0; w < W; ++w) {
+      const std::uint64_t mask = chosen_.word[w];
+      key.word[w] = (like.word[w] & ~mask) | _pdep_u64(value >> shift_[w], mask);
+    }
+    return key;
+  }
+
+ private:
+  Key<W> chosen_{};
+  int shift_[W] = {};
+  int bits_ = 0;
+};
+
+template <int W>
+int count_bits(const Key<W>& mask) {
+  int bits = 0;
+  for (const std::uint64_t word : mask.word) bits += std::popcount(word);
+  return bits;
+}
+
+/// The most significant `bits` of a mask with at least as many.
+template <int W>
+Key<W> top_bits(const Key<W>& mask, int bits) {
+  Key<W> top{};
+  for (int w = 0; w < W && bits > 0; ++w) {
+    const int here = std::popcount(mask.word[w]);
+    top.word[w] =
+        here <= bits ? mask.word[w] : _pdep_u64(~std::uint64_t{0} << (here - bits), mask.word[w]);
+    bits -= here;
+  }
+  return top;
+}
+
+template <int W>
+Key<W> without(const Key<W>& mask, const Key<W>& taken) {
+  Key<W> rest;
+  for (int w = 0; w < W; ++w) rest.word[w] = mask.word[w] & ~taken.word[w];
+  return rest;
+}
+
+/// One bucket: its keys, room for as many, and room for the counts.
+template <int W>
+class Bucket {
+ public:
+  Bucket(Key<W>* keys, Key<W>* scratch, std::int64_t size, std::uint64_t* counts)
+      : keys_(keys), scratch_(scratch), size_(size), counts_(counts) {}
+
+  std::int64_t count() {
+    const Key<W> varying = varying_bits(keys_, size_);
+    const int bits = count_bits(varying);
+    if (bits <= 64) return count_squeezed(Squeeze<W>(varying));
+    const int above = bits - 64;
+    if (above <= kPartBits && size_ >= kLeastPart << above) {
+      const Key<W> top = top_bits(varying, above);
+      return count_parts(Squeeze<W>(top), Squeeze<W>(without(varying, top)));
+    }
+    return count_by_place(varying);
+  }
+
+ private:
+  std::uint64_t* words() { return scratch_->word; }
+
+  std::int64_t count_squeezed(const Squeeze<W>& low) {
+    for (std::int64_t i = 0; i < size_; ++i) words()[i] = low(keys_[i]);
+    return count_words(words(), size_, low, keys_[0], 0);
+  }
+
+  /// Sorts and counts words, whose keys go behind the `done` ones that already stand in front.
+  std::int64_t count_words(std::uint64_t* values, std::int64_t size, const Squeeze<W>& low,
+                           const Key<W>& like, std::int64_t done) {
+    sort_avx512(values, words() + size_, size);
+    const std::int64_t distinct = run_lengths_avx512(values, size, counts_ + done);
+    for (std::int64_t i = 0; i < distinct; ++i) keys_[done + i] = low.spread(values[i], like);
+    return done + distinct;
+  }
+
+  std::int64_t count_parts(const Squeeze<W>& high, const Squeeze<W>& low) {
+    std::int64_t ends[1 << kPartBits] = {};
+    const int parts = 1 << high.bits();
+    for (std::int64_t i = 0; i < size_; ++i) ++ends[high(keys_[i])];
+    std::int64_t sum = 0;
+    for (int p = 0; p < parts; ++p) {
+      const std::int64_t begin = sum;
+      sum += ends[p];
+      ends[p] = begin;
+    }
+    for (std::int64_t i = 0; i < size_; ++i) words()[ends[high(keys_[i])]++] = low(keys_[i]);
+    const Key<W> like = keys_[0];
+    std::int64_t done = 0;
+    std::int64_t begin = 0;
+    for (int p = 0; p < parts; ++p) {
+      const Key<W> part_like = high.spread(static_cast<std::uint64_t>(p), like);
+      done = count_words(words() + begin, ends[p] - begin, low, part_like, done);
+      begin = ends[p];
+    }
+    return done;
+  }
+
+  /// Sorts top bits and places in the room of the counts, and the keys follow to scratch, where
+  /// runs of equal top bits lie together: each is a bucket of its own, the keys' old place its
+  /// scratch.
+  std::int64_t count_by_place(const Key<W>& varying) {
+    const int place_bits = 64 - std::countl_zero(static_cast<std::uint64_t>(size_ - 1));
+    const std::uint64_t place = (std::uint64_t{1} << place_bits) - 1;
+    const Squeeze<W> top(top_bits(varying, 64 - place_bits));
+    for (std::int64_t i = 0; i < size_; ++i) {
+      counts_[i] = top(keys_[i]) << place_bits | static_cast<std::uint64_t>(i);
+    }
+    sort_avx512(counts_, words(), size_);
+    for (std::int64_t i = 0; i < size_; ++i) {
+      if (i + kAhead < size_) _mm_prefetch(keys_ + (counts_[i + kAhead] & place), _MM_HINT_T0);
+      scratch_[i] = keys_[counts_[i] & place];
+    }
+    std::int64_t done = 0;
+    for (std::int64_t i = 0; i < size_;) {
+      std::int64_t j = i + 1;
+      while (j < size_ && (counts_[j] ^ counts_[i]) <= place) ++j;
+      const std::int64_t distinct = count_run(i, j - i);
+      std::copy(scratch_ + i, scratch_ + i + distinct, keys_ + done);
+      std::copy(counts_ + i, counts_ + i + distinct, counts_ + done);
+      done += distinct;
+      i = j;
+    }
+    return done;
+  }
+
+  std::int64_t count_run(std::int64_t first, std::int64_t size) {
+    if (size == 1) {
+      counts_[first] = 1;
+      return 1;
+    }
+    Bucket run(scratch_ + first, keys_ + first, size, counts_ + first);
+    return size < kInsertion ? run.count_few() : run.count();
+  }
+
+  /// Each key is put behind the smaller ones found so far, or counted with its equal.
+  std::int64_t count_few() {
+    std::int64_t distinct = 0;
+    for (std::int64_t i = 0; i < size_; ++i) {
+      const Key<W> key = keys_[i];
+      std::int64_t j = distinct;
+      while (j > 0 && key < keys_[j - 1]) --j;
+      if (j > 0 && keys_[j - 1] == key) {
+        ++counts_[j - 1];
+        continue;
+      }
+      std::copy_backward(keys_ + j, keys_ + distinct, keys_ + distinct + 1);
+      std::copy_backward(counts_ + j, counts_ + distinct, counts_ + distinct + 1);
+      keys_[j] = key;
+      counts_[j] = 1;
+      ++distinct;
+    }
+    return distinct;
+  }
+
+  static constexpr std::int64_t kAhead = 16;
+
+  Key<W>* keys_;
+  Key<W>* scratch_;
+  std::int64_t size_;
+  std::uint64_t* counts_;
+};
+
+}  // namespace
+
+template <int W>
+std::int64_t sort_and_count_avx512(Key<W>* keys, Key<W>* scratch, std::int64_t size,
+                                   std::uint64_t* counts) {
+  return size == 0 ? 0 : Bucket<W>(keys, scratch, size, counts).count();
+}
+
+#define ICFAST_WIDE(W) \
+  template std::int64_t sort_and_count_avx512<W>(Key<W>*, Key<W>*, std::int64_t, std::uint64_t*);
+ICFAST_WIDE(2)
+ICFAST_WIDE(3)
+ICFAST_WIDE(4)
+#undef ICFAST_WIDE
+
+}  // namespace icfast
