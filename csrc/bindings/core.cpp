@@ -120,6 +120,83 @@ Result py_run_spectra(const py::tuple& run_arrays, const py::tuple& ends, int or
   });
 }
 
+Result py_write_text(const py::tuple& piece, const py::tuple& alphabet, const py::object& places,
+                     const py::object& text) {
+  return with_token(piece, [&](auto token) {
+    return with_symbol(text, [&](auto symbol) {
+      const auto documents = piece_of<decltype(token)>(piece);
+      const Alphabet symbols = alphabet_of(alphabet);
+      const auto* place = in<std::int64_t>(places);
+      auto* to = out<decltype(symbol)>(text);
+      return run([&] { return write_text(documents, symbols, place, to); });
+    });
+  });
+}
+
+Result py_count_symbols(const py::object& text, std::int64_t begin, std::int64_t end,
+                        const py::object& counts) {
+  return with_symbol(text, [&](auto symbol) {
+    const auto* from = in<decltype(symbol)>(text);
+    auto* sums = out<std::uint64_t>(counts);
+    return run([&] { return count_symbols(from, begin, end, sums); });
+  });
+}
+
+Result py_scatter_positions(const py::object& text, std::int64_t begin, std::int64_t end, int order,
+                            std::int64_t lead_begin, std::int64_t lead_end,
+                            const py::object& offsets, const py::object& positions) {
+  return with_symbol(text, [&](auto symbol) {
+    return with_position(positions, [&](auto position) {
+      const auto* from = in<decltype(symbol)>(text);
+      auto* next = out<std::int64_t>(offsets);
+      auto* to = out<decltype(position)>(positions);
+      return run([&] {
+        return scatter_positions(from, begin, end, order, lead_begin, lead_end, next, to);
+      });
+    });
+  });
+}
+
+Result py_sort_positions(const py::object& text, int order, int bits, const py::object& bounds,
+                         const py::object& positions, const py::object& shared,
+                         const py::object& entries, const py::object& scratch) {
+  return with_symbol(text, [&](auto symbol) {
+    return with_position(positions, [&](auto position) {
+      const auto* from = in<decltype(symbol)>(text);
+      const auto* bound = in<std::int64_t>(bounds);
+      const std::int64_t buckets = rows(bounds) - 1;
+      auto* windows = out<decltype(position)>(positions);
+      auto* neighbours = out<std::uint32_t>(shared);
+      auto* entry = out<std::uint64_t>(entries);
+      auto* room = out<std::uint64_t>(scratch);
+      return run([&] {
+        return sort_positions(from, order, bits, bound, buckets, windows, neighbours, entry, room);
+      });
+    });
+  });
+}
+
+Result py_position_spectra(const py::object& text, int order, const py::object& bounds,
+                           const py::object& positions, const py::object& shared,
+                           const py::object& nodes, const py::tuple& ranges) {
+  return with_symbol(text, [&](auto symbol) {
+    return with_position(positions, [&](auto position) {
+      const auto* from = in<decltype(symbol)>(text);
+      const auto* bound = in<std::int64_t>(bounds);
+      const std::int64_t buckets = rows(bounds) - 1;
+      const auto* windows = in<decltype(position)>(positions);
+      const auto* neighbours = in<std::uint32_t>(shared);
+      auto* tree = out<std::uint64_t>(nodes);
+      const SpectraRanges to{out<std::uint64_t>(ranges[0]), rows(ranges[0], 2),
+                             out<std::uint64_t>(ranges[1]), out<std::int64_t>(ranges[2]),
+                             rows(ranges[1])};
+      return run([&] {
+        return position_spectra(from, order, bound, buckets, windows, neighbours, tree, to);
+      });
+    });
+  });
+}
+
 Result py_remap_keys(const py::object& keys, const py::object& ranks, int order, int bits,
                      const py::object& new_keys, int new_bits) {
   return with_width(keys, [&](auto width) {
@@ -296,6 +373,11 @@ PYBIND11_MODULE(_core, module) {
   module.def("split_keys", &py_split_keys);
   module.def("sort_runs", &py_sort_runs);
   module.def("run_spectra", &py_run_spectra);
+  module.def("write_text", &py_write_text);
+  module.def("count_symbols", &py_count_symbols);
+  module.def("scatter_positions", &py_scatter_positions);
+  module.def("sort_positions", &py_sort_positions);
+  module.def("position_spectra", &py_position_spectra);
   module.def("remap_keys", &py_remap_keys);
   module.def("merge_runs", &py_merge_runs);
   module.def("grow_trie", &py_grow_trie);

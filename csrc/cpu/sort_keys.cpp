@@ -133,6 +133,14 @@ std::int64_t sort_and_count(Key<W>* keys, Key<W>* scratch, std::int64_t size,
   return run_lengths_portable(keys, size, counts);
 }
 
+void sort_words(std::uint64_t* words, std::uint64_t* scratch, std::int64_t size) {
+#if defined(ICFAST_AVX512)
+  if (use_avx512()) return sort_avx512(words, scratch, size);
+#endif
+  static_assert(sizeof(Key<1>) == sizeof(std::uint64_t));
+  sort_portable(reinterpret_cast<Key<1>*>(words), reinterpret_cast<Key<1>*>(scratch), size);
+}
+
 #define ICFAST_WIDTH(W) \
   template std::int64_t sort_and_count<W>(Key<W>*, Key<W>*, std::int64_t, std::uint64_t*);
 ICFAST_FOR_EACH_WIDTH(ICFAST_WIDTH)

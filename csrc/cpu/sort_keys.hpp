@@ -12,6 +12,9 @@ template <int W>
 std::int64_t sort_and_count(Key<W>* keys, Key<W>* scratch, std::int64_t size,
                             std::uint64_t* counts);
 
+/// Ascending; scratch holds as many words.
+void sort_words(std::uint64_t* words, std::uint64_t* scratch, std::int64_t size);
+
 #if defined(ICFAST_AVX512)
 void sort_avx512(std::uint64_t* keys, std::uint64_t* scratch, std::int64_t size);
 std::int64_t run_lengths_avx512(std::uint64_t* keys, std::int64_t size, std::uint64_t* counts);

@@ -139,7 +139,10 @@ def test_leads_of_one_token_share_groups(backend, tmp_path, plans):
 
 
 @pytest.mark.parametrize(("order", "words"), [(5, 1), (9, 2), (14, 3), (20, 4)])
-def test_split_leads_in_keys_of_several_words(backend, tmp_path, plans, tight, order, words):
+def test_split_leads_in_keys_of_several_words(
+    backend, tmp_path, monkeypatch, plans, tight, order, words
+):
+    monkeypatch.setattr(spectra, "_KEY_BITS", 256)
     # 2000 ids take 11 bits: the cut goes through every word of the key.
     chance = random.Random(3)
     common = [[1, 2] * 30, [1] * 80, [2, *[1] * 25]]
@@ -296,8 +299,7 @@ def test_an_order_too_long_for_a_key_says_the_longest(backend, tmp_path):
     written = write_shards(tmp_path / "c", [[list(range(1, 300)) * 2]])
     # 299 ids take 9 bits: 28 of them fit 256.
     with pytest.raises(OptionError, match="so --order 29 at most"):
-        icfast.spectra(written.corpus, 30, backend=backend)
-    assert_spectra(icfast.spectra(written.corpus, 29, backend=backend), written.documents)
+        icfast.count(written.corpus, tmp_path / "t", 30, backend=backend)
 
 
 def test_a_convention_that_is_none(tmp_path):
@@ -367,4 +369,4 @@ def test_the_longest_order_and_one_more(backend, tmp_path):
     model = icfast.fit(written.corpus, 64, backend=backend)
     assert icfast.score(written.corpus, model, backend=backend).total.predicted_tokens == 100
     with pytest.raises(OptionError, match="at most 64"):
-        icfast.spectra(written.corpus, 65, backend=backend)
+        icfast.fit(written.corpus, 65, backend=backend)

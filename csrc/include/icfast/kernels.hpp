@@ -118,6 +118,52 @@ template <int W>
 Status run_spectra(const Run<W>& run, const Ends<W>& ends, int order, int bits, std::uint64_t* path,
                    std::uint64_t* sums, bool flush, const SpectraOut& out);
 
+/// Windows of any order are known by where they end in the text: all documents' symbols, kPadding
+/// zeros before each and one behind the last. The window ending at p is text[p], text[p - 1], ...
+inline constexpr int kPadding = 4;
+
+/// text[places[d] + t] = the symbol of token t of document d; its end mark is that of its stop.
+template <class Token, class Symbol>
+Status write_text(const Piece<Token>& piece, const Alphabet& alphabet, const std::int64_t* places,
+                  Symbol* text);
+
+/// counts[symbol] += how often it stands in text[begin..end).
+template <class Symbol>
+Status count_symbols(const Symbol* text, std::int64_t begin, std::int64_t end,
+                     std::uint64_t* counts);
+
+/// positions[offsets[text[p] - lead_begin]++] = p for symbols in [lead_begin, lead_end); the top
+/// bit is set where the window ends its document or has less than N tokens.
+template <class Symbol, class Position>
+Status scatter_positions(const Symbol* text, std::int64_t begin, std::int64_t end, int order,
+                         std::int64_t lead_begin, std::int64_t lead_end, std::int64_t* offsets,
+                         Position* positions);
+
+/// Sorts the windows of each bucket, which is one lead: shared[i - bounds[0]] = how many symbols
+/// window i shares with the one before, 0 for a bucket's first, N for equal windows (begin mark
+/// included). `bits` per symbol; entries and scratch hold the largest bucket.
+template <class Symbol, class Position>
+Status sort_positions(const Symbol* text, int order, int bits, const std::int64_t* bounds,
+                      std::int64_t buckets, Position* positions, std::uint32_t* shared,
+                      std::uint64_t* entries, std::uint64_t* scratch);
+
+/// Spectra as ranges of orders: phi_r at order n is the sum of small[kind, 1..n, r]; larger r are
+/// listed as (kind, r, first order, last order).
+struct SpectraRanges {
+  std::uint64_t* small;  // [kKinds, N + 2, rows], differences modulo 2^64
+  std::int64_t rows;
+  std::uint64_t* large;  // [capacity, 4]
+  std::int64_t* large_length;
+  std::int64_t capacity;
+};
+
+/// The five spectra of orders 1..N of buckets that sort_positions has sorted; nodes: [N + 1, 4].
+template <class Symbol, class Position>
+Status position_spectra(const Symbol* text, int order, const std::int64_t* bounds,
+                        std::int64_t buckets, const Position* positions,
+                        const std::uint32_t* shared, std::uint64_t* nodes,
+                        const SpectraRanges& out);
+
 /// The same windows under another alphabet: ranks[r] is the new rank of r, ascending with r.
 template <int From, int To>
 Status remap_keys(const Key<From>* keys, std::int64_t size, const std::uint32_t* ranks, int order,

@@ -23,14 +23,24 @@ I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 Tokens = NDArray[Any]
 
+#: u16 or u32: the symbols of all documents, zeros between them.
+Text = NDArray[Any]
+
+#: u32 or u64: where windows end in a text; the top bit marks windows at a document's edge.
+Positions = NDArray[Any]
+
 #: (code, index, value); code 0 is success.
 Status = tuple[int, int, int]
 
 #: Longest key in u64 words, hence (order - 1) * bits <= 256.
 MAX_KEY_WORDS = 4
 
-#: Longest n-grams; kernels keep a row per order on the stack.
+#: Longest n-grams packed into keys; kernels keep a row per order on the stack. Windows known by
+#: their position may be of any order.
 MAX_ORDER = 64
+
+#: Zeros before each document of a text.
+TEXT_PADDING = 4
 
 #: Spectrum kinds, in the order run_spectra writes them.
 KINDS = ("complete", "starting", "followed", "starting_followed", "left_neighbours")
@@ -142,6 +152,17 @@ class SpectraOut(NamedTuple):
     large_lengths: I64
 
 
+class SpectraRanges(NamedTuple):
+    """Spectra as ranges of orders: phi_r at order n is the sum of small[kind, 1 .. n, r].
+
+    Larger r are listed in large as (kind, r, first order, last order), large_length[0] of them.
+    """
+
+    small: U64
+    large: U64
+    large_length: I64
+
+
 class ScoreOut(NamedTuple):
     """Per document and order: nats in units of 2^-32, 128 bits; and what they leave out.
 
@@ -211,6 +232,50 @@ class Kernels(Protocol):
         out: SpectraOut,
     ) -> Status:
         """Add the spectra of orders 1..N of a run; path and sums carry open n-grams."""
+
+    def write_text(self, piece: Piece, alphabet: Alphabet, places: I64, text: Text) -> Status:
+        """Write text[places[d] + t] = the symbol of token t of document d, and end marks."""
+
+    def count_symbols(self, text: Text, begin: int, end: int, counts: U64) -> Status:
+        """Add to counts[symbol] how often each stands in text[begin..end)."""
+
+    def scatter_positions(
+        self,
+        text: Text,
+        begin: int,
+        end: int,
+        order: int,
+        lead_begin: int,
+        lead_end: int,
+        offsets: I64,
+        positions: Positions,
+    ) -> Status:
+        """Write each window's position behind the offset of its lead."""
+
+    def sort_positions(
+        self,
+        text: Text,
+        order: int,
+        bits: int,
+        bounds: I64,
+        positions: Positions,
+        shared: U32,
+        entries: U64,
+        scratch: U64,
+    ) -> Status:
+        """Sort each bucket's windows; shared says what each has in common with the one before."""
+
+    def position_spectra(
+        self,
+        text: Text,
+        order: int,
+        bounds: I64,
+        positions: Positions,
+        shared: U32,
+        nodes: U64,
+        out: SpectraRanges,
+    ) -> Status:
+        """Add the spectra of orders 1..N of sorted buckets."""
 
     def remap_keys(
         self, keys: U64, ranks: U32, order: int, bits: int, new_keys: U64, new_bits: int

@@ -59,6 +59,16 @@ class KeyShape:
         return cls(order, bits, words)
 
 
+def can_pack(order: int, used_ids: int) -> bool:
+    """Whether windows of this order over so many ids fit a key.
+
+    >>> can_pack(17, 50_257), can_pack(18, 50_257)
+    (True, False)
+    """
+    bits = max(1, used_ids.bit_length())
+    return order <= MAX_ORDER and (order - 1) * bits <= 64 * MAX_KEY_WORDS
+
+
 def empty_ends(shape: KeyShape) -> Ends:
     """No document ends at all."""
     keys = np.zeros((0, shape.words), np.uint64)
@@ -242,10 +252,14 @@ def self_check(spectra: Spectra, windows: Sequence[int]) -> None:
     Raises:
         SelfCheckError: they differ, which no input may cause.
     """
+    starting = starting_followed = 0
     for n, expected in enumerate(windows, start=1):
         found = spectra[n].windows
-        padded = spectra.padded(n).windows
-        followed = spectra.padded_contexts(n).windows
+        # As spectra.padded(n) and padded_contexts(n) have them, whose spectra are not needed here.
+        starting += spectra.starting[n - 1].windows
+        padded = found + starting
+        followed = spectra.contexts(n).windows + starting_followed
+        starting_followed += spectra.starting_followed[n - 1].windows
         if found != expected or not padded == followed == spectra.tokens:
             raise SelfCheckError(
                 f"order {n}: the spectrum holds {found} windows ({padded} with marked histories, "

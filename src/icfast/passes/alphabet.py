@@ -6,7 +6,7 @@ Vocabularies up to a few million ids go through one dense table from id to rank.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,10 @@ class Symbols:
     def leads(self) -> int:
         """How many ranks a window can end with, the unused rank 0 included."""
         return len(self.ids) + 1 + int(self.end_mark) + int(self.strangers)
+
+    def of_order(self, order: int) -> Symbols:
+        """The same symbols, for windows of this order packed into keys."""
+        return replace(self, shape=KeyShape.of(order, len(self.ids)))
 
     @property
     def alphabet(self) -> Alphabet:

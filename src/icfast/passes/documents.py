@@ -45,12 +45,16 @@ class ShardDocuments:
         size = len(self.shard.tokens)
         if end is None or (begin == 0 and end == size):
             return Piece(self.shard.tokens, self.starts, self.stops, 0, size)
-        # An empty document (only an end mark) belongs where it stands last.
-        first = int(np.searchsorted(self.stops, begin, "right")) if begin else 0
+        first = self.first_document(begin)
         last = int(np.searchsorted(self.stops, end, "right"))
         if last < len(self.starts) and self.starts[last] < end:
             last += 1
         return Piece(self.shard.tokens, self.starts[first:last], self.stops[first:last], begin, end)
+
+    def first_document(self, begin: int) -> int:
+        """The first that reaches into tokens from `begin` on."""
+        # An empty document (only an end mark) belongs where it stands last.
+        return int(np.searchsorted(self.stops, begin, "right")) if begin else 0
 
     def where(self, chosen: NDArray[np.bool_]) -> ShardDocuments:
         """Only the chosen documents."""

@@ -12,16 +12,21 @@ from typing import TypeVar
 
 from icfast.corpus import Corpus
 from icfast.kernels.contract import Ends, Run
-from icfast.measure.runs import SpectraScan, self_check, window_totals
+from icfast.measure.runs import SpectraScan, can_pack, self_check, window_totals
 from icfast.measure.spectrum import Spectra
 from icfast.passes.alphabet import Symbols, list_symbols
 from icfast.passes.cost import Cost, Forecast, Table
 from icfast.passes.documents import DocumentSet, all_documents
 from icfast.passes.plan import budget, make_plan
-from icfast.passes.threads import Progress, Work, silent
+from icfast.passes.positions import position_budget, spectra_by_position
+from icfast.passes.threads import Pool, Progress, Work, silent
 from icfast.passes.windows import Group, Sorter, document_ends
 
 Kept = TypeVar("Kept")
+
+#: Histories of up to so many bits are counted as packed keys of one or two words; beyond, windows
+#: known by their position are faster, and the order is not bounded.
+_KEY_BITS = 128
 
 
 def spectra(
@@ -37,7 +42,7 @@ def spectra(
     """Count spectra of orders 1..order, exactly, from one sorted pass.
 
     Args:
-        order: N, at least 1.
+        order: N, at least 1; there is no upper bound.
         memory: what icfast may allocate, such as ``"4GiB"``; the default is half of what is
             available. Smaller caps read the corpus more often; the result is the same integers.
         temporary: a folder; where a cap would mean many readings, keys go into one file there
@@ -108,7 +113,14 @@ def cost(
 
 def spectra_of(documents: DocumentSet, order: int, work: Work) -> Spectra:
     """Spectra of chosen documents."""
-    with counting(documents, order, work) as count:
+    with work.pool() as pool:
+        symbols = list_symbols(documents, 1, work, pool)
+        if (order - 1) * symbols.shape.bits > _KEY_BITS:
+            limits = position_budget(documents, symbols, order, work)
+            # Below that cap keys need more passes, but less at a time.
+            if limits.suffices or not can_pack(order, len(symbols.ids)):
+                return spectra_by_position(documents, symbols, order, limits, work, pool)
+        count = _planned(documents, symbols.of_order(order), work, pool)
         return count.spectra(keep=_nothing, take=_drop)
 
 
@@ -185,12 +197,17 @@ def counting(
         table: what becomes of the runs: "none", or a table that is "kept" or "temporary".
     """
     with work.pool() as pool:
-        symbols = list_symbols(documents, order, work, pool)
-        limits = budget(documents, symbols, work, table != "none")
-        ends = document_ends(documents, symbols, work)
-        plan = make_plan(documents, symbols, limits, work, pool)
-        forecast = Forecast(documents, symbols, plan, limits, work, table)
-        if work.announce is not None:
-            work.announce(forecast.cost)
-        sorter = Sorter(documents, symbols, plan, limits, work, pool)
-        yield Counting(documents, symbols, ends, sorter, forecast)
+        yield _planned(documents, list_symbols(documents, order, work, pool), work, pool, table)
+
+
+def _planned(
+    documents: DocumentSet, symbols: Symbols, work: Work, pool: Pool, table: Table = "none"
+) -> Counting:
+    limits = budget(documents, symbols, work, table != "none")
+    ends = document_ends(documents, symbols, work)
+    plan = make_plan(documents, symbols, limits, work, pool)
+    forecast = Forecast(documents, symbols, plan, limits, work, table)
+    if work.announce is not None:
+        work.announce(forecast.cost)
+    sorter = Sorter(documents, symbols, plan, limits, work, pool)
+    return Counting(documents, symbols, ends, sorter, forecast)

@@ -3,6 +3,13 @@
 from icfast.kernels.fallback.bulk import match_windows, score_windows, weigh_ngrams
 from icfast.kernels.fallback.documents import count_ids, hash_documents, join_documents
 from icfast.kernels.fallback.merging import merge_runs, remap_keys
+from icfast.kernels.fallback.positions import (
+    count_symbols,
+    position_spectra,
+    scatter_positions,
+    sort_positions,
+    write_text,
+)
 from icfast.kernels.fallback.scoring import score_ngrams
 from icfast.kernels.fallback.sorting import sort_runs, split_keys
 from icfast.kernels.fallback.spectra import run_spectra
@@ -12,6 +19,7 @@ from icfast.kernels.fallback.windows import count_windows, end_windows, scatter_
 
 __all__ = [
     "count_ids",
+    "count_symbols",
     "count_windows",
     "end_windows",
     "grow_trie",
@@ -22,13 +30,17 @@ __all__ = [
     "match_lengths",
     "match_windows",
     "merge_runs",
+    "position_spectra",
     "remap_keys",
     "run_spectra",
+    "scatter_positions",
     "scatter_windows",
     "score_ngrams",
     "score_windows",
+    "sort_positions",
     "sort_runs",
     "sort_suffixes",
     "split_keys",
     "weigh_ngrams",
+    "write_text",
 ]

@@ -1,0 +1,178 @@
+// All spectra of orders 1..N from one scan of sorted windows and how much neighbours share.
+//
+// The n-grams of all orders are a tree whose nodes with one child are left out: a node stands for
+// the orders between its parent's depth and its own, all of the same count, and is recorded as a
+// range of orders. So the work grows with the distinct windows, not with N.
+#include <algorithm>
+
+#include "icfast/kernels.hpp"
+#include "text.hpp"
+
+namespace icfast {
+namespace {
+
+class RangeRecorder {
+ public:
+  RangeRecorder(const SpectraRanges& out, int order) : out_(out), order_(order) {}
+
+  /// r at each order first..last.
+  void record(SpectrumKind kind, int first, int last, std::uint64_t r) {
+    if (first > last) return;
+    if (r < static_cast<std::uint64_t>(out_.rows)) {
+      ++at(kind, first, r);
+      --at(kind, last + 1, r);
+    } else if (*out_.large_length < out_.capacity) {
+      std::uint64_t* row = out_.large + 4 * (*out_.large_length)++;
+      row[0] = kind;
+      row[1] = r;
+      row[2] = static_cast<std::uint64_t>(first);
+      row[3] = static_cast<std::uint64_t>(last);
+    } else {
+      fits_ = false;
+    }
+  }
+
+  bool fits() const { return fits_; }
+
+ private:
+  std::uint64_t& at(SpectrumKind kind, int n, std::uint64_t r) {
+    const std::int64_t row = static_cast<std::int64_t>(kind) * (order_ + 2) + n;
+    return out_.small[row * out_.rows + static_cast<std::int64_t>(r)];
+  }
+
+  const SpectraRanges& out_;
+  int order_;
+  bool fits_ = true;
+};
+
+/// A node that is still open: windows that share `depth` symbols.
+struct Open {
+  std::uint64_t depth;
+  std::uint64_t count;
+  std::uint64_t ends;
+  std::uint64_t children;
+};
+static_assert(sizeof(Open) == 4 * sizeof(std::uint64_t));
+
+/// One distinct window.
+struct Leaf {
+  std::uint64_t count = 0;
+  std::uint64_t ends = 0;
+  int tokens = 0;  // at most N
+};
+
+template <class Symbol, class Position>
+class TreeScan {
+ public:
+  TreeScan(const Windows<Symbol>& windows, std::uint64_t* nodes, RangeRecorder& recorder)
+      : windows_(windows),
+        open_(reinterpret_cast<Open*>(nodes)),
+        recorder_(recorder),
+        order_(windows.order()) {
+    open_[0] = {};  // above every lead
+  }
+
+  void scan(const Position* positions, const std::uint32_t* shared, std::int64_t size) {
+    const auto order = static_cast<std::uint32_t>(order_);
+    for (std::int64_t i = 0; i < size;) {
+      Leaf leaf{0, 0, order_};
+      do {
+        add(leaf, positions[i++]);
+      } while (i < size && shared[i] == order);
+      close_leaf(leaf, i < size ? shared[i] : 0);
+    }
+  }
+
+ private:
+  void add(Leaf& leaf, Position position) const {
+    ++leaf.count;
+    if ((position & special_bit<Position>()) == 0) return;
+    leaf.tokens = windows_.tokens(place_of(position));
+    leaf.ends += windows_.ends_document(place_of(position));
+  }
+
+  /// `next`: how many symbols the window shares with the next one.
+  void close_leaf(const Leaf& leaf, std::uint64_t next) {
+    record_leaf(leaf, static_cast<int>(std::max(open_[top_].depth, next)));
+    if (next > open_[top_].depth) {
+      open_[++top_] = {next, leaf.count, leaf.ends, 1};
+      return;
+    }
+    add_child(leaf.count, leaf.ends);
+    while (open_[top_].depth > next) {
+      const Open node = open_[top_--];
+      record_node(node, static_cast<int>(std::max(open_[top_].depth, next)));
+      if (next > open_[top_].depth) {
+        open_[++top_] = {next, node.count, node.ends, 1};
+      } else {
+        add_child(node.count, node.ends);
+      }
+    }
+  }
+
+  void add_child(std::uint64_t count, std::uint64_t ends) {
+    open_[top_].count += count;
+    open_[top_].ends += ends;
+    ++open_[top_].children;
+  }
+
+  /// Orders above + 1..N; where tokens run out before, one more order starts with the begin mark.
+  void record_leaf(const Leaf& leaf, int above) {
+    const int last = std::min(leaf.tokens, order_ - 1);
+    recorder_.record(kComplete, above + 1, leaf.tokens, leaf.count);
+    recorder_.record(kLeftNeighbours, above + 1, last, 1);
+    const std::uint64_t followed = leaf.count - leaf.ends;
+    if (followed != 0) recorder_.record(kFollowed, above + 1, last, followed);
+    const int starting = leaf.tokens + 1;
+    if (starting > order_) return;
+    recorder_.record(kStarting, starting, starting, leaf.count);
+    if (starting < order_ && followed != 0) {
+      recorder_.record(kStartingFollowed, starting, starting, followed);
+    }
+  }
+
+  void record_node(const Open& node, int above) {
+    const int depth = static_cast<int>(node.depth);
+    recorder_.record(kComplete, above + 1, depth, node.count);
+    recorder_.record(kLeftNeighbours, above + 1, depth - 1, 1);
+    recorder_.record(kLeftNeighbours, depth, depth, node.children);
+    if (node.count != node.ends) {
+      recorder_.record(kFollowed, above + 1, depth, node.count - node.ends);
+    }
+  }
+
+  const Windows<Symbol>& windows_;
+  Open* open_;
+  RangeRecorder& recorder_;
+  int order_;
+  std::int64_t top_ = 0;
+};
+
+}  // namespace
+
+template <class Symbol, class Position>
+Status position_spectra(const Symbol* text, int order, const std::int64_t* bounds,
+                        std::int64_t buckets, const Position* positions,
+                        const std::uint32_t* shared, std::uint64_t* nodes,
+                        const SpectraRanges& out) {
+  const Windows<Symbol> windows(text, order, 0);
+  RangeRecorder recorder(out, order);
+  TreeScan<Symbol, Position> tree(windows, nodes, recorder);
+  for (std::int64_t b = 0; b < buckets; ++b) {
+    tree.scan(positions + bounds[b], shared + (bounds[b] - bounds[0]), bounds[b + 1] - bounds[b]);
+  }
+  return recorder.fits() ? Status{} : Status{Code::output_too_small, 0, 0};
+}
+
+#define ICFAST_SYMBOL(S)                                                      \
+  template Status position_spectra<S, std::uint32_t>(                         \
+      const S*, int, const std::int64_t*, std::int64_t, const std::uint32_t*, \
+      const std::uint32_t*, std::uint64_t*, const SpectraRanges&);            \
+  template Status position_spectra<S, std::uint64_t>(                         \
+      const S*, int, const std::int64_t*, std::int64_t, const std::uint64_t*, \
+      const std::uint32_t*, std::uint64_t*, const SpectraRanges&);
+ICFAST_SYMBOL(std::uint16_t)
+ICFAST_SYMBOL(std::uint32_t)
+#undef ICFAST_SYMBOL
+
+}  // namespace icfast

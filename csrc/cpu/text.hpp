@@ -1,0 +1,89 @@
+// Reading windows backwards from their last symbol in the text.
+#pragma once
+#include <bit>
+#include <cstring>
+
+#include "icfast/kernels.hpp"
+
+namespace icfast {
+
+/// Set in a position whose window ends its document, or has a history of less than N - 1 tokens.
+template <class Position>
+constexpr Position special_bit() {
+  return Position{1} << (8 * sizeof(Position) - 1);
+}
+
+/// Where the window stands, without that mark.
+template <class Position>
+std::int64_t place_of(Position position) {
+  return static_cast<std::int64_t>(position & ~special_bit<Position>());
+}
+
+/// Windows as sequences of symbols: the i-th of the window ending at p is text[p - i], up to the
+/// first 0, behind which kPadding zeros in all keep what is read equal.
+template <class Symbol>
+class Windows {
+ public:
+  Windows(const Symbol* text, int order, int bits) : text_(text), order_(order), bits_(bits) {}
+
+  int order() const { return order_; }
+
+  std::uint32_t symbol(std::int64_t p, int i) const { return text_[p - i]; }
+  bool ends_document(std::int64_t p) const { return text_[p + 1] == 0; }
+
+  /// Tokens of the window ending at p, at most N.
+  int tokens(std::int64_t p) const {
+    int n = 0;
+    while (n < order_ && text_[p - n] != 0) ++n;
+    return n;
+  }
+
+  /// How many symbols two windows share, of which they share `from`; at most `most`, which is also
+  /// said of windows that share their begin mark.
+  int shared(std::int64_t a, std::int64_t b, int from, int most) const {
+    for (int i = from; i < most; i += kPerWord) {
+      const std::uint64_t of_a = word(a, i);
+      const std::uint64_t differing = of_a ^ word(b, i);
+      if (differing != 0) {
+        const int found = i + std::countl_zero(differing) / kWidth;
+        return found < most ? found : most;
+      }
+      if (static_cast<Symbol>(of_a) == 0) return most;
+    }
+    return most;
+  }
+
+  /// Bits a symbol takes in a prefix.
+  int prefix_bits() const { return sizeof(Symbol) == 2 ? kWidth : bits_; }
+
+  /// The symbols i, i + 1, ... most significant first, as many as 64 bits hold, the last one cut.
+  std::uint64_t prefix(std::int64_t p, int i) const {
+    if constexpr (sizeof(Symbol) == 2) {
+      return word(p, i);
+    } else {
+      std::uint64_t value = 0;
+      int shift = 64 - bits_;
+      for (; shift >= 0; shift -= bits_) value |= std::uint64_t{symbol(p, i++)} << shift;
+      return shift > -bits_ ? value | symbol(p, i) >> -shift : value;
+    }
+  }
+
+  void prefetch(std::int64_t p, int i) const { __builtin_prefetch(text_ + p - i - kPerWord + 1); }
+
+ private:
+  static constexpr int kWidth = 8 * sizeof(Symbol);
+  static constexpr int kPerWord = 64 / kWidth;
+
+  std::uint64_t word(std::int64_t p, int i) const {
+    std::uint64_t value;
+    std::memcpy(&value, text_ + p - i - (kPerWord - 1), sizeof value);
+    static_assert(std::endian::native == std::endian::little);
+    return value;
+  }
+
+  const Symbol* text_;
+  int order_;
+  int bits_;
+};
+
+}  // namespace icfast

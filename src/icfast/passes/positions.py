@@ -1,0 +1,270 @@
+"""Spectra of any order: windows known by where they end, refined only where they repeat.
+
+The documents are laid out as one text of symbols, and a window is its position in it: 4 bytes, or 8
+where the text is longer than 2^31 symbols, whatever the order. The windows of a lead are sorted by
+their next few symbols, and only runs of at least two go on to the symbols behind these, read from
+the text; a window that occurs once is done, for all higher orders too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icfast.errors import ResourceError, check
+from icfast.kernels.contract import KINDS, TEXT_PADDING, Positions, Text
+from icfast.measure.ranges import RangeSum, dense_rows, most_listed
+from icfast.measure.runs import self_check, window_totals
+from icfast.measure.spectrum import Spectra
+from icfast.passes.alphabet import Symbols, lanes_of
+from icfast.passes.buffers import ThreadRooms, zeros
+from icfast.passes.documents import DocumentSet, check_ids
+from icfast.passes.threads import Pool, Work
+from icfast.units import format_bytes
+
+#: Windows sorted by one thread at a time, where memory allows.
+_GROUP_WINDOWS = 1 << 20
+
+#: Interpreter objects, thread stacks and allocator slack of a pass.
+_OVERHEAD_BYTES = 8 << 20
+
+#: Fewest windows worth a group.
+_LEAST_GROUP_WINDOWS = 1 << 10
+
+
+@dataclass(frozen=True)
+class PositionBudget:
+    """How the memory cap is shared out.
+
+    Attributes:
+        pass_windows: positions held at once.
+        group_windows: windows one thread sorts at a time, unless one lead has more.
+        least_bytes: the smallest cap that suffices.
+        memory_bytes: the cap.
+    """
+
+    pass_windows: int
+    group_windows: int
+    least_bytes: int
+    memory_bytes: int
+
+    @property
+    def suffices(self) -> bool:
+        """Whether the cap does."""
+        return self.memory_bytes >= self.least_bytes
+
+
+def position_budget(
+    documents: DocumentSet, symbols: Symbols, order: int, work: Work
+) -> PositionBudget:
+    """Share out the cap: the text, then what threads sort, the rest for positions."""
+    size = _text_size(documents)
+    text = size * _text_dtype(symbols).itemsize
+    spectra = (work.threads + 3) * len(KINDS) * (order + 2) * dense_rows(order) * 8
+    tables = symbols.alphabet.ranks.nbytes + symbols.leads * 16 * (work.threads + 1)
+    fixed = _OVERHEAD_BYTES + text + tables + spectra + 24 * len(documents)
+    largest = _most_of_one_lead(documents, symbols)
+    item = _position_dtype(size).itemsize
+    # Entries, their scratch and shared lengths; and what frequent n-grams are listed in.
+    per_window = 20 + 32 * most_listed(_GROUP_WINDOWS, order) // _GROUP_WINDOWS
+    least_group = max(largest, _LEAST_GROUP_WINDOWS)
+    least = fixed + largest * item + work.threads * per_window * least_group
+    free = work.memory_bytes - fixed
+    group = max(least_group, min(_GROUP_WINDOWS, free // (8 * work.threads * per_window)))
+    positions = (free - work.threads * per_window * group) // item
+    return PositionBudget(max(positions, largest), group, least, work.memory_bytes)
+
+
+def _most_of_one_lead(documents: DocumentSet, symbols: Symbols) -> int:
+    """Windows of the most frequent lead; where ids were not counted, it may be any number."""
+    if symbols.lane_counts is None:
+        return documents.tokens
+    of_ids = int(symbols.lane_counts.sum(axis=0).max(initial=0))
+    return max(of_ids, len(documents) if symbols.end_mark else 0)
+
+
+def _text_size(documents: DocumentSet) -> int:
+    return documents.tokens + TEXT_PADDING * (len(documents) + 1)
+
+
+def _text_dtype(symbols: Symbols) -> np.dtype[np.unsignedinteger]:
+    return np.dtype(np.uint16 if symbols.leads <= 1 << 16 else np.uint32)
+
+
+def _position_dtype(size: int) -> np.dtype[np.unsignedinteger]:
+    """The top bit of a position is taken."""
+    return np.dtype(np.uint32 if size < 1 << 31 else np.uint64)
+
+
+def spectra_by_position(
+    documents: DocumentSet,
+    symbols: Symbols,
+    order: int,
+    limits: PositionBudget,
+    work: Work,
+    pool: Pool,
+) -> Spectra:
+    """Spectra of orders 1..order of chosen documents.
+
+    Raises:
+        ResourceError: the cap does not hold the text and the windows of the most frequent id.
+    """
+    if not limits.suffices:
+        raise ResourceError(
+            f"--memory {format_bytes(work.memory_bytes)} is too little: order {order} over "
+            f"{documents.tokens} tokens of {len(symbols.ids)} ids needs at least "
+            f"{format_bytes(limits.least_bytes)}"
+        )
+    text = _write_text(documents, symbols, work, pool)
+    spectra = _PositionPass(text, symbols, order, limits, work, pool).spectra(
+        documents.tokens, len(documents)
+    )
+    self_check(spectra, window_totals(documents.lengths, order))
+    return spectra
+
+
+def _write_text(documents: DocumentSet, symbols: Symbols, work: Work, pool: Pool) -> Text:
+    """All documents' symbols, padding before each and behind the last."""
+    text = zeros(_text_size(documents), _text_dtype(symbols))
+    lengths = documents.lengths + TEXT_PADDING
+    begins = np.append(0, np.cumsum(lengths)) + TEXT_PADDING
+    sizes = [len(part.starts) for part in documents.parts]
+    edges = np.append(0, np.cumsum(sizes))
+    placed = {
+        part.shard: (part, begins[low:high] - part.starts)
+        for part, (low, high) in zip(documents.parts, pairwise(edges.tolist()), strict=True)
+    }
+
+    def write(lane: int) -> None:
+        for piece, shard in lanes[lane]:
+            part, places = placed[shard]
+            first = part.first_document(piece.begin)
+            place = places[first : first + len(piece.starts)]
+            viewed = symbols.view(piece)
+            # A view may begin elsewhere in the shard than its piece.
+            place = place + (piece.begin - viewed.begin)
+            status = work.backend.kernels.write_text(viewed, symbols.alphabet, place, text)
+            check_ids(status, shard, symbols.vocab_size)
+
+    lanes = lanes_of(documents, work)
+    for _ in pool.map(write, range(len(lanes))):
+        pass
+    return text
+
+
+@dataclass(frozen=True)
+class _PositionPass:
+    """Positions by lead, sorted group by group, in as many readings of the text as needed."""
+
+    text: Text
+    symbols: Symbols
+    order: int
+    limits: PositionBudget
+    work: Work
+    pool: Pool
+
+    def spectra(self, tokens: int, documents: int) -> Spectra:
+        """Of all windows."""
+        total = RangeSum(self.order)
+        counts = self._counts()
+        windows = counts.sum(axis=0)
+        done, rooms = 0, ThreadRooms()
+        sizes = np.append(0, np.cumsum(windows))
+        passes = list(_packed(sizes, self.limits.pass_windows))
+        most = max((int(sizes[high] - sizes[low]) for low, high in passes), default=0)
+        positions = zeros(most, _position_dtype(len(self.text)))
+        for low, high in passes:
+            bounds = sizes[low : high + 1] - sizes[low]
+            self._scatter(low, high, bounds, counts[:, low:high], positions)
+            sort = partial(self._sorted, bounds, positions, rooms)
+            for found, size in self.pool.map(sort, _packed(bounds, self.limits.group_windows)):
+                total.absorb(found)
+                done += size
+                self.work.progress("counting", done / max(1, int(sizes[-1])))
+        return total.spectra(tokens, documents)
+
+    def _ranges(self) -> list[tuple[int, int]]:
+        """One range of the text per thread, paddings at its ends left out."""
+        edges = np.linspace(TEXT_PADDING, len(self.text) - 1, self.work.threads + 1)
+        return list(pairwise(edges.astype(int).tolist()))
+
+    def _counts(self) -> NDArray[np.int64]:
+        """i64[threads, leads] windows."""
+        counts = np.zeros((self.work.threads, self.symbols.leads), np.uint64)
+
+        def count(lane: int) -> None:
+            begin, end = ranges[lane]
+            check(self.work.backend.kernels.count_symbols(self.text, begin, end, counts[lane]))
+
+        ranges = self._ranges()
+        for _ in self.pool.map(count, range(len(ranges))):
+            pass
+        counts[:, 0] = 0  # paddings
+        return counts.astype(np.int64)
+
+    def _scatter(
+        self,
+        low: int,
+        high: int,
+        bounds: NDArray[np.int64],
+        counts: NDArray[np.int64],
+        positions: Positions,
+    ) -> None:
+        """Each thread writes behind those before it."""
+        offsets = bounds[:-1] + np.cumsum(counts, axis=0) - counts
+
+        def scatter(lane: int) -> None:
+            begin, end = ranges[lane]
+            check(
+                self.work.backend.kernels.scatter_positions(
+                    self.text, begin, end, self.order, low, high, offsets[lane], positions
+                )
+            )
+
+        ranges = self._ranges()
+        for _ in self.pool.map(scatter, range(len(ranges))):
+            pass
+
+    def _sorted(
+        self,
+        bounds: NDArray[np.int64],
+        positions: Positions,
+        rooms: ThreadRooms,
+        group: tuple[int, int],
+    ) -> tuple[RangeSum, int]:
+        """The sums of a range of a pass's leads, and how many windows they have."""
+        first, last = group
+        kernels, bounds = self.work.backend.kernels, bounds[first : last + 1]
+        size, largest = int(bounds[-1] - bounds[0]), int(np.diff(bounds).max())
+        room = rooms.scratch.words(2 * largest + size // 2 + 1, 1)[:, 0]
+        entries, scratch = room[:largest], room[largest : 2 * largest]
+        shared = room[2 * largest :].view(np.uint32)
+        bits = self.symbols.shape.bits
+        check(
+            kernels.sort_positions(
+                self.text, self.order, bits, bounds, positions, shared, entries, scratch
+            )
+        )
+        found = RangeSum(self.order)
+        out = found.out(zeros((most_listed(size, self.order), 4), np.uint64))
+        nodes = np.zeros((self.order + 1, 4), np.uint64)
+        check(
+            kernels.position_spectra(self.text, self.order, bounds, positions, shared, nodes, out)
+        )
+        found.take(out)
+        return found, size
+
+
+def _packed(bounds: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
+    """Ranges of leads with at most so many windows, or of one lead."""
+    first = 0
+    while first < len(bounds) - 1:
+        room = int(np.searchsorted(bounds, bounds[first] + most, "right")) - 1
+        last = max(first + 1, room)
+        yield first, last
+        first = last
