@@ -90,6 +90,7 @@ class Refinement {
                          : 64 - number_bits;
     const std::uint64_t prefix = ~std::uint64_t{0} << (64 - bits);
     for (std::int64_t i = 0; i < size; ++i) {
+      if (i + kAhead < size) windows_.prefetch(place(first + i + kAhead), depth);
       entries_[i] =
           (windows_.prefix(place(first + i), depth) & prefix) | static_cast<std::uint64_t>(i);
     }
