@@ -67,6 +67,17 @@ def test_entropy_counts_what_the_package_counts(
     assert [row["distinct"] for row in rows] == [spectra[1].distinct, spectra[2].distinct]
 
 
+def test_entropy_of_orders_no_table_holds(
+    run: Run, shards: Shards, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    rows = run("entropy", *shards, *options, "--order", "70", "--json").json["orders"]
+    spectra = icfast.spectra(icfast.open(shards, dtype="u2", eos_id=0), order=70)
+    assert [row["windows"] for row in rows] == [spectra[n].windows for n in range(1, 71)]
+    refused = run("count", *shards, *options, "--order", "70", "--output", tmp_path / "t")
+    assert refused.code != 0
+    assert "order 70 must be at least 1 and at most 64" in refused.err
+
+
 def test_entropy_of_a_table_is_that_of_its_corpus(
     run: Run, table: Path, shards: Shards, options: tuple[str, ...]
 ) -> None:
