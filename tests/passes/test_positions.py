@@ -168,12 +168,12 @@ def test_a_cap_below_the_text_takes_packed_keys(backend, tmp_path, monkeypatch):
     corpus = repetitive(tmp_path, 20000)
     taken = []
     monkeypatch.setattr(spectra, "spectra_by_position", lambda *arguments: taken.append(arguments))
-    icfast.spectra(corpus, 20, threads=1, backend=backend)
+    icfast.spectra(corpus, 25, threads=1, backend=backend)
     assert len(taken) == 1
-    found = icfast.spectra(corpus, 20, memory="9.9MiB", threads=1, backend=backend)
+    found = icfast.spectra(corpus, 25, memory="11MiB", threads=1, backend=backend)
     assert len(taken) == 1
     monkeypatch.undo()
-    assert as_dicts(found) == as_dicts(icfast.spectra(corpus, 20, threads=1, backend=backend))
+    assert as_dicts(found) == as_dicts(icfast.spectra(corpus, 25, threads=1, backend=backend))
 
 
 # A shard that changes underneath -------------------------------------------------------------

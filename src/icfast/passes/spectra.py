@@ -24,9 +24,9 @@ from icfast.passes.windows import Group, Sorter, document_ends
 
 Kept = TypeVar("Kept")
 
-#: Histories of up to so many bits are counted as packed keys of one or two words; beyond, windows
-#: known by their position are faster, and the order is not bounded.
-_KEY_BITS = 128
+#: Histories of up to so many bits are counted as packed keys of one to three words. Beyond, windows
+#: known by their position take as long in a quarter of the memory, and the order is not bounded.
+_KEY_BITS = 192
 
 
 def spectra(
