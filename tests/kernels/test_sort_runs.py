@@ -49,12 +49,6 @@ def make_keys(pattern, size, words, generator):
     elif pattern == "largest":
         # The largest key is also what fills up a vector that is not full.
         keys[generator.random(size) < 0.5] = np.uint64(2**64 - 1)
-    elif pattern == "few-prefixes":
-        # Runs of every length that are told apart by the last word alone, or not at all.
-        few = random_keys(max(1, size // 24), words, generator)
-        often = generator.zipf(1.5, size) % len(few)
-        keys[:, :-1] = few[often, :-1]
-        keys[generator.random(size) < 0.3, -1] = 7
     elif pattern == "one-each-side":
         # All the same but one that sorts before and one that sorts behind them.
         keys[:] = np.uint64(2**63)
@@ -90,7 +84,6 @@ def expect_sorted(kernels, buckets, words, lead_in=0):
         "random",
         "few",
         "equal",
-        "few-prefixes",
         "one-each-side",
         "largest",
         "constant-bytes",
@@ -165,6 +158,17 @@ def test_how_many_bits_vary(kernels, words, bits):
     for size in (2, 31, 32, 64, 1003, 4095, 4096, 8192):
         keys = keys_varying_in(bits, size, words, generator)
         expect_sorted(kernels, [keys, keys[generator.integers(0, size // 2, size)]], words)
+
+
+@pytest.mark.parametrize("words", [2, 3, 4])
+def test_runs_of_every_length_that_only_the_last_word_tells_apart(kernels, words):
+    generator = np.random.default_rng(words)
+    for size in [*SIZES[1:], 4000]:
+        keys = random_keys(size, words, generator)
+        few = random_keys(max(1, size // 24), words, generator)
+        keys[:, :-1] = few[generator.zipf(1.5, size) % len(few), :-1]
+        keys[generator.random(size) < 0.3, -1] = 7
+        expect_sorted(kernels, [keys], words)
 
 
 def test_prefixes_that_run_on_through_every_word(kernels):
