@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from icfast.measure.table import CountTable
     from icfast.models.ngram import NgramModel
     from icfast.passes.count import count, merge
+    from icfast.passes.export import write_arpa
     from icfast.passes.fit import fit
     from icfast.passes.score import score
     from icfast.passes.spectra import cost, spectra
@@ -38,6 +39,7 @@ _PUBLIC = {
     "open": ("icfast.corpus", "open_corpus"),
     "score": ("icfast.passes.score", "score"),
     "spectra": ("icfast.passes.spectra", "spectra"),
+    "write_arpa": ("icfast.passes.export", "write_arpa"),
 }
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "open",
     "score",
     "spectra",
+    "write_arpa",
 ]
 
 

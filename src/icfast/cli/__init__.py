@@ -22,7 +22,7 @@ from icfast.cli.corpora import inspect, tokenize
 from icfast.cli.counts import count, entropy, merge
 from icfast.cli.jobs import demo, measure
 from icfast.cli.laws import capacity, energy
-from icfast.cli.models import fit, score
+from icfast.cli.models import export, fit, score
 from icfast.cli.run import as_command
 
 __all__ = ["app", "main"]
@@ -47,6 +47,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     count,
     merge,
     fit,
+    export,
     score,
 )
 _LAWS: tuple[Callable[..., None], ...] = (capacity, energy)

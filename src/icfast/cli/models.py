@@ -1,4 +1,4 @@
-"""Commands about models: fit, score."""
+"""Commands about models: fit, export, score."""
 
 from __future__ import annotations
 
@@ -43,23 +43,72 @@ def fit(
             "tokens for a corpus, a table has its own.",
         ),
     ] = None,
+    arpa: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="File for the model as ARPA text too, for other tools."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Fit a modified Kneser-Ney model of every order up to the longest, in one file."""
+    from icfast.files import atomic_path
     from icfast.passes.documents import all_documents
+    from icfast.passes.export import export_arpa
     from icfast.passes.fit import fit_documents, fit_table
 
     table = open_table(source, options, order, convention)
     corpus = options.open(source) if table is None else None
-    with work_options.start() as work:
+    with ExitStack() as stack:
+        # Whatever keeps the text from being written is met before the work.
+        text = stack.enter_context(atomic_path(arpa)) if arpa is not None else None
+        work = stack.enter_context(work_options.start())
         if corpus is not None:
             documents = all_documents(corpus, convention or "tokens")
             model = fit_documents(documents, order or DEFAULT_ORDER, work, output)
         elif table is not None:
             model = fit_table(table, work, output)
-    content = {**_describe(model), "backend": work.backend.name, **skipped(corpus)}
+        if text is not None:
+            export_arpa(model, text, work)
+    content = {
+        **_describe(model),
+        "arpa": None if arpa is None else str(arpa),
+        "backend": work.backend.name,
+        **skipped(corpus),
+    }
     emit(content, as_json, lambda console: _show_model(console, content))
     exit_if_partial(corpus)
+
+
+def export(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A model file that `icfast fit` wrote.")
+    ],
+    output: Annotated[Path, typer.Option(metavar="FILE", help="File for the ARPA text.")],
+    work_options: WorkOptions,
+    as_json: Json = False,
+) -> None:
+    """Write a model as ARPA text, which KenLM and SRILM read; words are ids in decimal."""
+    from icfast.files import atomic_path
+    from icfast.models.ngram import NgramModel
+    from icfast.passes.export import export_arpa
+    from icfast.report import numbers
+
+    loaded = NgramModel.load(model)
+    with atomic_path(output) as text, work_options.start() as work:
+        export_arpa(loaded, text, work)
+    content = {
+        "model": str(model),
+        "arpa": str(output),
+        "order": loaded.order,
+        "ngrams": sum(loaded.ngrams),
+        "bytes": output.stat().st_size,
+        "backend": work.backend.name,
+    }
+    facts = {
+        "ARPA text": f"{output} ({numbers.count(content['bytes'])} bytes)",
+        "n-grams": numbers.count(content["ngrams"]),
+        "Backend": work.backend.name,
+    }
+    emit(content, as_json, lambda console: print_facts(console, facts))
 
 
 def _describe(model: NgramModel) -> dict[str, Any]:
@@ -96,6 +145,7 @@ def _show_model(console: Console, content: dict[str, Any]) -> None:
             f"convention {content['convention']}",
             "Parameters": numbers.count(content["params"]),
             "Backend": content["backend"],
+            **({"ARPA text": content["arpa"]} if content["arpa"] else {}),
         },
     )
     by_order = zip(content["ngram_counts"], content["discounts"], strict=True)
