@@ -166,4 +166,19 @@ ContextRoom<Word> context_room_of(const py::tuple& room) {
   return {out<std::uint32_t>(room[0]), out<Word>(room[1])};
 }
 
+inline CompactTrie compact_of(const py::tuple& trie) {
+  return {in<std::int64_t>(trie[0]),
+          static_cast<int>(rows(trie[0])) - 1,
+          in<std::int64_t>(trie[1]),
+          in<std::int64_t>(trie[2]),
+          in<std::int64_t>(trie[3]),
+          rows(trie[3], 2),
+          in<std::uint64_t>(trie[4]),
+          in<std::uint64_t>(trie[5]),
+          in<std::uint64_t>(trie[6]),
+          in<std::int64_t>(trie[7]),
+          rows(trie[7]),
+          in<std::uint32_t>(trie[8])};
+}
+
 }  // namespace icfast::bindings

@@ -359,6 +359,19 @@ Result py_match_lengths(const py::object& symbols, std::int32_t separator, const
   return run([&] { return match_lengths(text, size, separator, suffixes, room); });
 }
 
+Result py_score_compact(const py::tuple& piece, const py::tuple& alphabet, const py::tuple& trie,
+                        const py::tuple& scores) {
+  return with_token(piece, [&](auto token) {
+    const auto documents = piece_of<decltype(token)>(piece);
+    const Alphabet symbols = alphabet_of(alphabet);
+    const CompactTrie levels = compact_of(trie);
+    const ScoreOut to{out<std::uint64_t>(scores[0]), out<std::uint64_t>(scores[1]),
+                      out<std::uint64_t>(scores[2]), out<std::uint64_t>(scores[3]),
+                      out<std::uint64_t>(scores[4]), false};
+    return run([&] { return score_compact(documents, symbols, levels, to); });
+  });
+}
+
 }  // namespace
 }  // namespace icfast::bindings
 
@@ -390,4 +403,5 @@ PYBIND11_MODULE(_core, module) {
   module.def("join_documents", &py_join_documents);
   module.def("sort_suffixes", &py_sort_suffixes);
   module.def("match_lengths", &py_match_lengths);
+  module.def("score_compact", &py_score_compact);
 }

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from icfast.laws.entropy import entropy_bits
     from icfast.measure.spectrum import Spectra, Spectrum
     from icfast.measure.table import CountTable
+    from icfast.models.compact import CompactModel
     from icfast.models.ngram import NgramModel
+    from icfast.passes.compress import compress
     from icfast.passes.count import count, merge
     from icfast.passes.export import write_arpa
     from icfast.passes.fit import fit
@@ -24,11 +26,13 @@ __version__ = "0.1.0"
 
 #: Public name -> (module, name there). Loaded on first use, so `import icfast` stays light.
 _PUBLIC = {
+    "CompactModel": ("icfast.models.compact", "CompactModel"),
     "CountTable": ("icfast.measure.table", "CountTable"),
     "IcfastError": ("icfast.errors", "IcfastError"),
     "NgramModel": ("icfast.models.ngram", "NgramModel"),
     "Spectra": ("icfast.measure.spectrum", "Spectra"),
     "Spectrum": ("icfast.measure.spectrum", "Spectrum"),
+    "compress": ("icfast.passes.compress", "compress"),
     "cost": ("icfast.passes.spectra", "cost"),
     "count": ("icfast.passes.count", "count"),
     "entropy_bits": ("icfast.laws.entropy", "entropy_bits"),
@@ -43,12 +47,14 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "CompactModel",
     "CountTable",
     "IcfastError",
     "NgramModel",
     "Spectra",
     "Spectrum",
     "__version__",
+    "compress",
     "cost",
     "count",
     "entropy_bits",

@@ -248,32 +248,3 @@ def test_another_tokenizer_is_refused(
     assert run("fit", shards[0], *options, "--tokenizer", "one", "--output", file).code == 0
     answer = run("score", shards[1], *options, "--tokenizer", "two", "--model", file)
     assert (answer.code, "tokenizer 'two'" in answer.err) == (1, True)
-
-
-def test_arpa_text(
-    run: Run, model: Path, shards: Shards, options: tuple[str, ...], tmp_path: Path
-) -> None:
-    exported, fitted = tmp_path / "exported.arpa", tmp_path / "fitted.arpa"
-    found = run("export", model, "--output", exported, "--json").json
-    assert found["arpa"] == str(exported)
-    assert found["bytes"] == exported.stat().st_size
-    assert found["ngrams"] == sum(icfast.NgramModel.load(model).ngrams)
-    command = ("fit", shards[0], *options, "--order", "3", "--output", tmp_path / "m")
-    answer = run(*command, "--arpa", fitted, "--json")
-    assert answer.json["arpa"] == str(fitted)
-    assert fitted.read_bytes() == exported.read_bytes()
-    assert str(exported) in run("export", model, "--output", exported).out
-    assert run(*command, "--json").json["arpa"] is None
-
-
-def test_no_room_for_the_arpa_text_no_work(
-    run: Run,
-    shards: Shards,
-    options: tuple[str, ...],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("icfast.passes.fit.fit_documents", _never)
-    command = ("fit", shards[0], *options, "--output", tmp_path / "m", "--arpa")
-    answer = run(*command, tmp_path / "nowhere" / "m.arpa")
-    assert (answer.code, "its folder does not exist" in answer.err) == (2, True)

@@ -300,4 +300,28 @@ Status sort_suffixes(const std::int32_t* symbols, std::int64_t size, std::int64_
 Status match_lengths(std::int32_t* symbols, std::int64_t size, std::int32_t separator,
                      std::int32_t* order, std::int32_t* links);
 
+/// A compressed model: its n-grams in the order of Trie, losses in units of 2^-32 nat.
+/// Of orders 2..N, bits from the lowest of the first word: place of the context among its siblings
+/// (all ones: see exceptions), loss code, and below order N backoff code.
+struct CompactTrie {
+  const std::int64_t* levels;
+  int order;
+  const std::int64_t* unigrams;   // [ranks + 1, 3]: loss, backoff, first child
+  const std::int64_t* layout;     // [N - 1, 3]: bits of a place, of a record, where they begin
+  const std::int64_t* codebooks;  // [N - 1, 2, codes]: losses, backoffs
+  std::int64_t codes;
+  const std::uint64_t* records;
+  const std::uint64_t* children;  // orders 2..N-1: a set bit each, and a clear one for each child
+  const std::uint64_t* samples;   // position of every 64th set bit
+  const std::int64_t* exceptions;
+  std::int64_t exception_count;
+  const std::uint32_t* exception_places;
+};
+
+/// As score_ngrams of the order-N model: loss = that of the longest n-gram, plus the backoffs of
+/// the contexts from its length on.
+template <class Token>
+Status score_compact(const Piece<Token>& piece, const Alphabet& alphabet, const CompactTrie& trie,
+                     const ScoreOut& out);
+
 }  // namespace icfast

@@ -37,7 +37,10 @@ struct LossAccumulator {
 
   ICFAST_HOST_DEVICE void add(double nats) {
     // Adding 2^52 rounds to a whole number, half to even, as nearbyint does; below 2^20 nats.
-    const auto quanta = static_cast<std::uint64_t>((nats * 4294967296.0 + 0x1p52) - 0x1p52);
+    add_quanta(static_cast<std::uint64_t>((nats * 4294967296.0 + 0x1p52) - 0x1p52));
+  }
+
+  ICFAST_HOST_DEVICE void add_quanta(std::uint64_t quanta) {
     low += quanta;
     high += low < quanta;
   }

@@ -18,11 +18,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from icfast import __version__
+from icfast.cli.convert import compress, export
 from icfast.cli.corpora import inspect, tokenize
 from icfast.cli.counts import count, entropy, merge
 from icfast.cli.jobs import demo, measure
 from icfast.cli.laws import capacity, energy
-from icfast.cli.models import export, fit, score
+from icfast.cli.models import fit, score
 from icfast.cli.run import as_command
 
 __all__ = ["app", "main"]
@@ -47,8 +48,9 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     count,
     merge,
     fit,
-    export,
     score,
+    export,
+    compress,
 )
 _LAWS: tuple[Callable[..., None], ...] = (capacity, energy)
 

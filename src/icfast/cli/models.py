@@ -1,4 +1,4 @@
-"""Commands about models: fit, export, score."""
+"""Commands about models: fit, score."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from icfast.measure.loss import LossSum
+    from icfast.models.compact import CompactModel
     from icfast.models.ngram import NgramModel
 
 
@@ -76,39 +77,6 @@ def fit(
     }
     emit(content, as_json, lambda console: _show_model(console, content))
     exit_if_partial(corpus)
-
-
-def export(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A model file that `icfast fit` wrote.")
-    ],
-    output: Annotated[Path, typer.Option(metavar="FILE", help="File for the ARPA text.")],
-    work_options: WorkOptions,
-    as_json: Json = False,
-) -> None:
-    """Write a model as ARPA text, which KenLM and SRILM read; words are ids in decimal."""
-    from icfast.files import atomic_path
-    from icfast.models.ngram import NgramModel
-    from icfast.passes.export import export_arpa
-    from icfast.report import numbers
-
-    loaded = NgramModel.load(model)
-    with atomic_path(output) as text, work_options.start() as work:
-        export_arpa(loaded, text, work)
-    content = {
-        "model": str(model),
-        "arpa": str(output),
-        "order": loaded.order,
-        "ngrams": sum(loaded.ngrams),
-        "bytes": output.stat().st_size,
-        "backend": work.backend.name,
-    }
-    facts = {
-        "ARPA text": f"{output} ({numbers.count(content['bytes'])} bytes)",
-        "n-grams": numbers.count(content["ngrams"]),
-        "Backend": work.backend.name,
-    }
-    emit(content, as_json, lambda console: print_facts(console, facts))
 
 
 def _describe(model: NgramModel) -> dict[str, Any]:
@@ -163,7 +131,9 @@ def _show_model(console: Console, content: dict[str, Any]) -> None:
 
 def score(
     corpus: CorpusPaths,
-    model: Annotated[str, typer.Option(metavar="MODEL", help="A file `icfast fit` wrote.")],
+    model: Annotated[
+        str, typer.Option(metavar="MODEL", help="A file `icfast fit` or `icfast compress` wrote.")
+    ],
     options: CorpusOptions,
     work_options: WorkOptions,
     output: Annotated[
@@ -198,8 +168,8 @@ def score(
     exit_if_partial(opened)
 
 
-def _load_model(name: str) -> NgramModel:
-    from icfast.models.ngram import NgramModel
+def _load_model(name: str) -> NgramModel | CompactModel:
+    from icfast.models.compact import load_model
 
     scheme, colon, _ = name.partition(":")
     if colon and scheme in ("hf", "gguf"):
@@ -207,7 +177,7 @@ def _load_model(name: str) -> NgramModel:
             f"--model {name}: neural models ({scheme}:) are not supported yet; "
             "give the file of an n-gram model, as `icfast fit` writes it"
         )
-    return NgramModel.load(name)
+    return load_model(name)
 
 
 def _parquet_writer() -> Callable[..., None]:

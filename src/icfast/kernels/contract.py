@@ -130,6 +130,28 @@ class ContextRoom(NamedTuple):
     lists: NDArray[Any]
 
 
+class CompactTrie(NamedTuple):
+    """N-grams of a compressed model by order, each level in suffix order; losses in 2^-32 nat.
+
+    unigrams i64[ranks + 1, 3]: loss (row 0: of an unknown symbol), backoff, first child. layout
+    i64[N - 1, 3] of orders 2..N: bits of a place, bits of a record, bit its records begin at.
+    codebooks i64[N - 1, 2, codes]: losses, then backoffs. records: place, loss code, backoff code
+    (below N) of each n-gram. children: the n-grams of orders 2..N-1, a set bit each, and a clear
+    one for each child; samples: where every 64th set bit stands. Places that do not fit are all
+    ones, and found in exceptions (n-grams, ascending) and exception_places.
+    """
+
+    levels: I64
+    unigrams: I64
+    layout: I64
+    codebooks: I64
+    records: U64
+    children: U64
+    samples: U64
+    exceptions: I64
+    exception_places: U32
+
+
 class Weights(NamedTuple):
     """The order-N model: p of each n-gram (0: of an unknown symbol), backoff of each context."""
 
@@ -367,3 +389,8 @@ class Kernels(Protocol):
 
     def match_lengths(self, symbols: I32, separator: int, order: I32, links: I32) -> Status:
         """Replace order by match lengths with what begins earlier, symbols by those with all."""
+
+    def score_compact(
+        self, piece: Piece, alphabet: Alphabet, trie: CompactTrie, out: ScoreOut
+    ) -> Status:
+        """Overwrite out with each document's loss under a compressed model."""

@@ -8,9 +8,10 @@
     log10 p <tab> word <tab> log10 backoff       (words oldest first; no backoff at order N)
     \\end\\
 
-Words are ids in decimal, <s>, </s> and <unk>. Every reader expects these three, so under convention
-tokens, which has no </s>, it stands there with probability 0; <unk> then has the probability of each
-single id that training never saw. log10 of 0 is written as -99, so is <s>, which nothing predicts.
+Words are ids in decimal, <s>, </s> and <unk>. Every reader expects these three, so under
+convention tokens, which has no </s>, it stands there with probability 0; <unk> then has the
+probability of each single id that training never saw. log10 of 0 is written as -99, so is <s>,
+which nothing predicts.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ def arpa_text(model: NgramModel, weights: Weights) -> Callable[[Lines], bytes]:
             cells += [_column("\t", end - begin), numbers(weights.backoffs[begin:end])]
         cells.append(_column("\n", end - begin))
         rows = np.concatenate(cells, axis=1).reshape(-1)
-        return head + rows[rows != 0].tobytes()
+        body: bytes = rows[rows != 0].tobytes()
+        return head + body
 
     return text
 

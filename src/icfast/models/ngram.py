@@ -25,7 +25,7 @@ from icfast.measure.runs import ids_fault
 from icfast.measure.source import Source
 from icfast.measure.stored import checked
 from icfast.models.discounts import Discounts, OrderDiscounts, discount_table
-from icfast.models.model_file import damaged, read_model_file
+from icfast.models.model_file import Arrays, damaged, read_model_file
 from icfast.models.structure import trie_fault
 
 _KIND = "modified Kneser-Ney"
@@ -124,9 +124,20 @@ class NgramModel:
             ArtefactError: not a model, of another version, cut off or damaged.
         """
         path = Path(file)
-        about, arrays = read_model_file(path)
+        return cls.of(path, *read_model_file(path))
+
+    @classmethod
+    def of(cls, path: Path, about: dict[str, Any], arrays: Arrays) -> NgramModel:
+        """The model that a file holds, as :func:`read_model_file` read it.
+
+        Raises:
+            ArtefactError: another kind of model.
+        """
         if about.get("kind") != _KIND:
-            raise ArtefactError(f"{path} holds a {about.get('kind')!r}, not a {_KIND} model")
+            raise ArtefactError(
+                f"{path} holds a {about.get('kind')!r}, not a {_KIND} model; "
+                "of a compressed one only the order-N loss is left, which `icfast score` reads"
+            )
         try:
             model = cls(
                 path=path,

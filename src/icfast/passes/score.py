@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from icfast.corpus import Corpus
 from icfast.errors import MergeError
-from icfast.kernels.contract import ScoreOut
+from icfast.kernels.contract import Alphabet, Piece, ScoreOut, Status
 from icfast.measure.loss import DocumentScores, LossSum, whole_sum
 from icfast.measure.runs import KeyShape
+from icfast.models.compact import CompactModel, load_model
 from icfast.models.ngram import NgramModel
 from icfast.models.weights import weigh
 from icfast.passes.alphabet import Symbols
@@ -26,7 +27,7 @@ _CHUNK_TOKENS = 1 << 16
 
 def score(
     corpus: Corpus,
-    model: NgramModel | str | Path,
+    model: NgramModel | CompactModel | str | Path,
     *,
     memory: str | int | None = None,
     threads: int | None = None,
@@ -39,7 +40,7 @@ def score(
     bit; that takes 16 bytes an n-gram and about 75 a token, of as many tokens as memory holds.
 
     Args:
-        model: a model, or the file of one.
+        model: a model, whole or compressed, or the file of one.
         memory, threads, backend: as in :func:`icfast.spectra`.
 
     Returns:
@@ -61,14 +62,19 @@ def score(
     (11, 9.594036)
     """
     work = Work.of(backend, threads, memory, progress)
-    if not isinstance(model, NgramModel):
-        model = NgramModel.load(model)
+    if not isinstance(model, NgramModel | CompactModel):
+        model = load_model(model)
     return score_documents(all_documents(corpus, model.convention), model, work)
 
 
-def score_documents(documents: DocumentSet, model: NgramModel, work: Work) -> DocumentScores:
+def score_documents(
+    documents: DocumentSet, model: NgramModel | CompactModel, work: Work
+) -> DocumentScores:
     """Loss of each of the chosen documents under the order-N model."""
-    scored = _score(documents, model, work, ladder=False)
+    if isinstance(model, CompactModel):
+        scored = _score_compact(documents, model, work)
+    else:
+        scored = _score(documents, model, work, ladder=False)
     return DocumentScores(
         shards=tuple(part.shard.path.name for part in documents.parts),
         shard=np.repeat(
@@ -102,24 +108,14 @@ def score_ladder(documents: DocumentSet, model: NgramModel, work: Work) -> tuple
 
 
 def _score(documents: DocumentSet, model: NgramModel, work: Work, *, ladder: bool) -> ScoreOut:
-    _refuse_strangers(documents.corpus, model)
-    symbols = Symbols(
-        model.ids,
-        _vocab_size(documents.corpus, model),
-        model.end_mark,
-        KeyShape.of(1, len(model.ids)),
-    )
+    symbols = _symbols(documents.corpus, model)
     discounts, uniform = model.discount_table, model.uniform
-    columns = model.order if ladder else 1
-    out = _room(len(documents), columns)
+    out = _room(len(documents), model.order if ladder else 1)
 
-    def walk(chunk: Chunk) -> None:
-        here = ScoreOut(*(array[chunk.rows] for array in out))
-        alphabet = symbols.alphabet._replace(order=model.order)
-        status = work.backend.kernels.score_ngrams(
-            symbols.view(chunk.piece), alphabet, model.trie, discounts, uniform, here
+    def kernel(piece: Piece, alphabet: Alphabet, here: ScoreOut) -> Status:
+        return work.backend.kernels.score_ngrams(
+            piece, alphabet, model.trie, discounts, uniform, here
         )
-        check_ids(status, chunk.part.shard, symbols.vocab_size)
 
     chunks = list(_chunks(documents))
     in_bulk, left = ([], chunks) if ladder else batches(chunks, model, work)
@@ -128,8 +124,46 @@ def _score(documents: DocumentSet, model: NgramModel, work: Work, *, ladder: boo
             weights = weigh(model, work.backend.kernels, pool.for_each)
             bulk = Bulk.of(model, symbols.vocab_size, weights, out, work, pool)
             _run_all(map(bulk.score, in_bulk), len(in_bulk), work.progress)
+        walk = _walk(symbols, model.order, out, kernel)
         _run_all(pool.map(walk, left), len(left), work.progress)
     return out
+
+
+def _score_compact(documents: DocumentSet, model: CompactModel, work: Work) -> ScoreOut:
+    symbols = _symbols(documents.corpus, model)
+    out = _room(len(documents), 1)
+
+    def kernel(piece: Piece, alphabet: Alphabet, here: ScoreOut) -> Status:
+        return work.backend.kernels.score_compact(piece, alphabet, model.trie, here)
+
+    chunks = list(_chunks(documents))
+    with work.pool() as pool:
+        walk = _walk(symbols, model.order, out, kernel)
+        _run_all(pool.map(walk, chunks), len(chunks), work.progress)
+    return out
+
+
+def _symbols(corpus: Corpus, model: NgramModel | CompactModel) -> Symbols:
+    _refuse_strangers(corpus, model)
+    shape = KeyShape.of(1, len(model.ids))
+    return Symbols(model.ids, _vocab_size(corpus, model), model.end_mark, shape)
+
+
+def _walk(
+    symbols: Symbols,
+    order: int,
+    out: ScoreOut,
+    kernel: Callable[[Piece, Alphabet, ScoreOut], Status],
+) -> Callable[[Chunk], None]:
+    """A function that scores one chunk, token by token, into its rows of `out`."""
+    alphabet = symbols.alphabet._replace(order=order)
+
+    def walk(chunk: Chunk) -> None:
+        here = ScoreOut(*(array[chunk.rows] for array in out))
+        status = kernel(symbols.view(chunk.piece), alphabet, here)
+        check_ids(status, chunk.part.shard, symbols.vocab_size)
+
+    return walk
 
 
 def _run_all(results: Iterable[None], count: int, progress: Progress) -> None:
@@ -163,14 +197,14 @@ def _chunks(documents: DocumentSet) -> Iterator[Chunk]:
         at += len(ends)
 
 
-def _vocab_size(corpus: Corpus, model: NgramModel) -> int:
+def _vocab_size(corpus: Corpus, model: NgramModel | CompactModel) -> int:
     """Ids that may be scored: the model's vocabulary, or under kenlm any, the rest being <unk>."""
     if model.convention == "kenlm":
         return max(model.source.vocab_size, corpus.vocab_size)
     return model.source.vocab_size
 
 
-def _refuse_strangers(corpus: Corpus, model: NgramModel) -> None:
+def _refuse_strangers(corpus: Corpus, model: NgramModel | CompactModel) -> None:
     mine, its = corpus.tokenizer, model.source.tokenizer
     if mine is not None and its is not None and mine != its:
         raise MergeError(

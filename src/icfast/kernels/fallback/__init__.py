@@ -1,6 +1,7 @@
 """The kernels in numba, for machines without a compiler: same names, same integers."""
 
 from icfast.kernels.fallback.bulk import match_windows, score_windows, weigh_ngrams
+from icfast.kernels.fallback.compact import score_compact
 from icfast.kernels.fallback.documents import count_ids, hash_documents, join_documents
 from icfast.kernels.fallback.merging import merge_runs, remap_keys
 from icfast.kernels.fallback.positions import (
@@ -35,6 +36,7 @@ __all__ = [
     "run_spectra",
     "scatter_positions",
     "scatter_windows",
+    "score_compact",
     "score_ngrams",
     "score_windows",
     "sort_positions",
