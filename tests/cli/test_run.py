@@ -38,8 +38,10 @@ COMMANDS = {
     "entropy": CORPUS | WORK | {"--order", "--match-length", "--match-tokens"},
     "count": CORPUS | WORK | {"--output", "--order"},
     "merge": WORK | {"--output"},
-    "fit": CORPUS | WORK | {"--output", "--order", "--convention"},
+    "fit": CORPUS | WORK | {"--output", "--order", "--convention", "--arpa"},
     "score": CORPUS | WORK | {"--model", "--output"},
+    "export": WORK | {"--output"},
+    "compress": CORPUS | WORK | {"--output", "--bits", "--prune", "--corpus"},
 }
 
 

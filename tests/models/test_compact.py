@@ -14,7 +14,7 @@ from tests.models.test_kneser_ney import Fitted, documents, nats
 from tests.passes.corpora import write_shards
 
 import icfast
-from icfast.errors import ArtefactError, OptionError
+from icfast.errors import ArtefactError, OptionError, ResourceError
 from icfast.kernels.select import select
 from icfast.models import compact as compact_module
 from icfast.models.compact import CompactModel, decoded, load_model, pack, quantised
@@ -177,6 +177,13 @@ def test_options_without_meaning(tmp_path, options, message):
     model = Fitted(tmp_path, 2, "tokens").model
     with pytest.raises(OptionError, match=message):
         icfast.compress(model, tmp_path / "small", **options)
+    assert not (tmp_path / "small").exists()
+
+
+def test_too_little_memory(tmp_path):
+    model = Fitted(tmp_path, 2, "tokens").model
+    with pytest.raises(ResourceError, match="n-grams takes"):
+        icfast.compress(model, tmp_path / "small", memory="1kB")
     assert not (tmp_path / "small").exists()
 
 

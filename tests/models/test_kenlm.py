@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.models.test_arpa import kenlm_log10
 
 import icfast
 
@@ -38,8 +39,9 @@ RELATIVE = {3: 2e-5, 5: 1e-4}
 
 
 class Compared:
-    def __init__(self, order, theirs, model, scores):
+    def __init__(self, order, theirs, model, scores, evaluation):
         self.order, self.theirs, self.model, self.scores = order, theirs, model, scores
+        self.evaluation = evaluation
 
 
 @pytest.fixture(scope="module", params=[3, 5])
@@ -54,7 +56,7 @@ def compared(request, backend, shared, corpora, tmp_path_factory):
     assert corpus.tokens - corpus.documents == theirs["train_tokens"]  # end ids left out
     model = icfast.fit(corpus, order, convention="kenlm", backend=backend, output=folder / "model")
     scores = icfast.score(icfast.open(evaluation, **options), model, backend=backend)
-    return Compared(order, theirs, model, scores)
+    return Compared(order, theirs, model, scores, evaluation)
 
 
 def cut(path: Path, theirs, folder: Path) -> tuple[Path, Path]:
@@ -104,3 +106,13 @@ def test_every_document(compared):
     log10 = -scores.loss_nats / math.log(10)
     expected = [document["log10"] for document in theirs]
     assert log10.tolist() == pytest.approx(expected, rel=RELATIVE[compared.order])
+
+
+def test_kenlm_reads_the_arpa_text(compared, tmp_path):
+    icfast.write_arpa(compared.model, tmp_path / "m.arpa")
+    tokens = np.fromfile(compared.evaluation, "<u2")
+    documents = [part[part != EOS] for part in np.split(tokens, np.flatnonzero(tokens == EOS) + 1)]
+    found = kenlm_log10(tmp_path / "m.arpa", documents[:EVALUATED_DOCUMENTS], end=True)
+    expected = (-compared.scores.loss_nats / math.log(10)).tolist()
+    assert [log10 for log10, _ in found] == pytest.approx(expected, rel=1e-6)
+    assert [oov for _, oov in found] == compared.scores.oov.tolist()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from icfast.corpus import Corpus
-from icfast.errors import OptionError
+from icfast.errors import OptionError, ResourceError
 from icfast.files import atomic_path
 from icfast.measure.loss import LossSum
 from icfast.models.compact import CompactModel, decoded, pack, quantised
@@ -19,6 +19,10 @@ from icfast.models.weights import weigh
 from icfast.passes.documents import all_documents
 from icfast.passes.score import score_documents
 from icfast.passes.threads import Progress, Work, silent
+from icfast.units import format_bytes
+
+#: Memory of an n-gram at most: its level, the weights it was made from, and what packing takes.
+_NGRAM_BYTES = 80
 
 
 def compress(
@@ -28,6 +32,7 @@ def compress(
     bits: int = 8,
     prune: float = 0.0,
     heldout: Corpus | None = None,
+    memory: str | int | None = None,
     threads: int | None = None,
     backend: str = "auto",
     progress: Progress = silent,
@@ -43,11 +48,11 @@ def compress(
         prune: n-grams go whose loss raises the model's perplexity, as the model expects it, by less
             than this share each (Stolcke 1998); 0 keeps all.
         heldout: documents whose loss under both models is measured and recorded in ``about``.
-        threads, backend: as in :func:`icfast.spectra`. Takes about 80 bytes of memory an n-gram.
+        memory, threads, backend: as in :func:`icfast.spectra`. It takes 80 bytes an n-gram.
 
     Raises:
         OptionError: bits or prune is out of range, or the output can't be written.
-        ResourceError: the disk is full.
+        ResourceError: the memory does not suffice, or the disk is full.
         ArtefactError: the model's file is damaged, or of a compressed model already.
         MergeError: the held-out corpus was written by another tokenizer.
 
@@ -62,7 +67,7 @@ def compress(
     >>> small.ngrams == whole.ngrams, round(abs(small.about["heldout"]["excess_bits_per_token"]), 6)
     (True, 0.0)
     """
-    work = Work.of(backend, threads, None, progress)
+    work = Work.of(backend, threads, memory, progress)
     if not isinstance(model, NgramModel):
         model = NgramModel.load(model)
     with atomic_path(Path(path)) as temporary:
@@ -76,6 +81,12 @@ def compress_to(
     """Write the compressed model to this very file."""
     if not 0 <= prune < math.inf:
         raise OptionError(f"prune {prune} must be a share of the perplexity: 0, or a bit more")
+    need = sum(model.ngrams) * _NGRAM_BYTES
+    if need > work.memory_bytes:
+        raise ResourceError(
+            f"compressing {sum(model.ngrams):,} n-grams takes {format_bytes(need)}, allowed are "
+            f"{format_bytes(work.memory_bytes)}; allow more (--memory), or fit a lower order"
+        )
     work.progress("compressing", 0.0)
     with work.pool() as pool:
         levels = levels_of(model, weigh(model, work.backend.kernels, pool.for_each))
