@@ -149,7 +149,9 @@ class CompactReader {
     const std::int64_t at =
         std::lower_bound(trie_.exceptions, last, range.begin) - trie_.exceptions;
     const std::uint32_t* begin = trie_.exception_places + at;
-    const std::uint32_t* end = begin + (range.end - range.begin);
+    // A forged model may have fewer exceptions than it says.
+    const std::uint32_t* end =
+        begin + std::min(range.end - range.begin, trie_.exception_count - at);
     const std::uint32_t* found = std::lower_bound(begin, end, static_cast<std::uint32_t>(place));
     return found != end && *found == place ? range.begin + (found - begin) : -1;
   }

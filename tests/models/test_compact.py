@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -195,6 +196,66 @@ def test_an_order_without_ngrams(backend, tmp_path):
     expected = icfast.score(corpus, model, backend=backend).total.nats
     found = icfast.score(corpus, small, backend=backend).total.nats
     assert found == pytest.approx(expected, rel=1e-5)
+
+
+# Forged files --------------------------------------------------------------------------------
+
+
+def rewritten(model, path, changes, about):
+    trie = model.trie._replace(**changes)
+    replace(model, trie=trie, about={**model.about, **about}).save(path, {})
+    return path
+
+
+def changed(array, at, by):
+    array = array.copy()
+    array[at] += np.array(by).astype(array.dtype)
+    return array
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "by"),
+    [
+        ("levels", 1, 1),
+        ("levels", 2, 1),
+        ("unigrams", (3, 2), 10_000),
+        ("unigrams", (-1, 2), 1),
+        ("layout", (0, 0), 1),
+        ("layout", (1, 1), 1),
+        ("layout", (2, 2), 1 << 20),
+        ("layout", (0, 2), -64),
+        ("children", 0, 1),
+        ("samples", 1, 1),
+    ],
+)
+def test_forged_arrays_are_refused(tmp_path, name, at, by):
+    small = icfast.compress(Fitted(tmp_path, 4, "kenlm").model, tmp_path / "small", bits=4)
+    change = {name: changed(getattr(small.trie, name), at, by)}
+    with pytest.raises(ArtefactError, match="is damaged"):
+        load_model(rewritten(small, tmp_path / "forged", change, {}))
+
+
+@pytest.mark.parametrize("about", [{"bits": 5}, {"bits": "4"}, {"order": 3}, {"tokens": -1}])
+def test_forged_descriptions_are_refused(tmp_path, about):
+    small = icfast.compress(Fitted(tmp_path, 4, "kenlm").model, tmp_path / "small", bits=4)
+    with pytest.raises(ArtefactError, match="is damaged"):
+        load_model(rewritten(small, tmp_path / "forged", {}, about))
+    assert load_model(rewritten(small, tmp_path / "forged", {}, {})).bits == 4
+
+
+def test_forged_records_do_no_harm(backend, tmp_path):
+    fitted = Fitted(tmp_path, 4, "kenlm", backend)
+    small = icfast.compress(fitted.model, tmp_path / "small", bits=4, backend=backend)
+    random = np.random.default_rng(1)
+    for _ in range(20):
+        changes = {
+            "records": random.integers(0, 2**64, len(small.trie.records), np.uint64),
+            "exceptions": small.trie.exceptions[:1],
+            "exception_places": small.trie.exception_places[:1],
+        }
+        forged = load_model(rewritten(small, tmp_path / "forged", changes, {}))
+        scores = icfast.score(fitted.heldout.corpus, forged, backend=backend)
+        assert scores.predicted_tokens.sum() > 0
 
 
 # What probabilities sum to -------------------------------------------------------------------

@@ -21,19 +21,16 @@ from numpy.typing import NDArray
 from icfast.errors import ArtefactError, OptionError
 from icfast.kernels.contract import CompactTrie
 from icfast.measure.loss import QUANTA_PER_NAT
+from icfast.measure.runs import ids_fault
 from icfast.measure.source import Source
+from icfast.measure.stored import checked
 from icfast.models.levels import Level, first_children, places
-from icfast.models.model_file import Arrays, ModelFileWriter, read_model_file
+from icfast.models.model_file import Arrays, ModelFileWriter, damaged, read_model_file
 from icfast.models.ngram import NgramModel
 from icfast.models.quantise import quantise
+from icfast.models.structure import MAX_BITS, SAMPLE, compact_fault
 
 _KIND = "compressed modified Kneser-Ney"
-
-#: Bits of a code at most.
-MAX_BITS = 16
-
-#: Nodes from one sample of the children's bitmap to the next; the kernels know it too.
-SAMPLE = 64
 
 #: Bits an exception costs: its n-gram and its place.
 _EXCEPTION_BITS = 96
@@ -110,15 +107,26 @@ def load_model(file: str | Path) -> NgramModel | CompactModel:
     about, arrays = read_model_file(path)
     if about.get("kind") != _KIND:
         return NgramModel.of(path, about, arrays)
-    ids = arrays.pop("ids")
-    return _model(about, ids, CompactTrie(**arrays))
+    try:
+        trie = CompactTrie(*(arrays[name] for name in CompactTrie._fields))
+        model = _model(about, arrays["ids"], trie)
+        ranks = len(model.ids) + 1 + int(model.end_mark)
+        fault = ids_fault(model.ids, model.source.vocab_size) or compact_fault(
+            arrays, model.order, ranks, model.bits
+        )
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise damaged(path, f"its description lacks something ({error})") from error
+    if fault is not None:
+        raise damaged(path, fault)
+    return model
 
 
 def _model(about: dict[str, Any], ids: NDArray[np.uint32], trie: CompactTrie) -> CompactModel:
     source = Source.from_json(about["source"])
-    return CompactModel(
-        about["order"], source, about["tokens"], about["documents"], about["bits"], ids, trie, about
+    order, tokens, documents, bits = (
+        checked(about[name], "int", name) for name in ("order", "tokens", "documents", "bits")
     )
+    return CompactModel(order, source, tokens, documents, bits, ids, trie, about)
 
 
 class Codes(NamedTuple):

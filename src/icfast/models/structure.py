@@ -15,6 +15,12 @@ from numpy.typing import NDArray
 
 from icfast.kernels.contract import CONTEXT_FIELDS, MAX_ORDER
 
+#: Bits of a compressed model's codes at most.
+MAX_BITS = 16
+
+#: N-grams from one sample of its bitmap of children to the next; the kernels know it too.
+SAMPLE = 64
+
 #: How many bits of a byte are set.
 _MARKED = np.array([byte.bit_count() for byte in range(256)], np.int64)
 
@@ -87,3 +93,62 @@ def _steps(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
     """Parts of an array, each with the first element of the next one."""
     for first in range(0, len(array), _STEP):
         yield array[first : first + _STEP + 1]
+
+
+def compact_fault(
+    arrays: Mapping[str, NDArray[Any]], order: int, ranks: int, bits: int
+) -> str | None:
+    """What keeps arrays from being a compressed model's; None where nothing does.
+
+    Whether siblings ascend, and what the records hold, is not judged: no kernel reads outside the
+    arrays for it.
+    """
+    levels, layout, records = (arrays[name] for name in ("levels", "layout", "records"))
+    if not 1 <= order <= MAX_ORDER or not 1 <= bits <= MAX_BITS:
+        return f"it is of order {order} and {bits} bits"
+    longer, exceptions = order - 1, arrays["exceptions"].shape
+    expected = {
+        "levels": (np.int64, (order + 1,)),
+        "unigrams": (np.int64, (ranks + 1, 3)),
+        "layout": (np.int64, (longer, 3)),
+        "codebooks": (np.int64, (longer, 2, 1 << bits) if longer else arrays["codebooks"].shape),
+        "records": (np.uint64, (records.size,)),
+        "children": (np.uint64, (arrays["children"].size,)),
+        "samples": (np.uint64, (arrays["samples"].size,)),
+        "exceptions": (np.int64, exceptions),
+        "exception_places": (np.uint32, exceptions),
+    }
+    for name, (dtype, shape) in expected.items():
+        if arrays[name].dtype != dtype or arrays[name].shape != shape:
+            return f"its array {name!r} is not of orders 1 to {order}"
+    if levels[0] != 0 or levels[1] != ranks or not np.all(levels[1:] >= levels[:-1]):
+        return "its levels do not ascend"
+    for n in range(2, order + 1):
+        width, record, begin = layout[n - 2].tolist()
+        size = int(levels[n] - levels[n - 1])
+        room = 64 * (len(records) - 1)  # reading may run into one word more
+        if not 1 <= width <= 32 or record != width + bits * (2 if n < order else 1):
+            return f"the records of order {n} are of another size"
+        if not 0 <= begin <= begin + record * size <= room:
+            return f"the records of order {n} lie outside"
+    return _family_fault(arrays, order)
+
+
+def _family_fault(arrays: Mapping[str, NDArray[Any]], order: int) -> str | None:
+    """Children of each level are the next level, in order, as the bitmap and its samples say."""
+    if order == 1:
+        return None
+    levels, firsts = arrays["levels"], arrays["unigrams"][:, 2]
+    if firsts[0] != levels[1] or firsts[-1] != levels[2] or not np.all(firsts[1:] >= firsts[:-1]):
+        return "the children of order 1 are not order 2"
+    nodes = int(levels[-2] - levels[1])
+    bitmap = arrays["children"].view(np.uint8)
+    at = np.flatnonzero(np.unpackbits(bitmap, bitorder="little"))
+    # Before the i-th set bit stand i others; the clear ones are children.
+    if len(at) != nodes + 1 or not np.array_equal(
+        at[levels[1:-1] - levels[1]] - (levels[1:-1] - levels[1]), levels[2:] - levels[2]
+    ):
+        return "the children of a level are not the next level"
+    if not np.array_equal(arrays["samples"].astype(np.int64), at[::SAMPLE]):
+        return "its samples are not of its children"
+    return None
