@@ -43,8 +43,9 @@ class KeyShape {
     }
   }
 
-  /// The key one token later: `symbol` becomes w[t-1], the oldest symbol falls out.
-  void push(Key<W>& key, std::uint64_t symbol) const {
+  /// The key one token later: `symbol` becomes w[t-1], the oldest symbol falls out. Always inlined:
+  /// a call would send the key through memory, word by word in and all of it out, and wait for it.
+  [[gnu::always_inline]] void push(Key<W>& key, std::uint64_t symbol) const {
     if (order_ == 1) return;
     for (int i = W - 1; i > 0; --i) {
       key.word[i] = (key.word[i] >> bits_) | (key.word[i - 1] << (64 - bits_));

@@ -15,4 +15,5 @@ from numba import njit
 OK = (0, 0, np.uint64(0))
 U1 = np.uint64(1)
 
-jit = njit(nogil=True, cache=True)
+# As in C++, a division by zero is infinite or not a number, and raises nothing.
+jit = njit(nogil=True, cache=True, error_model="numpy")
