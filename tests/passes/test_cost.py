@@ -49,6 +49,19 @@ def test_what_nobody_writes_takes_no_disk(written):
     assert (found.table_bytes, found.temporary_bytes) == (0, 0)
 
 
+def test_orders_beyond_keys_have_a_cost(backend, written):
+    found = icfast.cost(written.corpus, 90, backend=backend)
+    said = []
+    spectra_of(all_documents(written.corpus), 90, Work.of(backend, announce=said.append))
+    assert len(said) == 1
+    assert (found.order, found.windows, found.passes) == (90, sum(map(len, written.documents)), 1)
+    assert found.memory_bytes == said[0].memory_bytes
+    assert (found.table_bytes, found.temporary_bytes) == (0, 0)
+    assert 0 < found.seconds < 60
+    with pytest.raises(ResourceError, match="needs at least"):
+        icfast.cost(written.corpus, 90, memory="1MiB", backend=backend)
+
+
 def test_passes_are_those_of_the_plan(backend, written, monkeypatch):
     monkeypatch.setattr(spectra_pass, "budget", lambda *_: Budget(30, 6, 8))
     readings = []
@@ -139,7 +152,7 @@ def anonymous():
 
 path, small, folder, memory, job, eos_id, order = sys.argv[1:]
 # Modules are imported before it counts.
-icfast.count(icfast.open(small, dtype="u2"), folder + "/small", int(order))
+icfast.count(icfast.open(small, dtype="u2"), folder + "/small", 5)
 corpus = icfast.open(path, dtype="u2", eos_id=int(eos_id), vocab_size=50257)
 said = []
 work = Work.of("auto", 2, None if memory == "free" else memory, announce=said.append)
@@ -208,3 +221,11 @@ def test_bytes_are_what_was_said_of_a_real_corpus(corpora, tmp_path, memory, job
     found = measured(corpora / "linux-gpt2.u16.bin", tmp_path, memory, job, 50256)
     assert_within_a_fifth(found)
     assert memory == "free" or found["memory"][1] <= 48_000_000
+
+
+@needs_proc
+@pytest.mark.corpora
+@pytest.mark.parametrize(("order", "memory"), [(16, "free"), (100, "420MiB")])
+def test_bytes_of_long_windows_are_what_was_said(corpora, tmp_path, order, memory):
+    found = measured(corpora / "linux-gpt2.u16.bin", tmp_path, memory, "spectra", 50256, order)
+    assert_within_a_fifth(found)

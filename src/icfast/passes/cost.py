@@ -102,8 +102,7 @@ class Forecast:
         windows = self.documents.tokens
         limits = self.limits
         held = limits.bucket_windows if limits.spills else limits.pass_windows // 4
-        most = min(_MOST_SAMPLE, held)
-        tokens = min(max(int(windows * _SAMPLE_SHARE), _LEAST_SAMPLE), most)
+        tokens = min(sample_tokens(windows), held)
         # A part of it first: how fast distinct windows grow, which only a table's size needs to
         # know well; and where kernels are still to be compiled, that is when they are.
         chunks = max(1, min(_CHUNKS, tokens // _CHUNK_TOKENS))
@@ -214,6 +213,11 @@ class Forecast:
             status = call(self.symbols.view(piece), self.symbols.alphabet, self.plan.buckets, *rest)
             check_ids(status, shard, self.symbols.vocab_size)
         return time.thread_time() - begun
+
+
+def sample_tokens(windows: int) -> int:
+    """How many tokens of so many are tried."""
+    return min(max(int(windows * _SAMPLE_SHARE), _LEAST_SAMPLE), _MOST_SAMPLE)
 
 
 def _extrapolated(part: _Tried, whole: _Tried, windows: int) -> float:

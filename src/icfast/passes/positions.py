@@ -46,17 +46,34 @@ class PositionBudget:
         group_windows: windows one thread sorts at a time, unless one lead has more.
         least_bytes: the smallest cap that suffices.
         memory_bytes: the cap.
+        passes: readings of the text.
+        planned_bytes: what they will allocate.
     """
 
     pass_windows: int
     group_windows: int
     least_bytes: int
     memory_bytes: int
+    passes: int
+    planned_bytes: int
 
     @property
     def suffices(self) -> bool:
         """Whether the cap does."""
         return self.memory_bytes >= self.least_bytes
+
+    def check(self, documents: DocumentSet, symbols: Symbols, order: int) -> None:
+        """Refuse a cap that does not hold the text and the windows of the most frequent id.
+
+        Raises:
+            ResourceError: it does not.
+        """
+        if not self.suffices:
+            raise ResourceError(
+                f"--memory {format_bytes(self.memory_bytes)} is too little: order {order} over "
+                f"{documents.tokens} tokens of {len(symbols.ids)} ids needs at least "
+                f"{format_bytes(self.least_bytes)}"
+            )
 
 
 def position_budget(
@@ -68,7 +85,8 @@ def position_budget(
     spectra = (work.threads + 3) * len(KINDS) * (order + 2) * dense_rows(order) * 8
     tables = symbols.alphabet.ranks.nbytes + symbols.leads * 16 * (work.threads + 1)
     fixed = _OVERHEAD_BYTES + text + tables + spectra + 24 * len(documents)
-    largest = _most_of_one_lead(documents, symbols)
+    leads = _windows_of_leads(documents, symbols)
+    largest = int(leads.max(initial=0))
     item = _position_dtype(size).itemsize
     # Entries, their scratch and shared lengths; and what frequent n-grams are listed in.
     per_window = 20 + 32 * most_listed(_GROUP_WINDOWS, order) // _GROUP_WINDOWS
@@ -76,16 +94,28 @@ def position_budget(
     least = fixed + largest * item + work.threads * per_window * least_group
     free = work.memory_bytes - fixed
     group = max(least_group, min(_GROUP_WINDOWS, free // (8 * work.threads * per_window)))
-    positions = (free - work.threads * per_window * group) // item
-    return PositionBudget(max(positions, largest), group, least, work.memory_bytes)
+    positions = max((free - work.threads * per_window * group) // item, largest)
+    passes = _spans(leads, positions)
+    sorting = sorted(
+        16 * int(leads[low:high].max()) + 4 * int(leads[low:high].sum())
+        for low, high in _packed(np.append(0, np.cumsum(leads)), group)
+    )
+    planned = fixed + max(passes, default=0) * item + sum(sorting[-work.threads :])
+    return PositionBudget(positions, group, least, work.memory_bytes, len(passes), planned)
 
 
-def _most_of_one_lead(documents: DocumentSet, symbols: Symbols) -> int:
-    """Windows of the most frequent lead; where ids were not counted, it may be any number."""
+def _spans(leads: NDArray[np.int64], most: int) -> list[int]:
+    """Windows of each pass."""
+    edges = np.append(0, np.cumsum(leads))
+    return [int(edges[high] - edges[low]) for low, high in _packed(edges, most)]
+
+
+def _windows_of_leads(documents: DocumentSet, symbols: Symbols) -> NDArray[np.int64]:
+    """i64[leads]; where ids were not counted, one may have all of them."""
     if symbols.lane_counts is None:
-        return documents.tokens
-    of_ids = int(symbols.lane_counts.sum(axis=0).max(initial=0))
-    return max(of_ids, len(documents) if symbols.end_mark else 0)
+        return np.array([documents.tokens], np.int64)
+    of_ids = symbols.lane_counts.sum(axis=0).astype(np.int64)
+    return np.append(of_ids, len(documents) if symbols.end_mark else 0)
 
 
 def _text_size(documents: DocumentSet) -> int:
@@ -109,17 +139,7 @@ def spectra_by_position(
     work: Work,
     pool: Pool,
 ) -> Spectra:
-    """Spectra of orders 1..order of chosen documents.
-
-    Raises:
-        ResourceError: the cap does not hold the text and the windows of the most frequent id.
-    """
-    if not limits.suffices:
-        raise ResourceError(
-            f"--memory {format_bytes(work.memory_bytes)} is too little: order {order} over "
-            f"{documents.tokens} tokens of {len(symbols.ids)} ids needs at least "
-            f"{format_bytes(limits.least_bytes)}"
-        )
+    """Spectra of orders 1..order of chosen documents."""
     text = _write_text(documents, symbols, work, pool)
     spectra = _PositionPass(text, symbols, order, limits, work, pool).spectra(
         documents.tokens, len(documents)

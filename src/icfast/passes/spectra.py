@@ -18,7 +18,8 @@ from icfast.passes.alphabet import Symbols, list_symbols
 from icfast.passes.cost import Cost, Forecast, Table
 from icfast.passes.documents import DocumentSet, all_documents
 from icfast.passes.plan import budget, make_plan
-from icfast.passes.positions import position_budget, spectra_by_position
+from icfast.passes.position_cost import position_cost
+from icfast.passes.positions import PositionBudget, position_budget, spectra_by_position
 from icfast.passes.threads import Pool, Progress, Work, silent
 from icfast.passes.windows import Group, Sorter, document_ends
 
@@ -107,21 +108,40 @@ def cost(
     """
     work = Work.of(backend, threads, memory, temporary=temporary)
     documents = all_documents(corpus, convention)
-    with counting(documents, order, work, "kept" if table else "none") as count:
-        return count.forecast.cost
+    with work.pool() as pool:
+        symbols = list_symbols(documents, 1, work, pool)
+        limits = None if table else _positions(documents, symbols, order, work)
+        if limits is not None:
+            return position_cost(documents, symbols, order, limits, work)
+        keys = symbols.of_order(order)
+        return _planned(documents, keys, work, pool, "kept" if table else "none").forecast.cost
 
 
 def spectra_of(documents: DocumentSet, order: int, work: Work) -> Spectra:
     """Spectra of chosen documents."""
     with work.pool() as pool:
         symbols = list_symbols(documents, 1, work, pool)
-        if (order - 1) * symbols.shape.bits > _KEY_BITS:
-            limits = position_budget(documents, symbols, order, work)
-            # Below that cap keys need more passes, but less at a time.
-            if limits.suffices or not can_pack(order, len(symbols.ids)):
-                return spectra_by_position(documents, symbols, order, limits, work, pool)
+        limits = _positions(documents, symbols, order, work)
+        if limits is not None:
+            if work.announce is not None:
+                work.announce(position_cost(documents, symbols, order, limits, work))
+            return spectra_by_position(documents, symbols, order, limits, work, pool)
         count = _planned(documents, symbols.of_order(order), work, pool)
         return count.spectra(keep=_nothing, take=_drop)
+
+
+def _positions(
+    documents: DocumentSet, symbols: Symbols, order: int, work: Work
+) -> PositionBudget | None:
+    """How memory is shared out where windows are counted by position; None for packed keys."""
+    if (order - 1) * symbols.shape.bits <= _KEY_BITS:
+        return None
+    limits = position_budget(documents, symbols, order, work)
+    # Below that cap keys need more passes, but less at a time.
+    if not limits.suffices and can_pack(order, len(symbols.ids)):
+        return None
+    limits.check(documents, symbols, order)
+    return limits
 
 
 def _nothing(run: Run) -> None:
