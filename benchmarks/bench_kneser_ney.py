@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,9 @@ def test_score_held_out(report: Report, tokens: Tokens, tmp_path: Path, everythi
     def same_total(found: DocumentScores) -> None:
         assert math.isclose(found.total.nats, total.nats, rel_tol=1e-12)
 
+    def with_loading() -> DocumentScores:
+        return icfast.score(corpus, fitted.model.path)
+
     def ours(name: str, **options: Any) -> Job:
         rounds = options.pop("rounds", None)
         return Job(
@@ -137,6 +140,8 @@ def test_score_held_out(report: Report, tokens: Tokens, tmp_path: Path, everythi
         )
 
     jobs = [ours(""), ours(", one thread", threads=1)]
+    # As KenLM's query does: the model is loaded, and weighed, in the run.
+    jobs.append(replace(jobs[0], name="icfast score, with loading", run=with_loading))
     if everything:
         jobs += [ours(f", {name}", backend=name, rounds=2) for name in installed()[1:]]
     if list(present([kenlm_tools])):

@@ -20,7 +20,8 @@ import os
 import struct
 import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ _START = struct.Struct("<8sII")
 _END = struct.Struct("<QII8s")
 _ALIGN = 64
 _CHECK_BYTES = 1 << 24
+_CHECK_THREADS = 4
 #: What arrays may hold.
 _DTYPES = {name: np.dtype(name) for name in ("<u4", "<u8", "<i8")}
 
@@ -74,8 +76,9 @@ class ModelFileWriter:
 
     def finish(self, about: Mapping[str, Any]) -> None:
         """Write checksums and the description; the file is complete after this."""
-        for entry in self._entries.values():
-            entry["crc32"] = _crc32(_view(self._map, entry))
+        checksums = _checksums(_view(self._map, entry) for entry in self._entries.values())
+        for entry, checksum in zip(self._entries.values(), checksums, strict=True):
+            entry["crc32"] = checksum
         self._map.flush()
         footer = json.dumps({"about": about, "arrays": self._entries}).encode()
         with self._path.open("r+b") as file:
@@ -123,10 +126,9 @@ def read_model_file(path: Path) -> tuple[dict[str, Any], Arrays]:
         raise ArtefactError(f"{path} can't be read as a model: {error.strerror}") from error
     about, entries, end = _read_footer(mapped, path)
     _check_layout(mapped, entries, end, path)
-    arrays = {}
-    for name, entry in entries.items():
-        arrays[name] = _view(mapped, entry)
-        if _crc32(arrays[name]) != entry.get("crc32"):
+    arrays = {name: _view(mapped, entry) for name, entry in entries.items()}
+    for name, checksum in zip(arrays, _checksums(arrays.values()), strict=True):
+        if checksum != entries[name].get("crc32"):
             raise damaged(path, f"the checksum of its array {name!r} is wrong")
     return about, arrays
 
@@ -181,6 +183,12 @@ def _view(mapped: mmap.mmap, entry: Mapping[str, Any]) -> NDArray[Any]:
     shape = tuple(entry["shape"])
     count = math.prod(shape)
     return np.frombuffer(mapped, entry["dtype"], count, entry["offset"]).reshape(shape)
+
+
+def _checksums(arrays: Iterable[NDArray[Any]]) -> list[int]:
+    """CRC-32 of each, several at once: zlib releases the interpreter's lock."""
+    with ThreadPoolExecutor(_CHECK_THREADS) as pool:
+        return list(pool.map(_crc32, arrays))
 
 
 def _crc32(array: NDArray[Any]) -> int:

@@ -12,7 +12,7 @@ from icfast.models.contexts import ForEach, for_each_range
 from icfast.models.ngram import NgramModel
 
 #: As long as a model lives, so do its weights: scoring another corpus needs no second weighing.
-_weighed: WeakKeyDictionary[NgramModel, tuple[Kernels, Weights]] = WeakKeyDictionary()
+_weighed: WeakKeyDictionary[NgramModel, dict[int, Weights]] = WeakKeyDictionary()
 
 
 def weights_bytes(model: NgramModel) -> int:
@@ -26,11 +26,10 @@ def weigh(model: NgramModel, kernels: Kernels, for_each: ForEach) -> Weights:
     Raises:
         ArtefactError: the model's trie lacks a context.
     """
-    by, weights = _weighed.get(model, (None, None))
-    if weights is None or by is not kernels:
-        weights = _weigh(model, kernels, for_each)
-        _weighed[model] = kernels, weights
-    return weights
+    by_backend = _weighed.setdefault(model, {})
+    if id(kernels) not in by_backend:
+        by_backend[id(kernels)] = _weigh(model, kernels, for_each)
+    return by_backend[id(kernels)]
 
 
 def _weigh(model: NgramModel, kernels: Kernels, for_each: ForEach) -> Weights:
