@@ -76,8 +76,18 @@ def _count_width(largest: int) -> int:
     return next(width for width in (1, 2, 4, 8) if largest < 1 << (8 * width))
 
 
-def read_runs(path: Path, shape: KeyShape, low: int = 0, high: int = 2**32) -> Iterator[Run]:
+def read_runs(
+    path: Path,
+    shape: KeyShape,
+    low: int = 0,
+    high: int = 2**32,
+    sound: set[int] | None = None,
+) -> Iterator[Run]:
     """The windows of a file whose lead lies in [low, high), each block checked as it is read.
+
+    Args:
+        sound: where blocks stand whose checksums were found right; they are not summed again, and
+            new ones are added.
 
     Raises:
         ArtefactError: a block is damaged, cut off, or of another shape.
@@ -87,12 +97,15 @@ def read_runs(path: Path, shape: KeyShape, low: int = 0, high: int = 2**32) -> I
         first, last = block.lead_range(mapped)
         if last < low or first >= high:
             continue
+        if sound is None or block.begin not in sound:
+            _check_sum(mapped, block, path)
+            if sound is not None:
+                sound.add(block.begin)
         run = _unpack(mapped, block, path)
-        if low <= first and last < high:
-            yield run
-        else:
+        if first < low or last >= high:
             begin, end = sorted(np.searchsorted(run.leads, [low, high]))
-            yield slice_run(run, int(run.bounds[begin]), int(run.bounds[end]))
+            run = slice_run(run, int(run.bounds[begin]), int(run.bounds[end]))
+        yield run._replace(counts=run.counts.astype(np.uint64))
 
 
 def list_blocks(path: Path, shape: KeyShape) -> list[tuple[int, int]]:
@@ -176,12 +189,15 @@ def _read_block(mapped: mmap.mmap, offset: int, path: Path, words: int) -> _Bloc
     return _Block(begin, leads, entries, words, width, checksum, size)
 
 
-def _unpack(mapped: mmap.mmap, block: _Block, path: Path) -> Run:
-    offset = block.begin - _BLOCK.size
+def _check_sum(mapped: mmap.mmap, block: _Block, path: Path) -> None:
     head = _BLOCK.pack(_MARK, block.leads, block.entries, block.width, 0, block.size)
     with memoryview(mapped) as view, view[block.begin : block.begin + block.size] as payload:
         if zlib.crc32(payload, zlib.crc32(head)) != block.checksum:
-            raise _damaged(path, offset, "a block's checksum is wrong")
+            raise _damaged(path, block.begin - _BLOCK.size, "a block's checksum is wrong")
+
+
+def _unpack(mapped: mmap.mmap, block: _Block, path: Path) -> Run:
+    """Its arrays, mapped; counts as wide as they are stored."""
     lengths = _array(mapped, block.begin, "<u8", block.leads)
     keys = _array(mapped, block.begin + 8 * block.leads, "<u8", block.words * block.entries)
     leads = _array(mapped, block.after_keys, "<u4", block.leads)
@@ -192,8 +208,8 @@ def _unpack(mapped: mmap.mmap, block: _Block, path: Path) -> Run:
     if sound:
         np.cumsum(lengths.astype(np.int64), out=bounds[1:])
     if not sound or bounds[-1] != block.entries:
-        raise _damaged(path, offset, "a block's leads don't add up")
-    return Run(leads, bounds, keys.reshape(block.entries, block.words), counts.astype(np.uint64))
+        raise _damaged(path, block.begin - _BLOCK.size, "a block's leads don't add up")
+    return Run(leads, bounds, keys.reshape(block.entries, block.words), counts)
 
 
 def _array(mapped: mmap.mmap, offset: int, dtype: str, count: int) -> NDArray[Any]:

@@ -7,7 +7,7 @@ blocks begin; one that a single hot lead makes large is streamed instead of held
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -145,12 +145,13 @@ class _Remap:
     table: CountTable
     ids: NDArray[np.uint32]
     shape: KeyShape
+    sound: set[int] = field(default_factory=set)
 
     def runs(self, low: int, high: int, seen: NDArray[np.int64]) -> Iterator[Run]:
         """Its windows whose new lead lies in [low, high), their number added to seen[0]."""
         ranks = self._ranks()
         old_low, old_high = np.searchsorted(ranks, [low, high]).tolist()
-        for run in self.table.runs_of(old_low, old_high):
+        for run in self.table.runs_of(old_low, old_high, self.sound):
             seen += int(run.counts.sum())
             yield run._replace(leads=ranks[run.leads], keys=self._keys(run.keys, ranks))
 

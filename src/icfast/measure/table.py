@@ -147,19 +147,24 @@ class CountTable:
             yield run
         self.check_total(seen)
 
-    def runs_of(self, low: int, high: int) -> Iterator[Run]:
+    def runs_of(self, low: int, high: int, sound: set[int] | None = None) -> Iterator[Run]:
         """The windows whose lead lies in [low, high); their number is the caller's to check.
+
+        Args:
+            sound: as :func:`icfast.measure.blocks.read_runs` has it, for reading range by range.
 
         Raises:
             ArtefactError: a block is damaged.
         """
-        return self._runs("windows.run", low, high)
+        return self._runs("windows.run", low, high, sound)
 
-    def _runs(self, name: str, low: int = 0, high: int = 2**32) -> Iterator[Run]:
+    def _runs(
+        self, name: str, low: int = 0, high: int = 2**32, sound: set[int] | None = None
+    ) -> Iterator[Run]:
         """The runs of one of the files, in key order and nothing but windows."""
         path, leads = self.directory / name, len(self.ids) + int(self.end_mark)
         last = tuple[int, ...]()
-        for run in read_runs(path, self.shape, low, high):
+        for run in read_runs(path, self.shape, low, high, sound):
             if not len(run.counts):
                 continue
             fault = run_fault(run, self.shape, len(self.ids), leads)

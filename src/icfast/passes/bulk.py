@@ -160,22 +160,23 @@ class Bulk:
         return Buckets(first, np.zeros((leads, self.symbols.shape.words), np.uint64))
 
     def _count(self, lanes: list[list[Chunk]]) -> NDArray[np.int64]:
-        """i64[lanes, leads] windows."""
-        leads = self.symbols.leads
-        slots, depths = np.arange(leads, dtype=np.int32), np.zeros(leads, np.int32)
-        counts = np.zeros((len(lanes), leads, 1), np.uint64)
-        buckets, alphabet = self._buckets(), self.symbols.alphabet
+        """i64[lanes, leads] windows: one at each id, and at each document's end mark."""
+        ranks, end_rank = self.symbols.alphabet.ranks, self.symbols.alphabet.end_rank
+        counts = np.zeros((len(lanes), self.symbols.leads), np.int64)
 
         def count(lane: int) -> None:
+            of_ids = np.zeros(len(ranks), np.uint64)
             for chunk in lanes[lane]:
                 piece = self.symbols.view(chunk.piece)
-                status = self.work.backend.kernels.count_windows(
-                    piece, alphabet, buckets, slots, depths, counts[lane]
-                )
+                status = self.work.backend.kernels.count_ids(piece, of_ids)
                 check_ids(status, chunk.part.shard, self.symbols.vocab_size)
+                if end_rank:
+                    counts[lane, end_rank] += chunk.last - chunk.first
+            # Several ids may be strangers. Sums below 2^53 are exact.
+            counts[lane] += np.bincount(ranks, of_ids, self.symbols.leads).astype(np.int64)
 
         self._each(count, len(lanes))
-        return counts[:, :, 0].astype(np.int64)
+        return counts
 
     def _scatter(
         self, lanes: list[list[Chunk]], offsets: NDArray[np.int64], keys: NDArray[np.uint64]
