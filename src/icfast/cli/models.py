@@ -1,4 +1,4 @@
-"""Commands about models: fit, score."""
+"""Commands about models: fit, score, export, compress."""
 
 from __future__ import annotations
 

@@ -106,11 +106,13 @@ def kelvin(value: float) -> str:
 def seconds(value: float | None) -> str:
     """Write a duration.
 
-    >>> seconds(3.21), seconds(75.0), seconds(7384.0)
-    ('3.2 s', '1 min 15 s', '2 h 3 min')
+    >>> seconds(0.034), seconds(3.21), seconds(75.0), seconds(7384.0)
+    ('0.03 s', '3.2 s', '1 min 15 s', '2 h 3 min')
     """
     if value is None:
         return DASH
+    if value < 0.95:
+        return f"{value:.2f} s"
     if value < 59.95:
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
