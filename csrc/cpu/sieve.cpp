@@ -12,12 +12,7 @@ std::int64_t sieve(const Token* tokens, std::int64_t size, Token low, Token span
 #if defined(ICFAST_AVX512)
   if (use_avx512()) return sieve_avx512(tokens, size, low, span, positions);
 #endif
-  std::int64_t found = 0;
-  for (std::int64_t i = 0; i < size; ++i) {
-    positions[found] = static_cast<std::uint32_t>(i);
-    found += static_cast<Token>(tokens[i] - low) <= span;
-  }
-  return found;
+  return sieve_on(tokens, 0, size, low, span, positions, 0);
 }
 
 #define ICFAST_TOKEN(T) \

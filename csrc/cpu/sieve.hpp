@@ -13,6 +13,19 @@ template <class Token>
 std::int64_t sieve(const Token* tokens, std::int64_t size, Token low, Token span,
                    std::uint32_t* positions);
 
+/// The same from token i on, `found` positions being there already. Always inlined: units compiled
+/// for different machines must not share one copy.
+template <class Token>
+[[gnu::always_inline]] inline std::int64_t sieve_on(const Token* tokens, std::int64_t i,
+                                                    std::int64_t size, Token low, Token span,
+                                                    std::uint32_t* positions, std::int64_t found) {
+  for (; i < size; ++i) {
+    positions[found] = static_cast<std::uint32_t>(i);
+    found += static_cast<Token>(tokens[i] - low) <= span;
+  }
+  return found;
+}
+
 #if defined(ICFAST_AVX512)
 template <class Token>
 std::int64_t sieve_avx512(const Token* tokens, std::int64_t size, Token low, Token span,

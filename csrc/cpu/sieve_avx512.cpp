@@ -54,11 +54,7 @@ std::int64_t sieve_avx512(const Token* tokens, std::int64_t size, Token low, Tok
       found += __builtin_popcount(here);
     }
   }
-  for (; i < size; ++i) {
-    positions[found] = static_cast<std::uint32_t>(i);
-    found += static_cast<Token>(tokens[i] - low) <= span;
-  }
-  return found;
+  return sieve_on(tokens, i, size, low, span, positions, found);
 }
 
 #define ICFAST_TOKEN(T) \

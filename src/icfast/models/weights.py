@@ -12,7 +12,7 @@ from icfast.models.contexts import ForEach, for_each_range
 from icfast.models.ngram import NgramModel
 
 #: As long as a model lives, so do its weights: scoring another corpus needs no second weighing.
-_weighed: WeakKeyDictionary[NgramModel, dict[int, Weights]] = WeakKeyDictionary()
+_weighed: WeakKeyDictionary[NgramModel, dict[Kernels, Weights]] = WeakKeyDictionary()
 
 
 def weights_bytes(model: NgramModel) -> int:
@@ -27,9 +27,9 @@ def weigh(model: NgramModel, kernels: Kernels, for_each: ForEach) -> Weights:
         ArtefactError: the model's trie lacks a context.
     """
     by_backend = _weighed.setdefault(model, {})
-    if id(kernels) not in by_backend:
-        by_backend[id(kernels)] = _weigh(model, kernels, for_each)
-    return by_backend[id(kernels)]
+    if kernels not in by_backend:
+        by_backend[kernels] = _weigh(model, kernels, for_each)
+    return by_backend[kernels]
 
 
 def _weigh(model: NgramModel, kernels: Kernels, for_each: ForEach) -> Weights:
