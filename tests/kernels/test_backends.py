@@ -13,9 +13,15 @@ from tests.conftest import RESTRICTION
 import icfast
 from icfast.errors import BackendError, OptionError
 from icfast.kernels.contract import Kernels, Piece
+from icfast.kernels.losses import LossKernels
 from icfast.kernels.select import _MODULES, installed, select
 
-NAMES = [name for name in vars(Kernels) if not name.startswith("_")]
+NAMES = [
+    name
+    for protocol in (Kernels, LossKernels)
+    for name in vars(protocol)
+    if not name.startswith("_")
+]
 
 
 @pytest.mark.skipif(RESTRICTION in os.environ, reason="a restricted list of backends")

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from icfast.kernels.losses import LossKernels
+
 U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 I32 = NDArray[np.int32]
@@ -198,7 +200,7 @@ class ScoreOut(NamedTuple):
     infinite: U64
 
 
-class Kernels(Protocol):
+class Kernels(LossKernels, Protocol):
     """What a backend offers; every one returns a Status."""
 
     def count_ids(self, piece: Piece, counts: U64) -> Status:

@@ -1,0 +1,59 @@
+// The loss kernels of the core: matrices of logits in, one loss a row out, sums by cell. As in
+// kernels.hpp: flat arrays the caller owns, no exceptions inside, a Status back. Rows do not depend
+// on each other. kernels/losses.py has the same names.
+#pragma once
+#include <cstdint>
+
+#include "icfast/status.hpp"
+
+namespace icfast {
+
+/// How the numbers of a matrix are stored.
+enum class Format : int { fp32 = 0, bf16 = 1, fp16 = 2, fp64 = 3 };
+
+/// What became of a row; only scored ones enter a sum.
+enum class Kind : std::uint8_t {
+  scored = 0,
+  ignored = 1,       // its target is ignore_index; nll 0
+  infinite = 2,      // probability 0; nll inf
+  nan = 3,           // no distribution: a NaN or +inf among the logits, or all of them -inf
+  out_of_range = 4,  // its target is no column; nll NaN
+  huge = 5,          // 2^31 nats or more: beyond the sums' fixed point; known when added
+};
+constexpr int kKinds = 6;
+
+/// Rows of numbers, `stride` elements apart (0 and negative ones too); the last axis is contiguous.
+struct Matrix {
+  const void* data;
+  Format format;
+  std::int64_t rows;
+  std::int64_t columns;
+  std::int64_t stride;
+};
+
+/// How logits become a distribution over `columns` of them; what lies behind is padding.
+struct Softmax {
+  std::int64_t columns;
+  double softcap;      // x -> c tanh(x / c); 0 for none
+  double temperature;  // x -> x / temperature, after the cap
+  std::int64_t ignore_index;
+};
+
+/// A row each; the last three are null where not asked for.
+struct TokenOut {
+  double* nll_nats;
+  std::uint8_t* kinds;
+  double* logsumexp_nats;
+  double* entropy_nats;
+  std::int64_t* ranks;  // columns with a larger logit than the target's: 0 is the likeliest
+};
+
+/// Sums by cell: 2^-32 nat, 128 bits in two's complement, and u64[cells, kKinds] of rows.
+struct LossCells {
+  std::uint64_t* low;
+  std::uint64_t* high;
+  std::uint64_t* counts;
+  std::int64_t cells;
+};
+
+}  // namespace icfast

@@ -1,0 +1,101 @@
+"""The contract of the loss kernels: matrices of logits in, one loss a row out, sums by cell.
+
+Formulas and shapes stand in ``csrc/include/icfast/losses.hpp``. Rows do not depend on each other,
+so callers hand rows to threads as they like and get the same bits.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from icfast.kernels.contract import F64, I64, U64, Status
+
+
+class Format(IntEnum):
+    """How the numbers of a matrix are stored; numpy has no bf16, so 16 bits arrive as u16."""
+
+    FP32 = 0
+    BF16 = 1
+    FP16 = 2
+    FP64 = 3
+
+
+class Kind(IntEnum):
+    """What became of a row; only scored ones enter a sum."""
+
+    SCORED = 0
+    IGNORED = 1
+    INFINITE = 2
+    NAN = 3
+    OUT_OF_RANGE = 4
+    HUGE = 5
+
+
+class Matrix(NamedTuple):
+    """Rows of numbers: 2-D f32, f64 or u16 (bits), last axis contiguous, rows of any stride."""
+
+    values: NDArray[Any]
+    format: int
+
+
+class Softmax(NamedTuple):
+    """How logits become a distribution.
+
+    columns: of the distribution; those behind are padding. softcap: x -> c tanh(x / c), 0 for
+    none. temperature: x -> x / temperature, after the cap. ignore_index: the target of rows that
+    are not scored.
+    """
+
+    columns: int
+    softcap: float
+    temperature: float
+    ignore_index: int
+
+
+class TokenOut(NamedTuple):
+    """A row each; the last three have no elements where they are not asked for."""
+
+    nll_nats: F64
+    kinds: NDArray[np.uint8]
+    logsumexp_nats: F64
+    entropy_nats: F64
+    ranks: I64
+
+
+class LossCells(NamedTuple):
+    """Sums by cell: 2^-32 nat as 128 bits in two's complement, and u64[cells, kinds] of rows."""
+
+    low: U64
+    high: U64
+    counts: U64
+
+
+class LossKernels(Protocol):
+    """What a backend offers for losses; every one returns a Status."""
+
+    def cross_entropy(
+        self, logits: Matrix, targets: NDArray[Any], softmax: Softmax, out: TokenOut
+    ) -> Status:
+        """Overwrite out with the loss of each row's target."""
+
+    def linear_cross_entropy(
+        self,
+        hidden: Matrix,
+        weight: Matrix,
+        bias: Matrix,
+        targets: NDArray[Any],
+        softmax: Softmax,
+        scratch: NDArray[np.uint8],
+        out: TokenOut,
+    ) -> Status:
+        """The same of logits = hidden weight^T + bias, which exist a tile at a time."""
+
+    def add_losses(
+        self, nll_nats: F64, kinds: NDArray[np.uint8], cells: I64, sums: LossCells
+    ) -> Status:
+        """Add each row to its cell; a cell below 0 is left out."""
