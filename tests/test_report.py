@@ -23,6 +23,7 @@ Result = dict[str, Any]
 
 VOCABULARY = 4096
 TRAIN, HELD = 9_000_000, 1_000_000
+MODELS = ("uniform", "unigram", "bigram", "3-gram", "4-gram", "5-gram")
 LOSSES = [12.0, 9.5, 7.25, 6.5, 6.25, 6.3]
 PLUG_IN = [9.4, 6.9, 4.1, 1.9, 0.7]
 COVERAGE = [0.99995, 0.9912, 0.93, 0.71, 0.42]
@@ -65,6 +66,7 @@ def made_up_ladder() -> list[Result]:
     gains = [None, *(a - b for a, b in itertools.pairwise(LOSSES))]
     return [
         {
+            "model": MODELS[order],
             "order": order,
             "loss_bits_per_token": loss,
             "gain_bits_per_token": gain,

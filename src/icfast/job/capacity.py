@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -16,65 +16,73 @@ from icfast.laws.landauer import energy
 from icfast.laws.loss import bits_per_token
 from icfast.measure.loss import LossSum
 
-_NAMES = {1: "unigram", 2: "bigram"}
+_NAMES = {0: "uniform", 1: "unigram", 2: "bigram"}
 
 #: The baseline of the headline figures: what a model with no information pays.
 HEADLINE = "uniform"
 
 
 @dataclass(frozen=True)
+class Rung:
+    """The mean loss of one model on the ladder's tokens; order is None where it has none."""
+
+    model: str
+    order: int | None
+    loss_bits_per_token: float
+
+
+@dataclass(frozen=True)
 class Ladder:
-    """Losses of the held-out tokens, from knowing nothing to the order-N model.
+    """Losses of the same tokens, from knowing nothing to the model in question.
 
     Attributes:
-        tokens: D, held-out tokens.
-        losses_bits_per_token: L_0 = log2 V, then L_k of the order-k model.
+        tokens: D, tokens predicted.
+        rungs: L_0 = log2 V, then L_k of the order-k model, then what stands above.
         bytes_bits_per_token: eight bits for each byte of their text, where known.
     """
 
     tokens: int
-    losses_bits_per_token: tuple[float, ...]
+    rungs: tuple[Rung, ...]
     bytes_bits_per_token: float | None
 
     @classmethod
     def of(cls, sums: Sequence[LossSum], vocab_size: int) -> Ladder:
         """From the summed losses of orders 1..N."""
         first = sums[0]
+        losses = (math.log2(vocab_size), *map(bits_per_token, sums))
+        rungs = (Rung(_NAMES.get(k, f"{k}-gram"), k, loss) for k, loss in enumerate(losses))
         per_byte = None if first.text_bytes is None else 8 * first.text_bytes
         return cls(
             first.predicted_tokens,
-            (math.log2(vocab_size), *map(bits_per_token, sums)),
+            tuple(rungs),
             None if per_byte is None else per_byte / first.predicted_tokens,
         )
 
     @property
     def loss_bits_per_token(self) -> float:
-        """L, of the order-N model."""
-        return self.losses_bits_per_token[-1]
+        """L, of the highest rung."""
+        return self.rungs[-1].loss_bits_per_token
 
     @property
     def baselines(self) -> dict[str, float]:
-        """H in bits per token, by baseline."""
-        uniform, *below = self.losses_bits_per_token[:-1]
-        named = {"uniform": uniform}
+        """H in bits per token, by baseline: the rungs below the highest, and the bytes."""
+        uniform, *below = self.rungs[:-1]
+        named = {uniform.model: uniform.loss_bits_per_token}
         if self.bytes_bits_per_token is not None:
             named["bytes"] = self.bytes_bits_per_token
-        for k, loss in enumerate(below, start=1):
-            named[_NAMES.get(k, f"{k}-gram")] = loss
-        return named
+        return named | {rung.model: rung.loss_bits_per_token for rung in below}
 
     def as_json(self) -> list[dict[str, Any]]:
         """One record per rung; gains telescope to D (log2 V - L)."""
-        losses = self.losses_bits_per_token
+        losses = [rung.loss_bits_per_token for rung in self.rungs]
         gains = [None, *(a - b for a, b in pairwise(losses))]
         return [
             {
-                "order": k,
-                "loss_bits_per_token": loss,
+                **asdict(rung),
                 "gain_bits_per_token": gain,
                 "gain_bits": None if gain is None else self.tokens * gain,
             }
-            for k, (loss, gain) in enumerate(zip(losses, gains, strict=True))
+            for rung, gain in zip(self.rungs, gains, strict=True)
         ]
 
 

@@ -107,7 +107,7 @@ def _mark_gates(axes: Axes, result: Result, low: dict[int, float]) -> None:
 def _draw_ladder(axes: Axes, result: Result) -> None:
     ladder = [row for row in result["ladder"] if row["loss_bits_per_token"] is not None]
     losses = [row["loss_bits_per_token"] for row in ladder]
-    names = [numbers.model_name(row["order"]) for row in ladder]
+    names = [row["model"] for row in ladder]
     if not ladder:
         return
     _step(axes, 0, 0.0, losses[0], REST, numbers.per_token(losses[0], 2))

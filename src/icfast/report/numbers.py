@@ -131,15 +131,6 @@ def short_count(value: float) -> str:
     return f"{value:g}{_PREFIXES[power]}"
 
 
-def model_name(order: int) -> str:
-    """Name the model of an order.
-
-    >>> [model_name(order) for order in range(4)]
-    ['uniform', 'unigram', 'bigram', '3-gram']
-    """
-    return ("uniform", "unigram", "bigram")[order] if order < 3 else f"{order}-gram"
-
-
 def raised_flags(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
     """Each flag of the IC-1 rows once, with the baselines it was raised for.
 

@@ -20,7 +20,6 @@ _FILTERS = (
     numbers.coverage,
     numbers.joules,
     numbers.kelvin,
-    numbers.model_name,
     numbers.per_token,
     numbers.percent,
     numbers.raised_flags,

@@ -119,7 +119,7 @@ def _ladder(result: Result) -> Table:
     columns = ("model", "L bits/token", "gain bits/token", "gain")
     rows = (
         (
-            numbers.model_name(row["order"]),
+            row["model"],
             numbers.per_token(row["loss_bits_per_token"]),
             numbers.per_token(row["gain_bits_per_token"]),
             numbers.bits(row["gain_bits"]),
