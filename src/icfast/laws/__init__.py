@@ -28,6 +28,7 @@ from icfast.laws.entropy import (
     prefix_marginal_bits_per_token,
 )
 from icfast.laws.estimators import ESTIMATORS, Estimator
+from icfast.laws.initial_loss import expected_initial_loss_nats
 from icfast.laws.landauer import Energy, energy
 from icfast.laws.matches import (
     MatchEntropy,
@@ -58,6 +59,7 @@ __all__ = [
     "dirichlet_code_bits",
     "energy",
     "entropy_bits",
+    "expected_initial_loss_nats",
     "gate",
     "kt_code_bits",
     "kt_code_lengths",
