@@ -2,6 +2,7 @@
 #include <tuple>
 
 #include "arrays.hpp"
+#include "icfast/losses.hpp"
 
 namespace icfast::bindings {
 namespace {
@@ -372,6 +373,17 @@ Result py_score_compact(const py::tuple& piece, const py::tuple& alphabet, const
   });
 }
 
+Result py_add_losses(const py::object& nll_nats, const py::object& kinds, const py::object& cells,
+                     const py::tuple& sums) {
+  const auto* nats = in<double>(nll_nats);
+  const auto* kind = in<std::uint8_t>(kinds);
+  const auto* cell = in<std::int64_t>(cells);
+  const std::int64_t size = rows(nll_nats);
+  const LossCells to{out<std::uint64_t>(sums[0]), out<std::uint64_t>(sums[1]),
+                     out<std::uint64_t>(sums[2]), rows(sums[0])};
+  return run([&] { return add_losses(nats, kind, cell, size, to); });
+}
+
 }  // namespace
 }  // namespace icfast::bindings
 
@@ -404,4 +416,5 @@ PYBIND11_MODULE(_core, module) {
   module.def("sort_suffixes", &py_sort_suffixes);
   module.def("match_lengths", &py_match_lengths);
   module.def("score_compact", &py_score_compact);
+  module.def("add_losses", &py_add_losses);
 }

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 
+#include "icfast/scalars.hpp"
 #include "icfast/status.hpp"
 
 namespace icfast {
@@ -20,7 +21,15 @@ enum class Kind : std::uint8_t {
   out_of_range = 4,  // its target is no column; nll NaN
   huge = 5,          // 2^31 nats or more: beyond the sums' fixed point; known when added
 };
-constexpr int kKinds = 6;
+constexpr int kLossKinds = 6;
+
+/// What a row is counted as when it is added: as its kind says, but a scored one that fits no sum
+/// as what it is.
+ICFAST_HOST_DEVICE inline Kind added_as(Kind kind, double nats) {
+  if (kind != Kind::scored || fits_sum(nats)) return kind;
+  if (nats - nats == 0) return Kind::huge;
+  return nats > 0 ? Kind::infinite : Kind::nan;
+}
 
 /// Rows of numbers, `stride` elements apart (0 and negative ones too); the last axis is contiguous.
 struct Matrix {
@@ -48,12 +57,18 @@ struct TokenOut {
   std::int64_t* ranks;  // columns with a larger logit than the target's: 0 is the likeliest
 };
 
-/// Sums by cell: 2^-32 nat, 128 bits in two's complement, and u64[cells, kKinds] of rows.
+/// Sums by cell: 2^-32 nat, 128 bits in two's complement, and u64[cells, kLossKinds] of rows.
 struct LossCells {
   std::uint64_t* low;
   std::uint64_t* high;
   std::uint64_t* counts;
   std::int64_t cells;
 };
+
+/// low, high[cells[r]] += round(nll_nats[r] 2^32), half to even, of every scored row;
+/// counts[cells[r]][added_as(kinds[r], nll_nats[r])] += 1. A cell below 0 is left out. On an error
+/// (a cell or a kind that is none) the rows before are added.
+Status add_losses(const double* nll_nats, const std::uint8_t* kinds, const std::int64_t* cells,
+                  std::int64_t rows, const LossCells& sums);
 
 }  // namespace icfast

@@ -30,19 +30,37 @@ struct DocumentHash {
   }
 };
 
-/// A sum of losses in units of 2^-32 nat, 128 bits wide: the same for every order of addition.
+/// Whether a loss can enter a sum: |nats| < 2^31, and a number.
+ICFAST_HOST_DEVICE inline bool fits_sum(double nats) { return std::fabs(nats) < 0x1p31; }
+
+/// The nearest whole number of units of 2^-32 nat, half to even; of losses that fit a sum.
+ICFAST_HOST_DEVICE inline std::int64_t loss_quanta(double nats) {
+  const double units = nats * 4294967296.0;
+  // Adding 2^52 with the sign of the number rounds to a whole one; from 2^52 on all of them are.
+  const double whole = std::copysign(0x1p52, units);
+  return static_cast<std::int64_t>(std::fabs(units) < 0x1p52 ? (units + whole) - whole : units);
+}
+
+/// A sum of losses in units of 2^-32 nat, 128 bits in two's complement: the same for every order of
+/// addition.
 struct LossAccumulator {
   std::uint64_t low = 0;
   std::uint64_t high = 0;
 
+  /// Losses of n-grams: 0 <= nats < 2^20.
   ICFAST_HOST_DEVICE void add(double nats) {
-    // Adding 2^52 rounds to a whole number, half to even, as nearbyint does; below 2^20 nats.
+    // As in loss_quanta, without its branches.
     add_quanta(static_cast<std::uint64_t>((nats * 4294967296.0 + 0x1p52) - 0x1p52));
   }
 
   ICFAST_HOST_DEVICE void add_quanta(std::uint64_t quanta) {
     low += quanta;
     high += low < quanta;
+  }
+
+  ICFAST_HOST_DEVICE void add_signed(std::int64_t quanta) {
+    add_quanta(static_cast<std::uint64_t>(quanta));
+    high -= quanta < 0;  // sign extension: the upper half of a negative number is all ones
   }
 };
 

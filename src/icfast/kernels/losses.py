@@ -98,4 +98,4 @@ class LossKernels(Protocol):
     def add_losses(
         self, nll_nats: F64, kinds: NDArray[np.uint8], cells: I64, sums: LossCells
     ) -> Status:
-        """Add each row to its cell; a cell below 0 is left out."""
+        """Add each row to its cell, in whole units of 2^-32 nat; a cell below 0 is left out."""

@@ -15,10 +15,12 @@ from icfast.kernels.fallback.scoring import score_ngrams
 from icfast.kernels.fallback.sorting import sort_runs, split_keys
 from icfast.kernels.fallback.spectra import run_spectra
 from icfast.kernels.fallback.suffixes import match_lengths, sort_suffixes
+from icfast.kernels.fallback.sums import add_losses
 from icfast.kernels.fallback.trie import grow_trie, link_contexts, mark_contexts
 from icfast.kernels.fallback.windows import count_windows, end_windows, scatter_windows
 
 __all__ = [
+    "add_losses",
     "count_ids",
     "count_symbols",
     "count_windows",
