@@ -1,8 +1,12 @@
-"""Means of a loss sum: per token, per byte, as a log10 probability, as a perplexity."""
+"""Means of a loss sum: per token, byte or word, as a log10 probability, as a perplexity; and how
+far a mean may be off."""
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
+from numpy.typing import NDArray
 
 from icfast.errors import IcfastError
 from icfast.measure.loss import LossSum
@@ -13,7 +17,8 @@ def bits_per_token(loss: LossSum) -> float:
     """L = nats / (ln 2 * predicted_tokens): the mean code length of a predicted symbol, in bits.
 
     Raises:
-        IcfastError: a symbol has probability 0, or none was predicted; no mean exists.
+        IcfastError: a symbol is in no sum (of probability 0, NaN, out of range, huge), or none was
+            predicted; no mean exists.
 
     >>> bits_per_token(LossSum(3 << 32, 4, 0, 0, 1)) == 3 / math.log(2) / 4
     True
@@ -21,11 +26,23 @@ def bits_per_token(loss: LossSum) -> float:
     return _bits(loss) / _some(loss.predicted_tokens, "no token was predicted")
 
 
+def nats_per_token(loss: LossSum) -> float:
+    """nats / predicted_tokens, what training logs show.
+
+    Raises:
+        IcfastError: as for :func:`bits_per_token`.
+
+    >>> nats_per_token(LossSum(3 << 32, 4, 0, 0, 1))
+    0.75
+    """
+    return _finite(loss).nats / _some(loss.predicted_tokens, "no token was predicted")
+
+
 def bits_per_byte(loss: LossSum) -> float:
     """nats / (ln 2 * text_bytes): comparable across tokenizers, unlike bits per token.
 
     Raises:
-        IcfastError: a symbol has probability 0, or the text's bytes are 0 or not known.
+        IcfastError: a symbol is in no sum, or the text's bytes are 0 or not known.
 
     >>> bits_per_byte(LossSum(3 << 32, 4, 0, 0, 1, text_bytes=16)) == 3 / math.log(2) / 16
     True
@@ -37,11 +54,27 @@ def bits_per_byte(loss: LossSum) -> float:
     return _bits(loss) / _some(loss.text_bytes, "the text has no bytes")
 
 
+def bits_per_word(loss: LossSum) -> float:
+    """nats / (ln 2 * words): comparable across tokenizers; words are runs between white space.
+
+    Raises:
+        IcfastError: as for :func:`bits_per_byte`, of words.
+
+    >>> bits_per_word(LossSum(3 << 32, 4, 0, 0, 1, words=2)) == 3 / math.log(2) / 2
+    True
+    """
+    if loss.words is None:
+        raise IcfastError(
+            "the words of the text are not known; they are counted where the ids are its bytes"
+        )
+    return _bits(loss) / _some(loss.words, "the text has no words")
+
+
 def total_log10(loss: LossSum) -> float:
     """log10 of the probability of all of it, -nats / ln 10; what KenLM's query calls Total.
 
     Raises:
-        IcfastError: a symbol has probability 0.
+        IcfastError: a symbol is in no sum.
 
     >>> round(total_log10(LossSum(1 << 32, 1, 0, 0, 1)), 12)
     -0.434294481903
@@ -61,15 +94,58 @@ def perplexity(loss: LossSum) -> float:
     return math.pow(2.0, bits_per_token(loss))
 
 
+def standard_error(loss_nats: NDArray[np.float64], predicted_tokens: NDArray[np.uint64]) -> float:
+    """Standard error of the mean loss, in nats per token, documents being the clusters.
+
+    The mean m = sum L_d / sum n_d is a ratio, so its error is that of a ratio of sums over G
+    documents drawn independently: SE = sqrt(G / (G - 1) sum (L_d - m n_d)^2) / sum n_d. Tokens of
+    a document may depend on each other in any way. (Cochran 1977, Sampling Techniques, ch. 6 and
+    9A: ratio to size, clusters of unequal sizes, no finite-population correction.)
+
+    Args:
+        loss_nats: f64[documents], the loss of each.
+        predicted_tokens: u64[documents]; documents of which none was predicted do not count.
+
+    Raises:
+        IcfastError: a loss is infinite or NaN, or fewer than two documents were predicted.
+
+    >>> round(standard_error(np.array([1.0, 5.0]), np.array([1, 3])), 12)
+    0.25
+    """
+    counted = predicted_tokens > 0
+    nats, tokens = loss_nats[counted], predicted_tokens[counted].astype(np.float64)
+    clusters = len(nats)
+    if clusters < 2:
+        raise IcfastError(
+            f"a standard error by document needs two documents or more, found {clusters}; state "
+            "--eos-id (and --boundary) so that they are found"
+        )
+    if not np.isfinite(nats).all():
+        raise IcfastError("a document's loss is not finite, so the mean has no standard error")
+    off = nats - nats.sum() / tokens.sum() * tokens
+    return math.sqrt(clusters / (clusters - 1) * float(off @ off)) / float(tokens.sum())
+
+
 def _bits(loss: LossSum) -> float:
     return nats_to_bits(_finite(loss).nats)
 
 
 def _finite(loss: LossSum) -> LossSum:
-    if loss.infinite:
+    faults = (
+        (loss.infinite, "have probability 0 under the model"),
+        (loss.nan, "have no distribution (NaN or +inf among the logits, or all of them -inf)"),
+        (loss.out_of_range, "are ids that the model has no logit for"),
+        (loss.huge, "take 2^31 nats or more each"),
+    )
+    found = [(count, words) for count, words in faults if count]
+    if found:
+        listed = ", ".join(
+            f"{count} of {loss.predicted_tokens} predicted symbols {words}"
+            for count, words in found
+        )
+        infinite = len(found) == 1 and loss.infinite
         raise IcfastError(
-            f"{loss.infinite} of {loss.predicted_tokens} predicted symbols have probability 0 "
-            "under the model, so the loss is infinite"
+            f"{listed}, so {'the loss is infinite' if infinite else 'no mean exists'}"
         )
     return loss
 

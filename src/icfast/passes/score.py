@@ -75,6 +75,7 @@ def score_documents(
         scored = _score_compact(documents, model, work)
     else:
         scored = _score(documents, model, work, ladder=False)
+    none = np.zeros(len(documents), np.uint64)  # an n-gram model predicts every token
     return DocumentScores(
         shards=tuple(part.shard.path.name for part in documents.parts),
         shard=np.repeat(
@@ -87,6 +88,10 @@ def score_documents(
         infinite=scored.infinite[:, 0],
         low=scored.low[:, 0],
         high=scored.high[:, 0],
+        ignored=none,
+        nan=none,
+        out_of_range=none,
+        huge=none,
         text_bytes=documents.text_bytes,
     )
 
