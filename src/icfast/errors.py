@@ -18,6 +18,10 @@ class ArtefactError(IcfastError):
     """A file icfast wrote earlier (table, model, result) is damaged or of another version."""
 
 
+class ModelError(IcfastError):
+    """A neural model can't be used as it stands: no such file, weights missing, unknown parts."""
+
+
 class MergeError(IcfastError):
     """Two measurements can't be added: other tokenizer, order, convention, or shared shards."""
 

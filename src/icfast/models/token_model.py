@@ -33,7 +33,9 @@ class TokenModel(Protocol):
         vocab_size: ids it predicts, 0 .. vocab_size - 1; columns behind are padding.
         context: longest window it takes, or None.
         bos_id: the id its windows begin with where a document does, or None.
-        tokenizer: name of its tokenizer, compared with the corpus's, or None.
+        tokenizer: name of its tokenizer's file, or None where it has none.
+        tokenizer_sha256: of what a corpus tokenised with it records; where both are known they are
+            compared, else the names are.
         logits_format: fp32, bf16, fp16 or fp64; rounded logits bias a loss, so it is recorded.
         tensors: what N is counted from; empty where nothing is known (a callable).
         sha256: of what it was loaded from; None where nothing can be hashed (a callable).
@@ -45,6 +47,7 @@ class TokenModel(Protocol):
     context: int | None
     bos_id: int | None
     tokenizer: str | None
+    tokenizer_sha256: str | None
     logits_format: str
     tensors: tuple[TensorSize, ...]
     sha256: str | None
@@ -54,6 +57,10 @@ class TokenModel(Protocol):
         """Losses of targets[b, t] after ids[b, : t + 1], row by row; IGNORE_INDEX is not scored.
 
         Args:
-            ids: i64[windows, positions]; windows are filled up behind their last target.
+            ids: i64[windows, positions]; windows are filled up behind their last target, with any
+                id the model has.
             targets: i64[windows, positions].
+
+        Raises:
+            ModelError: a window is longer than the context, or an id has no embedding.
         """
