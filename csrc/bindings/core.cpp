@@ -1,20 +1,10 @@
 // The extension module _core: kernels.hpp for Python. Converts, releases the GIL, nothing else.
-#include <tuple>
-
 #include "arrays.hpp"
-#include "icfast/losses.hpp"
+#include "icfast/isa.hpp"
+#include "run.hpp"
 
 namespace icfast::bindings {
 namespace {
-
-using Result = std::tuple<int, std::int64_t, std::uint64_t>;
-
-template <class Kernel>
-Result run(Kernel kernel) {
-  const py::gil_scoped_release release;
-  const Status status = kernel();
-  return {static_cast<int>(status.code), status.index, status.value};
-}
 
 Result py_count_ids(const py::tuple& piece, const py::object& counts) {
   return with_token(piece, [&](auto token) {
@@ -373,17 +363,6 @@ Result py_score_compact(const py::tuple& piece, const py::tuple& alphabet, const
   });
 }
 
-Result py_add_losses(const py::object& nll_nats, const py::object& kinds, const py::object& cells,
-                     const py::tuple& sums) {
-  const auto* nats = in<double>(nll_nats);
-  const auto* kind = in<std::uint8_t>(kinds);
-  const auto* cell = in<std::int64_t>(cells);
-  const std::int64_t size = rows(nll_nats);
-  const LossCells to{out<std::uint64_t>(sums[0]), out<std::uint64_t>(sums[1]),
-                     out<std::uint64_t>(sums[2]), rows(sums[0])};
-  return run([&] { return add_losses(nats, kind, cell, size, to); });
-}
-
 }  // namespace
 }  // namespace icfast::bindings
 
@@ -416,5 +395,7 @@ PYBIND11_MODULE(_core, module) {
   module.def("sort_suffixes", &py_sort_suffixes);
   module.def("match_lengths", &py_match_lengths);
   module.def("score_compact", &py_score_compact);
-  module.def("add_losses", &py_add_losses);
+  bind_losses(module);
+  module.attr("isa") = icfast::name_of(icfast::isa());
+  module.attr("isa_error") = icfast::isa_error();
 }

@@ -5,8 +5,8 @@
 // from a block's windows to its n-grams of order N - 1, from these to order N - 2, and so on.
 #include <algorithm>
 
+#include "icfast/isa.hpp"
 #include "instantiate.hpp"
-#include "isa.hpp"
 #include "levels.hpp"
 #include "scan.hpp"
 

@@ -1,8 +1,8 @@
 // The sieve on any machine, and the choice of something faster.
 #include "sieve.hpp"
 
+#include "icfast/isa.hpp"
 #include "instantiate.hpp"
-#include "isa.hpp"
 
 namespace icfast {
 

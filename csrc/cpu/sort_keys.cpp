@@ -10,8 +10,8 @@
 #include <cstring>
 #include <utility>
 
+#include "icfast/isa.hpp"
 #include "instantiate.hpp"
-#include "isa.hpp"
 
 namespace icfast {
 namespace {

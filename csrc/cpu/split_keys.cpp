@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <bit>
 
+#include "icfast/isa.hpp"
 #include "icfast/kernels.hpp"
 #include "instantiate.hpp"
-#include "isa.hpp"
 
 namespace icfast {
 namespace {

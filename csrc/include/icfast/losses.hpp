@@ -40,15 +40,18 @@ struct Matrix {
   std::int64_t stride;
 };
 
-/// How logits become a distribution over `columns` of them; what lies behind is padding.
+/// How logits become a distribution over `columns` of them; what lies behind is padding and not
+/// read.
 struct Softmax {
   std::int64_t columns;
-  double softcap;      // x -> c tanh(x / c); 0 for none
+  double softcap;      // x -> c tanh(x / c), infinite ones stay infinite; 0 for none
   double temperature;  // x -> x / temperature, after the cap
   std::int64_t ignore_index;
 };
 
-/// A row each; the last three are null where not asked for.
+/// A row each; the last three are null where not asked for. The logsumexp and the entropy do not
+/// depend on the target, and rows that are not scored have theirs; NaN where there is no
+/// distribution. The rank is -1 where there is none or the target is no column.
 struct TokenOut {
   double* nll_nats;
   std::uint8_t* kinds;
@@ -70,5 +73,14 @@ struct LossCells {
 /// (a cell or a kind that is none) the rows before are added.
 Status add_losses(const double* nll_nats, const std::uint8_t* kinds, const std::int64_t* cells,
                   std::int64_t rows, const LossCells& sums);
+
+/// With z = softcap(logits[r, :columns]) / temperature, p = exp(z) / sum exp(z), t = targets[r]:
+///   nll_nats[r] = ln(sum exp(z)) - z[t], logsumexp_nats[r] = ln(sum exp(z)),
+///   entropy_nats[r] = -sum p ln p, ranks[r] = how many of logits[r, :columns] > logits[r, t].
+/// Reads the logits once. |nll - exact| <= 2e-6 + 4e-7 |nll|, whatever the offset of a row; a row's
+/// result depends on that row alone. Never clamped: a nll of 0 may come out as -1e-7.
+template <class Target>
+Status cross_entropy(const Matrix& logits, const Target* targets, const Softmax& softmax,
+                     const TokenOut& out);
 
 }  // namespace icfast

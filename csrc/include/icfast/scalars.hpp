@@ -5,8 +5,12 @@
 
 #if defined(__CUDACC__)
 #define ICFAST_HOST_DEVICE __host__ __device__
+#define ICFAST_INLINE __host__ __device__
 #else
 #define ICFAST_HOST_DEVICE
+// For units of one instruction set each: an inline function left standing in one of them could
+// become everyone's.
+#define ICFAST_INLINE __attribute__((always_inline))
 #endif
 
 namespace icfast {
@@ -90,5 +94,83 @@ struct Discounted {
            discount[3] * static_cast<double>(successors - ones - twos);
   }
 };
+
+/// Row sums of a softmax to a reference logit: with z = (x - reference) / temperature,
+///   sum = sum of e^z, weighted = sum of z e^z.
+/// NaN where a logit is NaN or +inf; a sum of 0 where all are -inf.
+struct SoftmaxSum {
+  double reference = 0;
+  double sum = 0;
+  double weighted = 0;
+
+  ICFAST_INLINE void merge(const SoftmaxSum& other, double temperature) {
+    if (other.sum == 0) return;
+    if (sum == 0) {
+      *this = other;
+      return;
+    }
+    SoftmaxSum lower = other;
+    if (other.reference > reference) {
+      lower = *this;
+      *this = other;
+    }
+    const double gap = (lower.reference - reference) / temperature;
+    const double scale = exp(gap);
+    sum += lower.sum * scale;
+    if (scale != 0) weighted += (lower.weighted + lower.sum * gap) * scale;
+  }
+
+  ICFAST_INLINE double logsumexp_nats(double temperature) const {
+    return reference / temperature + log(sum);
+  }
+
+  /// -ln p of a logit; differences first, so that an offset common to all of them costs nothing.
+  ICFAST_INLINE double nll_nats(double logit, double temperature) const {
+    return (reference - logit) / temperature + log(sum);
+  }
+
+  ICFAST_INLINE double entropy_nats() const { return log(sum) - weighted / sum; }
+};
+
+/// The same sums in powers of two to an integer reference k, as loops over fp32 keep them: with
+/// t = c x - k rounded once to fp32, c = float(log2(e) / temperature),
+///   sum = sum of 2^t, weighted = sum of t 2^t.
+/// Another k multiplies by an exact power of two. k / c is the reference logit: the rounding of c
+/// then acts on what logits differ by, not on their offset.
+struct PowerSum {
+  static constexpr double kNone = -8388608.0;  // k before any logit
+  static constexpr double kLargest = 4194304;  // of |k|, far within fp32's integers
+
+  double k = kNone;
+  double sum = 0;
+  double weighted = 0;
+
+  ICFAST_INLINE void raise(double new_k) {
+    const double scale = exp2(k - new_k);
+    weighted = (weighted + sum * (k - new_k)) * scale;
+    sum *= scale;
+    k = new_k;
+  }
+
+  ICFAST_INLINE void merge(PowerSum other) {
+    if (other.k > k) raise(other.k);
+    other.raise(k);
+    sum += other.sum;
+    weighted += other.weighted;
+  }
+
+  ICFAST_INLINE SoftmaxSum in_nats(float c) const {
+    return {k / static_cast<double>(c), sum, weighted * 0x1.62e42fefa39efp-1};
+  }
+};
+
+/// 2^f = p(f) for f in [0, 1], relative error 7.5e-8 before rounding: minimax, lowest power first.
+constexpr float kExp2Fp32[] = {0x1.fffffep-1f, 0x1.62e4f6p-1f, 0x1.ebd5a8p-3f,
+                               0x1.c95446p-5f, 0x1.26900cp-7f, 0x1.ec320ap-10f};
+/// The same to 1.4e-14.
+constexpr double kExp2Fp64[] = {0x1.fffffffffff87p-1,  0x1.62e42fefa9e1dp-1,  0x1.ebfbdff4c9d5fp-3,
+                                0x1.c6b08e244e35ap-5,  0x1.3b2aa423f2a3fp-7,  0x1.5d8a3e4cb02c7p-10,
+                                0x1.42df89b6920ddp-13, 0x1.01bc5f3316084p-16, 0x1.49f5f52e3694ep-20,
+                                0x1.344409827d745p-23};
 
 }  // namespace icfast

@@ -36,9 +36,12 @@ class Backend:
 @cache
 def _load(name: str) -> Backend | ImportError:
     try:
-        return Backend(name, cast(Kernels, import_module(_MODULES[name])))
+        module = import_module(_MODULES[name])
     except ImportError as reason:
         return reason
+    if error := getattr(module, "isa_error", ""):
+        raise OptionError(error)  # not a reason to fall back to another backend
+    return Backend(name, cast(Kernels, module))
 
 
 def installed() -> tuple[str, ...]:
@@ -53,7 +56,7 @@ def select(backend: str = "auto") -> Backend:
         backend: auto, core, numba or cuda.
 
     Raises:
-        OptionError: no such name.
+        OptionError: no such name; or ICFAST_ISA names instructions this machine does not have.
         BackendError: it can't be imported; the message carries the import's own reason.
     """
     if backend == "auto":

@@ -1,0 +1,24 @@
+// What every binding does once its arguments are converted.
+#pragma once
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <tuple>
+
+#include "icfast/status.hpp"
+
+namespace icfast::bindings {
+
+using Result = std::tuple<int, std::int64_t, std::uint64_t>;
+
+template <class Kernel>
+Result run(Kernel kernel) {
+  const pybind11::gil_scoped_release release;
+  const Status status = kernel();
+  return {static_cast<int>(status.code), status.index, status.value};
+}
+
+/// losses.hpp for Python.
+void bind_losses(pybind11::module_& module);
+
+}  // namespace icfast::bindings

@@ -1,0 +1,82 @@
+// The loss of each row of a matrix of logits.
+#include <cmath>
+#include <limits>
+
+#include "icfast/losses.hpp"
+#include "softmax.hpp"
+
+namespace icfast {
+namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+std::int64_t bytes_of(Format format) {
+  switch (format) {
+    case Format::fp32:
+      return 4;
+    case Format::bf16:
+    case Format::fp16:
+      return 2;
+    case Format::fp64:
+      break;
+  }
+  return 8;
+}
+
+}  // namespace
+
+void write_token(const SoftmaxScale& scale, const RowSums& sums, Kind kind, const TokenOut& out,
+                 std::int64_t row) {
+  const SoftmaxSum total = sums.total(scale);
+  const bool defined = total.sum > 0;
+  const bool targeted = kind == Kind::scored;
+  if (targeted && !defined) kind = Kind::nan;
+  if (kind == Kind::scored && scale.target == -kInf) kind = Kind::infinite;
+  double nll = kNaN;
+  if (kind == Kind::ignored) nll = 0;
+  if (kind == Kind::infinite) nll = kInf;
+  if (kind == Kind::scored) nll = total.nll_nats(scale.capped(scale.target), scale.temperature);
+  out.nll_nats[row] = nll;
+  out.kinds[row] = static_cast<std::uint8_t>(kind);
+  if (out.logsumexp_nats != nullptr) {
+    out.logsumexp_nats[row] = defined ? total.logsumexp_nats(scale.temperature) : kNaN;
+  }
+  if (out.entropy_nats != nullptr) out.entropy_nats[row] = defined ? total.entropy_nats() : kNaN;
+  if (out.ranks != nullptr) out.ranks[row] = targeted && defined ? sums.larger : -1;
+}
+
+Kind kind_of_target(std::int64_t target, const Softmax& softmax) {
+  if (target == softmax.ignore_index) return Kind::ignored;
+  return target >= 0 && target < softmax.columns ? Kind::scored : Kind::out_of_range;
+}
+
+template <class Target>
+Status cross_entropy(const Matrix& logits, const Target* targets, const Softmax& softmax,
+                     const TokenOut& out) {
+  SoftmaxScale scale = SoftmaxScale::of(softmax);
+  const Sweep sweep = sweep_of(
+      {logits.format, softmax.softcap != 0, out.entropy_nats != nullptr, out.ranks != nullptr});
+  const bool always = out.logsumexp_nats != nullptr || out.entropy_nats != nullptr;
+  for (std::int64_t r = 0; r < logits.rows; ++r) {
+    const void* row =
+        static_cast<const char*>(logits.data) + r * logits.stride * bytes_of(logits.format);
+    const auto target = static_cast<std::int64_t>(targets[r]);
+    const Kind kind = kind_of_target(target, softmax);
+    scale.target = kind == Kind::scored ? decoded(row, logits.format, target) : kNaN;
+    RowSums sums;
+    if (kind == Kind::scored || always) sweep(row, softmax.columns, scale, sums);
+    write_token(scale, sums, kind, out, r);
+  }
+  return {};
+}
+
+#define ICFAST_TARGET(T) \
+  template Status cross_entropy<T>(const Matrix&, const T*, const Softmax&, const TokenOut&);
+ICFAST_TARGET(std::int32_t)
+ICFAST_TARGET(std::int64_t)
+ICFAST_TARGET(std::uint16_t)
+ICFAST_TARGET(std::uint32_t)
+#undef ICFAST_TARGET
+
+}  // namespace icfast
