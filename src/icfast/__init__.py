@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from icfast.corpus import open_corpus as open  # noqa: A004 - icfast.open is the public name
     from icfast.errors import IcfastError
     from icfast.job.matches import match_entropy
+    from icfast.kernels.cross_entropy import cross_entropy
     from icfast.laws.entropy import entropy_bits
     from icfast.measure.spectrum import Spectra, Spectrum
     from icfast.measure.table import CountTable
@@ -35,6 +36,7 @@ _PUBLIC = {
     "compress": ("icfast.passes.compress", "compress"),
     "cost": ("icfast.passes.spectra", "cost"),
     "count": ("icfast.passes.count", "count"),
+    "cross_entropy": ("icfast.kernels.cross_entropy", "cross_entropy"),
     "entropy_bits": ("icfast.laws.entropy", "entropy_bits"),
     "fit": ("icfast.passes.fit", "fit"),
     "laws": ("icfast.laws", None),
@@ -57,6 +59,7 @@ __all__ = [
     "compress",
     "cost",
     "count",
+    "cross_entropy",
     "entropy_bits",
     "fit",
     "laws",

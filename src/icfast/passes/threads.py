@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from icfast.errors import OptionError
+from icfast.kernels.rows import available_threads
 from icfast.kernels.select import Backend, select
 
 if TYPE_CHECKING:
@@ -61,14 +61,6 @@ def available_memory() -> int:
     except OSError:
         pass
     return 4 << 30
-
-
-def available_threads() -> int:
-    """Cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
