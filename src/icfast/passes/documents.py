@@ -88,6 +88,22 @@ class DocumentSet:
         return sum(len(part.starts) for part in self.parts)
 
     @property
+    def shard_names(self) -> tuple[str, ...]:
+        """The shards' file names."""
+        return tuple(part.shard.path.name for part in self.parts)
+
+    @property
+    def shard_numbers(self) -> NDArray[np.int32]:
+        """i32[documents]: the shard each is in, an index into shard_names."""
+        sizes = [len(part.starts) for part in self.parts]
+        return np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """i64[documents]: each document's number in its shard."""
+        return np.concatenate([part.numbers for part in self.parts])
+
+    @property
     def lengths(self) -> NDArray[np.int64]:
         """i64[documents]: predicted symbols of each."""
         spans = [part.stops - part.starts for part in self.parts]

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icfast.corpus import Corpus
-from icfast.errors import MergeError
+from icfast.errors import MergeError, OptionError
 from icfast.kernels.contract import Alphabet, Piece, ScoreOut, Status
+from icfast.measure.checkpoint import Checkpoint
 from icfast.measure.loss import DocumentScores, LossSum, whole_sum
 from icfast.measure.runs import KeyShape
-from icfast.models.compact import CompactModel, load_model
+from icfast.models.compact import CompactModel
 from icfast.models.ngram import NgramModel
+from icfast.models.open_model import AnyModel, open_model
 from icfast.models.weights import weigh
 from icfast.passes.alphabet import Symbols
 from icfast.passes.bulk import Bulk, Chunk, batches
 from icfast.passes.documents import DocumentSet, all_documents, check_ids
 from icfast.passes.threads import Progress, Work, silent
+from icfast.passes.token_losses import score_tokens, window_policy
 
 #: Tokens one thread scores at a time; a document is never cut.
 _CHUNK_TOKENS = 1 << 16
@@ -27,29 +31,60 @@ _CHUNK_TOKENS = 1 << 16
 
 def score(
     corpus: Corpus,
-    model: NgramModel | CompactModel | str | Path,
+    model: AnyModel,
     *,
+    window: int | None = None,
+    stride: int | None = None,
+    bos: int | str | None = "auto",
+    packed: bool = False,
+    normaliser: str = "token",
+    checkpoint: str | Path | None = None,
+    batch: int | None = None,
+    vocab_size: int | None = None,
+    name: str | None = None,
     memory: str | int | None = None,
     threads: int | None = None,
     backend: str = "auto",
     progress: Progress = silent,
 ) -> DocumentScores:
-    """Loss of every document of a corpus under a model, in the model's convention.
+    """Loss of every document of a corpus under a model: n-gram or neural.
 
-    A corpus that is large beside the model is scored in bulk, five times as fast and to the same
-    bit; that takes 16 bytes an n-gram and about 75 a token, of as many tokens as memory holds.
+    An n-gram model scores in its own convention. A corpus that is large beside it is scored in
+    bulk, five times as fast and to the same bit; that takes 16 bytes an n-gram and about 75 a
+    token, of as many tokens as memory holds.
+
+    A neural model is fed windows under a named policy, and every token is scored exactly once; the
+    result says under which, and has the losses by position too. The options down to `name` are for
+    neural models.
 
     Args:
-        model: a model, whole or compressed, or the file of one.
+        model: an n-gram model, whole or compressed, or the file of one; "hf:DIR", "gguf:FILE", or
+            whatever is a :class:`icfast.models.token_model.TokenModel`; or a function from ids
+            i64[windows, positions] to logits (windows, positions, V) of what follows each.
+        window: tokens fed at once, at most; by default the model's context, or 1024.
+        stride: new tokens each window after a document's first scores; by default the window.
+            Smaller ones cost more and show each token more of what stands before it.
+        bos: id fed before a document, "none", or "auto": the model's, where the corpus has it not.
+            Without it the first token of each document is not predicted.
+        packed: join the documents of a shard, so that contexts cross them.
+        normaliser: what the loss is stated per: token, byte or word; the sums are the same.
+        checkpoint: a folder for finished parts of the work; what it holds is not done again.
+        batch: windows given to the model at once, at most; by default as many as memory holds.
+        vocab_size: columns of a function's logits that count; by default all.
+        name: what results call a function, and what its checkpoints go by.
         memory, threads, backend: as in :func:`icfast.spectra`.
 
     Returns:
-        :class:`DocumentScores`; ``.total`` is their exact sum, the same for any threads.
+        :class:`DocumentScores`; ``.total`` is their exact sum, the same for any threads. Of a
+        neural model :class:`icfast.passes.token_losses.TokenScores`, with ``.policy``, ``.counts``
+        and ``.positions``.
 
     Raises:
         MergeError: the corpus was written by another tokenizer than the model's.
-        CorpusError: an id is outside the model's vocabulary (convention tokens).
-        ArtefactError: the model's file is damaged.
+        CorpusError: an id is outside the model's vocabulary (convention tokens, neural models).
+        ArtefactError, ModelError: the model's file is damaged, or not one.
+        OptionError: an option has no meaning, or none for this kind of model.
+        ResourceError: memory does not hold one window.
 
     >>> import tempfile
     >>> import icfast
@@ -62,9 +97,44 @@ def score(
     (11, 9.594036)
     """
     work = Work.of(backend, threads, memory, progress)
-    if not isinstance(model, NgramModel | CompactModel):
-        model = load_model(model)
-    return score_documents(all_documents(corpus, model.convention), model, work)
+    loaded = open_model(model, vocab_size=vocab_size, name=name, backend=backend)
+    windows: dict[str, Any] = {
+        "window": window,
+        "stride": stride,
+        "bos": bos,
+        "packed": packed,
+        "normaliser": normaliser,
+    }
+    if isinstance(loaded, NgramModel | CompactModel):
+        refuse_neural_options({**windows, "checkpoint": checkpoint, "batch": batch, "name": name})
+        return score_documents(all_documents(corpus, loaded.convention), loaded, work)
+    return score_tokens(
+        all_documents(corpus),
+        loaded,
+        window_policy(corpus, loaded, **windows),
+        work,
+        checkpoint=None if checkpoint is None else Checkpoint.at(checkpoint),
+        name=name,
+        batch=batch,
+    )
+
+
+def refuse_neural_options(options: Mapping[str, object]) -> None:
+    """Refuse what has no meaning for an n-gram model.
+
+    Raises:
+        OptionError: an option was set.
+    """
+    given = [option for option, value in options.items() if value != _UNSET.get(option)]
+    if given:
+        raise OptionError(
+            f"{', '.join(given)}: for neural models only; an n-gram model sees whole documents, "
+            "and needs no batches and no checkpoint"
+        )
+
+
+#: Options of neural models that are not None where nobody sets them.
+_UNSET = {"bos": "auto", "packed": False, "normaliser": "token"}
 
 
 def score_documents(
@@ -77,12 +147,9 @@ def score_documents(
         scored = _score(documents, model, work, ladder=False)
     none = np.zeros(len(documents), np.uint64)  # an n-gram model predicts every token
     return DocumentScores(
-        shards=tuple(part.shard.path.name for part in documents.parts),
-        shard=np.repeat(
-            np.arange(len(documents.parts), dtype=np.int32),
-            [len(part.starts) for part in documents.parts],
-        ),
-        document=np.concatenate([part.numbers for part in documents.parts]),
+        shards=documents.shard_names,
+        shard=documents.shard_numbers,
+        document=documents.numbers,
         predicted_tokens=scored.predicted,
         oov=scored.oov,
         infinite=scored.infinite[:, 0],

@@ -1,0 +1,488 @@
+"""The pass of a neural model over a corpus, against losses one token at a time."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import asdict
+from itertools import chain
+
+import numpy as np
+import pytest
+from tests.passes.corpora import write_shards
+from tests.passes.hash_model import HashModel, expected_losses, quanta
+
+import icfast
+from icfast.errors import (
+    CorpusError,
+    IcfastError,
+    MergeError,
+    OptionError,
+    ResourceError,
+    SelfCheckError,
+)
+from icfast.kernels.losses import Kind
+from icfast.laws.loss import bits_per_token
+from icfast.measure.loss import whole_sum
+from icfast.measure.positions import position_bins
+from icfast.passes.documents import all_documents, split
+from icfast.passes.threads import Work
+from icfast.passes.token_losses import score_tokens, window_policy
+
+EOS = 0
+
+
+def some_shards(seed=1, ids=20, longest=30):
+    chance = random.Random(seed)
+    shards = [
+        [[chance.randrange(1, ids) for _ in range(chance.randrange(longest))] for _ in range(n)]
+        for n in (9, 1, 14)
+    ]
+    shards[1][0] += [3, 4]
+    return shards
+
+
+@pytest.fixture
+def written(tmp_path):
+    return write_shards(tmp_path / "c", some_shards(), eos_id=EOS)
+
+
+@pytest.fixture
+def small_units(monkeypatch):
+    monkeypatch.setattr("icfast.passes.shard_windows.UNIT_TARGETS", 37)
+
+
+def document_quanta(scores):
+    return [
+        whole_sum(scores.low[d : d + 1], scores.high[d : d + 1])
+        for d in range(len(scores.document))
+    ]
+
+
+def by_shard(written):
+    """The documents of each shard."""
+    spans = iter(written.documents)
+    return [[next(spans) for _ in shard] for shard in some_shards()]
+
+
+def assert_same(one, other):
+    assert one.total == other.total
+    assert one.counts == other.counts
+    for name in ("low", "high", "predicted_tokens", "ignored", "infinite", "nan"):
+        assert np.array_equal(getattr(one, name), getattr(other, name)), name
+    for name in ("low", "high", "counts"):
+        pair = getattr(one.positions, name), getattr(other.positions, name)
+        assert np.array_equal(*pair), name
+
+
+@pytest.mark.parametrize(("window", "stride"), [(8, 8), (8, 3), (8, 1), (5, 2), (1, 1), (8, None)])
+@pytest.mark.parametrize("bos", ["none", 3])
+def test_losses_are_those_of_the_definition(backend, written, small_units, window, stride, bos):
+    model = HashModel()
+    options = {"window": window, "stride": stride, "bos": bos, "backend": backend}
+    scores = icfast.score(written.corpus, model, **options)
+    bos_id = None if bos == "none" else bos
+    expected = [expected_losses(d, window, stride or window, bos_id) for d in written.documents]
+    assert document_quanta(scores) == [quanta(losses) for losses in expected]
+    assert scores.predicted_tokens.tolist() == [
+        len(d) - (bos_id is None) for d in written.documents
+    ]
+    assert scores.ignored.tolist() == [int(bos_id is None)] * len(written.documents)
+    assert scores.total.quanta == sum(map(quanta, expected))
+    assert asdict(scores.policy) == {
+        "window": window,
+        "stride": stride or window,
+        "bos_id": bos_id,
+        "packed": False,
+        "normaliser": "token",
+    }
+    assert scores.counts.predicted_tokens == scores.total.predicted_tokens
+    assert scores.counts.first_tokens_not_predicted == scores.total.ignored
+    assert scores.shards == ("0.bin", "1.bin", "2.bin")
+    assert scores.document.tolist() == [*range(9), 0, *range(14)]
+
+
+@pytest.mark.parametrize("bos", ["none", 3])
+def test_sums_by_position(written, small_units, bos):
+    scores = icfast.score(written.corpus, HashModel(), window=6, stride=2, bos=bos)
+    expected = {}
+    for document in written.documents:
+        losses = expected_losses(document, 6, 2, None if bos == "none" else bos)
+        for position, loss in enumerate(losses):
+            if loss is not None:
+                held = expected.setdefault(position, [])
+                held.append(loss)
+    assert len(scores.positions.low) == max(expected) + 1
+    for position in range(len(scores.positions.low)):
+        here = slice(position, position + 1)
+        found = whole_sum(scores.positions.low[here], scores.positions.high[here])
+        assert found == quanta(expected.get(position, []))
+        scored = scores.positions.counts[position, Kind.SCORED]
+        assert scored == len(expected.get(position, []))
+
+
+@pytest.mark.parametrize("bos", ["none", 3])
+@pytest.mark.parametrize("stride", [7, 3])
+def test_packed_documents_are_one_sequence(written, small_units, bos, stride):
+    bos_id = None if bos == "none" else bos
+    scores = icfast.score(
+        written.corpus, HashModel(), window=7, stride=stride, bos=bos, packed=True
+    )
+    expected, positions = [], {}
+    for shard in by_shard(written):
+        losses = expected_losses(list(chain(*shard)), 7, stride, bos_id)
+        for document in shard:
+            mine, losses = losses[: len(document)], losses[len(document) :]
+            expected.append(mine)
+            for position, loss in enumerate(mine):
+                positions[position] = positions.get(position, 0) + quanta([loss])
+    assert document_quanta(scores) == [quanta(losses) for losses in expected]
+    assert scores.ignored.sum() == (3 if bos_id is None else 0)
+    assert scores.ignored.tolist()[0] == int(bos_id is None)
+    found = [
+        whole_sum(scores.positions.low[p : p + 1], scores.positions.high[p : p + 1])
+        for p in range(len(scores.positions.low))
+    ]
+    assert found == [positions[p] for p in range(len(found))]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_chosen_documents_alone(backend, written, small_units, packed):
+    """The held-out side of a split: documents with gaps between them."""
+    work = Work.of(backend)
+    side = split(all_documents(written.corpus), 0.5, work.backend.kernels).heldout
+    model = HashModel()
+    policy = window_policy(written.corpus, model, stride=3, packed=packed)
+    scores = score_tokens(side, model, policy, work)
+    expected = []
+    for part in side.parts:
+        texts = [
+            part.shard.tokens[a:b].tolist() for a, b in zip(part.starts, part.stops, strict=True)
+        ]
+        joined = [list(chain(*texts))] if packed else texts
+        expected += [quanta(expected_losses(text, 8, 3, None)) for text in joined]
+    assert scores.total.quanta == sum(expected)
+    assert 0 < len(side) < len(written.documents)
+    if not packed:
+        assert document_quanta(scores) == expected
+
+
+# The same integers whatever is done ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_batches_threads_and_memory_do_not_show(written, small_units, packed):
+    whole = icfast.score(written.corpus, HashModel(), stride=3, packed=packed)
+    for options in ({"batch": 1}, {"batch": 64}, {"threads": 1}, {"threads": 2}, {"memory": 8000}):
+        model = HashModel()
+        assert_same(icfast.score(written.corpus, model, stride=3, packed=packed, **options), whole)
+        if options.get("batch") == 1:
+            assert {shape[0] for shape in model.calls} == {1}
+        if "memory" in options:
+            assert max(rows * columns for rows, columns in model.calls) <= 8
+
+
+def test_units_do_not_show(written, monkeypatch):
+    whole = icfast.score(written.corpus, HashModel(), stride=3, packed=True)
+    for targets in (1, 5, 11, 1000):
+        monkeypatch.setattr("icfast.passes.shard_windows.UNIT_TARGETS", targets)
+        assert_same(icfast.score(written.corpus, HashModel(), stride=3, packed=True), whole)
+
+
+def test_shards_in_any_order_have_the_same_sum(written, small_units):
+    whole = icfast.score(written.corpus, HashModel(), stride=3)
+    for order in ([2, 0, 1], [1, 2, 0]):
+        paths = [written.paths[i] for i in order]
+        corpus = icfast.open(paths, dtype="u2", eos_id=EOS)
+        permuted = icfast.score(corpus, HashModel(), stride=3)
+        assert permuted.total == whole.total
+        parts = [
+            icfast.score(icfast.open(p, dtype="u2", eos_id=EOS), HashModel(), stride=3)
+            for p in paths
+        ]
+        total = parts[0].total + parts[1].total + parts[2].total
+        assert total == whole.total
+        positions = parts[0].positions + parts[1].positions + parts[2].positions
+        assert np.array_equal(positions.low, whole.positions.low)
+        assert np.array_equal(positions.counts, whole.positions.counts)
+
+
+def test_long_windows_come_first_and_little_is_filled_up(written):
+    model = HashModel(context=32)
+    scores = icfast.score(written.corpus, model, memory=64 * model.bytes_per_token)
+    filled = sum(rows * columns for rows, columns in model.calls)
+    asked = scores.counts.predicted_tokens + scores.counts.context_tokens
+    assert asked <= filled < 1.25 * asked
+    assert all(rows * columns <= 64 for rows, columns in model.calls)
+
+
+# What can't be scored -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "loss", "name"),
+    [
+        (Kind.NAN, np.nan, "nan"),
+        (Kind.SCORED, np.nan, "nan"),
+        (Kind.INFINITE, np.inf, "infinite"),
+        (Kind.OUT_OF_RANGE, np.nan, "out_of_range"),
+        (Kind.SCORED, 2.0**31, "huge"),
+    ],
+)
+def test_losses_that_are_none_are_counted(written, kind, loss, name):
+    scores = icfast.score(written.corpus, HashModel(odd=(5, loss, kind)), bos=1)
+    often = [document.count(5) for document in written.documents]
+    assert getattr(scores, name).tolist() == often
+    assert getattr(scores.total, name) == sum(often) > 0
+    assert scores.total.predicted_tokens == sum(map(len, written.documents))
+    finite = np.isfinite(scores.loss_nats)
+    assert finite.tolist() == [not count for count in often]
+    with pytest.raises(IcfastError, match=rf"{sum(often)} of {scores.total.predicted_tokens}"):
+        bits_per_token(scores.total)
+    assert int(scores.positions.counts[:, Kind[name.upper()]].sum()) == sum(often)
+
+
+def test_an_id_the_model_does_not_have(tmp_path, small_units):
+    shards = some_shards()
+    shards[2][7][1:1] = [25]
+    written = write_shards(tmp_path / "c", shards, eos_id=EOS)
+    corpus = written.corpus
+    at = int(np.flatnonzero(corpus.shards[2].tokens == 25)[0])
+    model = HashModel()
+    message = (
+        rf"the corpus holds id 25 \(position {at} of .*2.bin\), the model predicts 20 ids: "
+        "was it tokenised with another vocabulary"
+    )
+    for options in ({}, {"packed": True}, {"bos": 1}):
+        with pytest.raises(CorpusError, match=message):
+            icfast.score(corpus, model, stride=3, **options)
+
+
+def test_an_id_that_is_never_fed_nor_predicted(tmp_path):
+    """Alone in its document, without BOS."""
+    written = write_shards(tmp_path / "c", [[[1, 2, 3]], [[25]]])
+    assert icfast.score(written.corpus, HashModel()).total.predicted_tokens == 2
+
+
+def test_negative_ids(tmp_path):
+    written = write_shards(tmp_path / "c", [[[1, 2, -3, 4]]], dtype="i4")
+    with pytest.raises(CorpusError, match=r"token -3 at position 2 .* is negative"):
+        icfast.score(written.corpus, HashModel())
+
+
+def test_strangers(tmp_path):
+    made = write_shards(tmp_path / "c", [[[1, 2, 3]]], tokenizer="one").corpus
+    assert icfast.score(made, HashModel(tokenizer="one")).total.predicted_tokens == 2
+    assert icfast.score(made, HashModel()).total.predicted_tokens == 2
+    with pytest.raises(MergeError, match=r"written by tokenizer 'one', the model reads .* 'two'"):
+        icfast.score(made, HashModel(tokenizer="two"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window": 9}, "window 9 is longer than the 8 tokens the model takes"),
+        ({"window": 0}, "window 0 must be at least 1"),
+        ({"stride": 0}, "stride 0 must lie between"),
+        ({"stride": 9}, "stride 9 must lie between"),
+        ({"bos": 20}, "bos id 20 is none of the model's 20"),
+        ({"bos": "first"}, "bos 'first' is neither auto, none nor an id"),
+        ({"normaliser": "line"}, "none of token, byte, word"),
+        ({"batch": 0}, "batch 0 must be at least 1"),
+        ({"vocab_size": 10}, "vocab_size is for functions"),
+    ],
+)
+def test_options_without_meaning(written, options, message):
+    with pytest.raises(OptionError, match=message):
+        icfast.score(written.corpus, HashModel(), **options)
+
+
+def test_memory_that_holds_no_window(written):
+    with pytest.raises(ResourceError, match=r"a window of 8 tokens takes .* shorter --window"):
+        icfast.score(written.corpus, HashModel(), memory=7999)
+    assert icfast.score(written.corpus, HashModel(), memory=7999, window=7).counts.windows > 0
+
+
+@pytest.mark.parametrize("kind", ["shape", "ignored"])
+def test_a_model_that_does_not_answer_what_it_was_asked(written, kind):
+    model = HashModel(odd=(5, 0.0, Kind.IGNORED))
+    if kind == "shape":
+        answer = HashModel().losses
+
+        def short(ids, targets, threads):
+            return answer(ids[:, 1:], targets[:, 1:], threads)
+
+        model.losses = short
+    with pytest.raises(SelfCheckError):
+        icfast.score(written.corpus, model)
+
+
+def test_options_of_neural_models_with_an_ngram_model(written):
+    model = icfast.fit(written.corpus, order=2)
+    for option in ({"window": 8}, {"packed": True}, {"bos": "none"}, {"checkpoint": "x"}):
+        with pytest.raises(OptionError, match="for neural models only"):
+            icfast.score(written.corpus, model, **option)
+
+
+# Conventions ------------------------------------------------------------------------------------
+
+
+def test_bos_is_the_models_unless_the_corpus_has_it(tmp_path):
+    ending = write_shards(tmp_path / "e", some_shards(), eos_id=EOS).corpus
+    starting = write_shards(tmp_path / "s", some_shards(), eos_id=EOS, boundary="start").corpus
+    model = HashModel(bos_id=EOS)
+    assert icfast.score(ending, model).policy.bos_id == EOS
+    found = icfast.score(starting, model)
+    assert (found.policy.bos_id, found.total.ignored) == (None, starting.documents)
+    assert icfast.score(starting, model, bos=EOS).policy.bos_id == EOS
+    assert icfast.score(ending, model, bos="none").policy.bos_id is None
+    assert icfast.score(ending, HashModel()).policy.bos_id is None
+
+
+def test_the_window_is_the_models_context(written):
+    assert icfast.score(written.corpus, HashModel()).policy.window == 8
+    unbounded = icfast.score(written.corpus, HashModel(context=None)).policy
+    assert (unbounded.window, unbounded.stride) == (1024, 1024)
+
+
+def test_bytes_and_words(tmp_path):
+    texts = [b"to be  or not", b" to be\n", b"\t"]
+    (tmp_path / "t.bin").write_bytes(b"".join(text + b"\0" for text in texts))
+    corpus = icfast.open(
+        tmp_path / "t.bin", dtype="u1", eos_id=0, vocab_size=256, tokenizer="bytes"
+    )
+    model = HashModel(vocab_size=256)
+    scores = icfast.score(corpus, model, normaliser="word")
+    assert (scores.total.words, scores.counts.words) == (6, 6)
+    assert (scores.total.text_bytes, scores.counts.text_bytes) == (21, 21)
+    assert icfast.score(corpus, model, normaliser="byte").total.words is None
+
+
+def test_bytes_and_words_that_are_not_known(written):
+    for normaliser in ("byte", "word"):
+        with pytest.raises(CorpusError, match=f"the {normaliser}s of the text are not known"):
+            icfast.score(written.corpus, HashModel(), normaliser=normaliser)
+
+
+def test_a_long_document_has_coarser_positions(tmp_path):
+    written = write_shards(tmp_path / "c", [[[1, 2] * 700]])
+    scores = icfast.score(written.corpus, HashModel(), bos=3)
+    bins = position_bins(np.arange(1400))
+    assert np.array_equal(scores.positions.counts[:, 0], np.bincount(bins))
+    assert whole_sum(scores.positions.low, scores.positions.high) == scores.total.quanta
+
+
+# Checkpoints ------------------------------------------------------------------------------------
+
+
+def interrupted(corpus, folder, stop_after, **options):
+    with pytest.raises(KeyboardInterrupt):
+        icfast.score(corpus, HashModel(stop_after=stop_after), checkpoint=folder, **options)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_resumed_sums_are_the_same_integers(written, small_units, tmp_path, packed):
+    options = {"stride": 3, "packed": packed}
+    whole = icfast.score(written.corpus, HashModel(), **options)
+    folder = tmp_path / "new" / "checkpoint"
+    kept = 0
+    for stop_after in (3, 2, 5):
+        interrupted(written.corpus, folder, stop_after, batch=2, **options)
+        assert len(names(folder)) >= kept
+        kept = len(names(folder))
+        assert all(name.endswith(".losses") and len(name) == 71 for name in names(folder))
+    assert kept
+    model = HashModel()
+    resumed = icfast.score(written.corpus, model, checkpoint=folder, **options)
+    assert_same(resumed, whole)
+    assert (resumed.resumed_units, resumed.refused_files) == (kept, ())
+    again = icfast.score(written.corpus, HashModel(stop_after=0), checkpoint=folder, **options)
+    assert_same(again, whole)
+    assert again.resumed_units == len(names(folder)) > kept
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"window": 7},
+        {"stride": 2},
+        {"bos": 4},
+        {"packed": True},
+        {"model": HashModel(sha256="6" * 64)},
+        {"model": HashModel(sha256=None), "name": "mine"},
+        {"model": HashModel(vocab_size=21)},
+        {"model": HashModel(logits_format="bf16")},
+    ],
+)
+def test_nothing_of_another_measurement_is_taken(written, tmp_path, change):
+    first = {"model": HashModel(), "window": 8, "stride": 3, "checkpoint": tmp_path / "kept"}
+    icfast.score(written.corpus, **first)
+    assert icfast.score(written.corpus, **first).resumed_units == 3
+    assert icfast.score(written.corpus, **{**first, "normaliser": "token"}).resumed_units == 3
+    assert icfast.score(written.corpus, **{**first, **change}).resumed_units == 0
+
+
+def test_nothing_of_other_documents_is_taken(written, tmp_path):
+    folder = tmp_path / "kept"
+    icfast.score(written.corpus, HashModel(), checkpoint=folder)
+    same = icfast.open(written.paths[::-1], dtype="u2", eos_id=EOS)
+    assert icfast.score(same, HashModel(), checkpoint=folder).resumed_units == 3
+    cut = icfast.open(written.paths, dtype="u2", eos_id=4)
+    assert icfast.score(cut, HashModel(), checkpoint=folder).resumed_units == 0
+    ids = np.fromfile(written.paths[0], "<u2")
+    ids[1] = 19 if ids[1] != 19 else 18
+    ids.tofile(written.paths[0])
+    changed = icfast.open(written.paths, dtype="u2", eos_id=EOS)
+    assert icfast.score(changed, HashModel(), checkpoint=folder).resumed_units == 2
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "foreign", "renamed"])
+def test_damaged_and_foreign_files_are_computed_anew(written, small_units, tmp_path, damage):
+    folder = tmp_path / "kept"
+    whole = icfast.score(written.corpus, HashModel(), checkpoint=folder)
+    victim, other = (folder / name for name in names(folder)[:2])
+    content = bytearray(victim.read_bytes())
+    if damage == "flip":
+        content[len(content) // 2] ^= 4
+    elif damage == "cut":
+        del content[-8:]
+    elif damage == "empty":
+        content.clear()
+    elif damage == "foreign":
+        content[:] = b"something else"
+    else:
+        content[:] = other.read_bytes()
+    victim.write_bytes(content)
+    again = icfast.score(written.corpus, HashModel(), checkpoint=folder)
+    assert_same(again, whole)
+    assert again.resumed_units == len(names(folder)) - 1
+    assert len(again.refused_files) == 1
+    assert victim.name in again.refused_files[0]
+    healed = icfast.score(written.corpus, HashModel(stop_after=0), checkpoint=folder)
+    assert healed.refused_files == ()
+
+
+def test_a_model_without_a_hash_needs_a_name(written, tmp_path):
+    model = HashModel(sha256=None)
+    with pytest.raises(OptionError, match=r"no hash .*name="):
+        icfast.score(written.corpus, model, checkpoint=tmp_path / "kept")
+    for name, resumed in (("one", 0), ("one", 3), ("two", 0)):
+        scores = icfast.score(written.corpus, model, checkpoint=tmp_path / "kept", name=name)
+        assert scores.resumed_units == resumed
+
+
+def test_a_checkpoint_that_is_no_folder(written, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OptionError, match="cannot make the checkpoint folder"):
+        icfast.score(written.corpus, HashModel(), checkpoint=tmp_path / "file")
+
+
+def test_progress_ends_at_one(written, small_units):
+    shares = []
+    icfast.score(written.corpus, HashModel(), progress=lambda stage, share: shares.append(share))
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert len(shares) > 3
