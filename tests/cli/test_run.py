@@ -30,6 +30,15 @@ CORPUS = {
     "--skip-bad",
 }
 WORK = {"--backend", "--threads", "--memory", "--temporary"}
+NEURAL = {
+    "--window",
+    "--stride",
+    "--bos",
+    "--packed",
+    "--normaliser",
+    "--checkpoint",
+    "--batch",
+}
 COMMANDS = {
     "demo": WORK | {"--output", "--tokenizer", "--order"},
     "measure": CORPUS | WORK | {"--output", "--order", "--heldout", "--temperature-kelvin"},
@@ -39,7 +48,7 @@ COMMANDS = {
     "count": CORPUS | WORK | {"--output", "--order"},
     "merge": WORK | {"--output"},
     "fit": CORPUS | WORK | {"--output", "--order", "--convention", "--arpa"},
-    "score": CORPUS | WORK | {"--model", "--output"},
+    "score": CORPUS | NEURAL | WORK | {"--model", "--output", "--temperature-kelvin"},
     "export": WORK | {"--output"},
     "compress": CORPUS | WORK | {"--output", "--bits", "--prune", "--corpus"},
 }

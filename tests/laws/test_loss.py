@@ -11,6 +11,7 @@ import pytest
 
 from icfast.errors import IcfastError
 from icfast.laws.loss import (
+    bits_per,
     bits_per_byte,
     bits_per_token,
     bits_per_word,
@@ -34,6 +35,12 @@ def test_means() -> None:
     assert bits_per_byte(found) == pytest.approx(1.4 / math.log(2), rel=1e-15)
     assert total_log10(found) == pytest.approx(-700 / math.log(10), rel=1e-15)
     assert perplexity(found) == pytest.approx(math.exp(3.5), rel=1e-14)
+
+
+def test_means_by_the_name_of_their_unit() -> None:
+    found = replace(loss(700, 200, text_bytes=500), words=70)
+    for unit, law in (("token", bits_per_token), ("byte", bits_per_byte), ("word", bits_per_word)):
+        assert bits_per(unit, found) == law(found)
 
 
 def test_perplexity_is_that_of_kenlm() -> None:

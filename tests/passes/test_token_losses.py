@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import chain
 
 import numpy as np
 import pytest
+from tests import naive
 from tests.passes.corpora import write_shards
 from tests.passes.hash_model import HashModel, expected_losses, quanta
 
@@ -20,7 +21,8 @@ from icfast.errors import (
     ResourceError,
     SelfCheckError,
 )
-from icfast.kernels.losses import Kind
+from icfast.kernels.cross_entropy import LossOptions, token_losses
+from icfast.kernels.losses import Kind, TokenOut
 from icfast.laws.loss import bits_per_token
 from icfast.measure.loss import whole_sum
 from icfast.measure.positions import position_bins
@@ -321,6 +323,47 @@ def test_options_of_neural_models_with_an_ngram_model(written):
     for option in ({"window": 8}, {"packed": True}, {"bos": "none"}, {"checkpoint": "x"}):
         with pytest.raises(OptionError, match="for neural models only"):
             icfast.score(written.corpus, model, **option)
+
+
+# A model in two ways ----------------------------------------------------------------------------
+
+
+@dataclass
+class NgramLogits(HashModel):
+    """A Kneser-Ney model by its definition, as one that gives logits; its BOS is one more id."""
+
+    ngrams: naive.KneserNey | None = None
+
+    def losses(self, ids, targets, threads):
+        logits = np.full((*ids.shape, self.vocab_size), -np.inf)
+        for row, window in enumerate(ids.tolist()):
+            fed = [naive.BEGIN if token == self.bos_id else token for token in window]
+            for t in range(len(fed)):
+                history = fed[max(0, t + 2 - self.ngrams.order) : t + 1]
+                held = [self.ngrams.probability(v, history) for v in range(self.bos_id)]
+                logits[row, t, : self.bos_id] = np.log(np.array(held, float))
+        flat = targets.reshape(-1)
+        found = token_losses(logits, targets, LossOptions(threads=threads))
+        assert (found.kinds.reshape(-1) == np.where(flat < 0, Kind.IGNORED, Kind.SCORED)).all()
+        return TokenOut(found.nll_nats.reshape(-1), found.kinds.reshape(-1), *[np.empty(0)] * 3)
+
+
+@pytest.mark.parametrize("order", [1, 3])
+def test_an_ngram_model_fed_windows_has_the_losses_of_the_ngram_model(backend, tmp_path, order):
+    written = write_shards(tmp_path / "c", some_shards(3), eos_id=EOS, vocab_size=20)
+    fitted = icfast.fit(written.corpus, order=order)
+    expected = icfast.score(written.corpus, fitted)
+    model = NgramLogits(
+        vocab_size=21,
+        bos_id=20,
+        context=7,
+        ngrams=naive.KneserNey(written.documents, order, "tokens", 20),
+    )
+    # Every token sees 3 before it, and where it has fewer the begin mark.
+    found = icfast.score(written.corpus, model, stride=5, backend=backend)
+    assert found.predicted_tokens.tolist() == expected.predicted_tokens.tolist()
+    assert found.loss_nats == pytest.approx(expected.loss_nats, rel=1e-9)
+    assert found.total.nats == pytest.approx(expected.total.nats, rel=1e-9)
 
 
 # Conventions ------------------------------------------------------------------------------------

@@ -23,8 +23,9 @@ from icfast.cli.corpora import inspect, tokenize
 from icfast.cli.counts import count, entropy, merge
 from icfast.cli.jobs import demo, measure
 from icfast.cli.laws import capacity, energy
-from icfast.cli.models import fit, score
+from icfast.cli.models import fit
 from icfast.cli.run import as_command
+from icfast.cli.score import score
 
 __all__ = ["app", "main"]
 

@@ -1,8 +1,7 @@
-"""Commands about models: fit, score, export, compress."""
+"""The command that makes a model: fit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,20 +12,16 @@ from icfast.cli.options import (
     DEFAULT_ORDER,
     CorpusOptions,
     CorpusOrTable,
-    CorpusPaths,
     Json,
     OrderOrTables,
     WorkOptions,
     open_table,
 )
 from icfast.cli.output import emit, exit_if_partial, print_facts, print_table, skipped
-from icfast.errors import IcfastError, MissingExtraError, OptionError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from icfast.measure.loss import LossSum
-    from icfast.models.compact import CompactModel
     from icfast.models.ngram import NgramModel
 
 
@@ -127,109 +122,3 @@ def _show_model(console: Console, content: dict[str, Any]) -> None:
         for ngrams, entry in by_order
     ]
     print_table(console, ("order", "n-grams", "D1 D2 D3+ as top", "D1 D2 D3+ below"), rows)
-
-
-def score(
-    corpus: CorpusPaths,
-    model: Annotated[
-        str, typer.Option(metavar="MODEL", help="A file `icfast fit` or `icfast compress` wrote.")
-    ],
-    options: CorpusOptions,
-    work_options: WorkOptions,
-    output: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.parquet", help="File for the loss of each document, in nats."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Score a corpus under a model: its loss in bits per token."""
-    from icfast.files import atomic_path
-    from icfast.passes.documents import all_documents
-    from icfast.passes.score import score_documents
-
-    loaded = _load_model(model)
-    opened = options.open(corpus)
-    with ExitStack() as stack:
-        # Whatever keeps the output from being written is met before the work.
-        write = _parquet_writer() if output is not None else None
-        target = stack.enter_context(atomic_path(output)) if output is not None else None
-        with work_options.start() as work:
-            documents = all_documents(opened, loaded.convention)
-            scores = score_documents(documents, loaded, work)
-        if write is not None and target is not None:
-            write(scores.to_arrow(), target)
-    content = {
-        **_describe_loss(scores.total),
-        "backend": work.backend.name,
-        "output": None if output is None else str(output),
-        **skipped(opened),
-    }
-    emit(content, as_json, lambda console: _show_loss(console, content))
-    exit_if_partial(opened)
-
-
-def _load_model(name: str) -> NgramModel | CompactModel:
-    from icfast.models.compact import load_model
-
-    scheme, colon, _ = name.partition(":")
-    if colon and scheme in ("hf", "gguf"):
-        raise OptionError(
-            f"--model {name}: neural models ({scheme}:) are not supported yet; "
-            "give the file of an n-gram model, as `icfast fit` writes it"
-        )
-    return load_model(name)
-
-
-def _parquet_writer() -> Callable[..., None]:
-    try:
-        from pyarrow import parquet
-    except ImportError as error:
-        raise MissingExtraError(
-            "--output writes Parquet, which needs pyarrow: pip install 'icfast[arrow]'"
-        ) from error
-    writer: Callable[..., None] = parquet.write_table
-    return writer
-
-
-def _describe_loss(loss: LossSum) -> dict[str, Any]:
-    from icfast.laws.loss import bits_per_token, perplexity, total_log10
-
-    content: dict[str, Any] = {
-        "predicted_tokens": loss.predicted_tokens,
-        "documents": loss.documents,
-        "oov": loss.oov,
-        "infinite": loss.infinite,
-        "loss_bits_per_token": None,
-        "total_log10": None,
-        "perplexity": None,
-        "reason": None,
-    }
-    try:
-        means = {
-            "loss_bits_per_token": bits_per_token(loss),
-            "total_log10": total_log10(loss),
-            "perplexity": perplexity(loss),
-        }
-    except IcfastError as error:
-        return {**content, "reason": str(error)}
-    return {**content, **means}
-
-
-def _show_loss(console: Console, content: dict[str, Any]) -> None:
-    from icfast.report import numbers
-
-    facts = {
-        "Loss": f"{numbers.per_token(content['loss_bits_per_token'])} bits/token",
-        "Perplexity": numbers.ratio(content["perplexity"]),
-        "log10 probability": numbers.per_token(content["total_log10"], 2),
-        "Predicted tokens": numbers.count(content["predicted_tokens"]),
-        "Documents": numbers.count(content["documents"]),
-        "Out of vocabulary": numbers.count(content["oov"]),
-        "Probability 0": numbers.count(content["infinite"]),
-        "Backend": content["backend"],
-    }
-    if content["reason"]:
-        facts["Why no loss"] = content["reason"]
-    if content["output"]:
-        facts["Each document"] = content["output"]
-    print_facts(console, facts)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +27,7 @@ DEFAULT_ORDER = 5
 
 _CORPUS = "Corpus options"
 _WORK = "Work options"
+_NEURAL = "Neural models"
 
 CorpusPaths = Annotated[
     list[Path],
@@ -139,6 +140,52 @@ class WorkOptions:
             yield Work.of(
                 self.backend, self.threads, self.memory, progress, say_cost, self.temporary
             )
+
+
+def _neural(metavar: str, text: str) -> typer.models.OptionInfo:
+    """An option of the panel of neural models."""
+    info: typer.models.OptionInfo = typer.Option(
+        metavar=metavar, help=text, rich_help_panel=_NEURAL
+    )
+    return info
+
+
+@dataclass(frozen=True)
+class NeuralOptions:
+    """How a neural model is fed; the keywords of `icfast.score` that only these have."""
+
+    window: Annotated[
+        int | None, _neural("W", "Tokens fed at once, at most; the default is the model's context.")
+    ] = None
+    stride: Annotated[
+        int | None, _neural("S", "New tokens of each later window; the default is the window.")
+    ] = None
+    bos: Annotated[
+        str,
+        _neural("auto|none|ID", "Id before each document; auto: the model's, where it is missing."),
+    ] = "auto"
+    packed: Annotated[
+        bool,
+        typer.Option(
+            "--packed",
+            help="Join a shard's documents; contexts cross them.",
+            rich_help_panel=_NEURAL,
+        ),
+    ] = False
+    normaliser: Annotated[str, _neural("token|byte|word", "What the loss is stated per.")] = "token"
+    checkpoint: Annotated[
+        Path | None,
+        _neural("DIR", "Folder of finished parts; what it holds already is not done again."),
+    ] = None
+    batch: Annotated[
+        int | None, _neural("N", "Windows at once, at most; the default is what memory holds.")
+    ] = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options that were set, by name."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {f.name: values[f.name] for f in fields(self) if values[f.name] != f.default}
 
 
 def is_table(path: Path) -> bool:

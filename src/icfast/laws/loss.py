@@ -70,6 +70,18 @@ def bits_per_word(loss: LossSum) -> float:
     return _bits(loss) / _some(loss.words, "the text has no words")
 
 
+def bits_per(unit: str, loss: LossSum) -> float:
+    """The mean per token, byte or word, in bits.
+
+    Raises:
+        IcfastError: as for :func:`bits_per_token`, :func:`bits_per_byte`, :func:`bits_per_word`.
+
+    >>> bits_per("byte", LossSum(3 << 32, 4, 0, 0, 1, text_bytes=16)) == 3 / math.log(2) / 16
+    True
+    """
+    return {"token": bits_per_token, "byte": bits_per_byte, "word": bits_per_word}[unit](loss)
+
+
 def total_log10(loss: LossSum) -> float:
     """log10 of the probability of all of it, -nats / ln 10; what KenLM's query calls Total.
 

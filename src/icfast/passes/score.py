@@ -18,6 +18,7 @@ from icfast.measure.runs import KeyShape
 from icfast.models.compact import CompactModel
 from icfast.models.ngram import NgramModel
 from icfast.models.open_model import AnyModel, open_model
+from icfast.models.token_model import TokenModel
 from icfast.models.weights import weigh
 from icfast.passes.alphabet import Symbols
 from icfast.passes.bulk import Bulk, Chunk, batches
@@ -96,45 +97,58 @@ def score(
     >>> scores.total.predicted_tokens, round(scores.total.nats, 6)
     (11, 9.594036)
     """
-    work = Work.of(backend, threads, memory, progress)
-    loaded = open_model(model, vocab_size=vocab_size, name=name, backend=backend)
-    windows: dict[str, Any] = {
+    options = {
         "window": window,
         "stride": stride,
         "bos": bos,
         "packed": packed,
         "normaliser": normaliser,
+        "checkpoint": checkpoint,
+        "batch": batch,
+        "name": name,
     }
-    if isinstance(loaded, NgramModel | CompactModel):
-        refuse_neural_options({**windows, "checkpoint": checkpoint, "batch": batch, "name": name})
-        return score_documents(all_documents(corpus, loaded.convention), loaded, work)
-    return score_tokens(
-        all_documents(corpus),
-        loaded,
-        window_policy(corpus, loaded, **windows),
-        work,
-        checkpoint=None if checkpoint is None else Checkpoint.at(checkpoint),
-        name=name,
-        batch=batch,
-    )
-
-
-def refuse_neural_options(options: Mapping[str, object]) -> None:
-    """Refuse what has no meaning for an n-gram model.
-
-    Raises:
-        OptionError: an option was set.
-    """
-    given = [option for option, value in options.items() if value != _UNSET.get(option)]
-    if given:
-        raise OptionError(
-            f"{', '.join(given)}: for neural models only; an n-gram model sees whole documents, "
-            "and needs no batches and no checkpoint"
-        )
+    given = {option: value for option, value in options.items() if value != _UNSET.get(option)}
+    work = Work.of(backend, threads, memory, progress)
+    loaded = open_model(model, vocab_size=vocab_size, name=name, backend=backend)
+    return score_model(corpus, loaded, given, work)
 
 
 #: Options of neural models that are not None where nobody sets them.
 _UNSET = {"bos": "auto", "packed": False, "normaliser": "token"}
+
+#: Those that make the policy.
+_POLICY = ("window", "stride", "bos", "packed", "normaliser")
+
+
+def score_model(
+    corpus: Corpus,
+    model: NgramModel | CompactModel | TokenModel,
+    options: Mapping[str, Any],
+    work: Work,
+) -> DocumentScores:
+    """As :func:`score`, under a model that is open.
+
+    Args:
+        options: those of neural models that were set.
+    """
+    if not isinstance(model, NgramModel | CompactModel):
+        checkpoint = options.get("checkpoint")
+        policy = {option: options[option] for option in _POLICY if option in options}
+        return score_tokens(
+            all_documents(corpus),
+            model,
+            window_policy(corpus, model, **policy),
+            work,
+            checkpoint=None if checkpoint is None else Checkpoint.at(checkpoint),
+            name=options.get("name"),
+            batch=options.get("batch"),
+        )
+    if options:
+        raise OptionError(
+            f"{', '.join(options)}: for neural models only; an n-gram model sees whole documents, "
+            "and needs no batches and no checkpoint"
+        )
+    return score_documents(all_documents(corpus, model.convention), model, work)
 
 
 def score_documents(

@@ -1,0 +1,128 @@
+"""The command that scores a corpus under a model: score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from icfast.cli.options import CorpusOptions, CorpusPaths, Json, NeuralOptions, WorkOptions
+from icfast.cli.output import emit, exit_if_partial, print_facts, say, skipped
+from icfast.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def score(
+    corpus: CorpusPaths,
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="MODEL|hf:DIR|gguf:FILE",
+            help="A file `icfast fit` or `icfast compress` wrote, or a neural model.",
+        ),
+    ],
+    options: CorpusOptions,
+    neural_options: NeuralOptions,
+    work_options: WorkOptions,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.parquet", help="File for the loss of each document, in nats."),
+    ] = None,
+    temperature_kelvin: Annotated[
+        float, typer.Option(help="Temperature of IC-2, in kelvin.")
+    ] = 300.0,
+    as_json: Json = False,
+) -> None:
+    """Score a corpus under a model: its loss in bits per token."""
+    from icfast.files import atomic_path
+    from icfast.job.score import score_record
+    from icfast.laws.landauer import energy
+    from icfast.models.open_model import open_model
+    from icfast.passes.score import score_model
+
+    energy(bits=0, temperature_kelvin=temperature_kelvin)  # a wrong T is found before the work
+    loaded = open_model(model, backend=work_options.backend)
+    opened = options.open(corpus)
+    with ExitStack() as stack:
+        # Whatever keeps the output from being written is met before the work.
+        write = _parquet_writer() if output is not None else None
+        target = stack.enter_context(atomic_path(output)) if output is not None else None
+        with work_options.start() as work:
+            scores = score_model(opened, loaded, neural_options.given, work)
+        if write is not None and target is not None:
+            write(scores.to_arrow(), target)
+    content = {
+        **score_record(scores, temperature_kelvin),
+        "backend": work.backend.name,
+        "output": None if output is None else str(output),
+        **skipped(opened),
+    }
+    for refused in content.get("refused_files", ()):
+        say(f"computed anew: {refused}")
+    emit(content, as_json, lambda console: _show(console, content))
+    exit_if_partial(opened)
+
+
+def _parquet_writer() -> Callable[..., None]:
+    try:
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingExtraError(
+            "--output writes Parquet, which needs pyarrow: pip install 'icfast[arrow]'"
+        ) from error
+    writer: Callable[..., None] = parquet.write_table
+    return writer
+
+
+def _show(console: Console, content: dict[str, Any]) -> None:
+    from icfast.report import numbers
+
+    error = content["standard_error"]
+    spread = "" if error is None else f" ± {numbers.per_token(error['bits_per_token'])} (1 SE)"
+    facts = {
+        "Loss": f"{numbers.per_token(content['loss_bits_per_token'])}{spread} bits/token",
+        "Perplexity": numbers.ratio(content["perplexity"]),
+        "Bits per byte": numbers.per_token(content["bits_per_byte"]),
+        "log10 probability": numbers.per_token(content["total_log10"], 2),
+        "Predicted tokens": numbers.count(content["predicted_tokens"]),
+        "Documents": numbers.count(content["documents"]),
+        "Out of vocabulary": numbers.count(content["oov"]),
+        "Probability 0": numbers.count(content["infinite"]),
+        "Backend": content["backend"],
+    }
+    if "policy" in content:
+        facts |= _neural_facts(content)
+    if content["reason"]:
+        facts["Why no loss"] = content["reason"]
+    if content["output"]:
+        facts["Each document"] = content["output"]
+    print_facts(console, facts)
+
+
+def _neural_facts(content: dict[str, Any]) -> dict[str, str]:
+    from icfast.report import numbers
+
+    model, counts, normalised = content["model"], content["counts"], content["normalised"]
+    facts = {
+        "Model": f"{model['name']}, {numbers.count(model['params'])} parameters in "
+        f"{numbers.bits(model['model_bits'])}, losses from {model['logits_format']} logits",
+        "Policy": content["policy"]["name"],
+        "Windows": f"{numbers.count(counts['windows'])}, "
+        f"{numbers.count(counts['context_tokens'])} tokens fed again as context",
+        "Not predicted": f"{numbers.count(content['ignored'])} first tokens (no BOS)",
+        "Not in the loss": f"{numbers.count(content['nan'])} NaN, "
+        f"{numbers.count(content['out_of_range'])} without a logit, "
+        f"{numbers.count(content['huge'])} of 2^31 nats or more",
+    }
+    if normalised["per"] != "token":
+        facts[f"Per {normalised['per']}"] = f"{numbers.per_token(normalised['bits'])} bits"
+    for row in content["ic1"] or ():
+        facts[f"eta against {row['baseline']}"] = (
+            f"{numbers.ratio(row['eta'])}, {numbers.ratio(row['bits_per_param'])} bits/parameter"
+        )
+    return facts
