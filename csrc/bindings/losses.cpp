@@ -114,10 +114,38 @@ Result py_add_losses(const py::object& nll_nats, const py::object& kinds, const 
   return run([&] { return add_losses(nats, kind, cell, size, to); });
 }
 
+Result py_linear_cross_entropy(const py::tuple& hidden, const py::tuple& weight,
+                               const py::tuple& bias, const py::object& targets,
+                               const py::tuple& softmax, const py::object& scratch,
+                               const py::tuple& tokens) {
+  const Matrix states = matrix_of(hidden, "hidden");
+  const Matrix columns = matrix_of(weight, "weight");
+  const Matrix added = matrix_of(bias, "bias");
+  if (states.columns != columns.columns) {
+    throw py::value_error("hidden has " + std::to_string(states.columns) + " columns, weight " +
+                          std::to_string(columns.columns));
+  }
+  const Softmax scale = softmax_of(softmax, columns.rows);
+  if (added.columns != 0 && (added.rows != 1 || added.columns < scale.columns)) {
+    throw py::value_error("bias must be one row of " + std::to_string(scale.columns) +
+                          " columns, or of none");
+  }
+  return with_target(targets, states.rows, [&](auto target) {
+    const auto* ids = in<decltype(target)>(targets);
+    auto* room = out<std::uint8_t>(scratch);
+    const std::int64_t bytes = rows(scratch);
+    const TokenOut to = tokens_of(tokens, states.rows);
+    return run(
+        [&] { return linear_cross_entropy(states, columns, added, ids, scale, room, bytes, to); });
+  });
+}
+
 }  // namespace
 
 void bind_losses(py::module_& module) {
   module.def("cross_entropy", &py_cross_entropy);
+  module.def("linear_cross_entropy", &py_linear_cross_entropy);
+  module.def("linear_scratch_bytes", &linear_scratch_bytes);
   module.def("add_losses", &py_add_losses);
 }
 

@@ -83,4 +83,22 @@ template <class Target>
 Status cross_entropy(const Matrix& logits, const Target* targets, const Softmax& softmax,
                      const TokenOut& out);
 
+/// The same of logits = hidden[rows, width] weight[columns, width]^T + bias[1, columns], which
+/// exist a tile at a time; a bias without columns is none, and rows of weight behind
+/// softmax.columns are not read. Logits are summed in fp32 (in fp64 where an operand is fp64): cuts
+/// of n = 256 products (512 of bf16 where a processor adds them in pairs; it takes subnormal ones
+/// for 0), then bias and cuts in their order, so that with u = 2^-24 and d = ceil(width / n) at
+/// most
+///   |logit - exact| <= u (n + d + 1) (|bias[v]| + sum_k |hidden[r, k] weight[v, k]|),
+/// and as rounding goes some u sqrt(n) |hidden[r]| |weight[v]|. The nll's error is at most twice
+/// that of a logit more than cross_entropy's. A row's result depends on neither the other rows nor
+/// the scratch, of which linear_scratch_bytes(width) is enough, and more of no use.
+template <class Target>
+Status linear_cross_entropy(const Matrix& hidden, const Matrix& weight, const Matrix& bias,
+                            const Target* targets, const Softmax& softmax, std::uint8_t* scratch,
+                            std::int64_t scratch_bytes, const TokenOut& out);
+
+/// Room for 2048 hidden states at a time, or 16 MiB of them; less makes more turns of all weights.
+std::int64_t linear_scratch_bytes(std::int64_t width);
+
 }  // namespace icfast

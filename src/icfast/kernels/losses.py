@@ -76,7 +76,7 @@ class LossCells(NamedTuple):
 
 
 class LossKernels(Protocol):
-    """What a backend offers for losses; every one returns a Status."""
+    """What a backend offers for losses; every one that computes returns a Status."""
 
     def cross_entropy(
         self, logits: Matrix, targets: NDArray[Any], softmax: Softmax, out: TokenOut
@@ -93,7 +93,13 @@ class LossKernels(Protocol):
         scratch: NDArray[np.uint8],
         out: TokenOut,
     ) -> Status:
-        """The same of logits = hidden weight^T + bias, which exist a tile at a time."""
+        """The same of logits = hidden weight^T + bias, which exist a tile at a time.
+
+        bias is one row, or has no columns. Scratch that is too small for any row is refused.
+        """
+
+    def linear_scratch_bytes(self, width: int) -> int:
+        """Scratch for each thread's calls, whatever the rows and columns; less is slower."""
 
     def add_losses(
         self, nll_nats: F64, kinds: NDArray[np.uint8], cells: I64, sums: LossCells

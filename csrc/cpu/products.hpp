@@ -1,0 +1,55 @@
+// Tiles of logits = hidden weight^T: each instruction set brings a packer and a multiplier.
+//
+// Both operands are packed first: hidden states as they are, row by row, weights so that what a
+// vector takes lies side by side. What fills a tile up is zero, and no element of a tile has a
+// share in another one, so a logit depends on its own row and column alone.
+#pragma once
+#include <cstdint>
+
+#include "icfast/losses.hpp"
+
+namespace icfast {
+
+/// The width is cut after so many units, and a logit is the sum of the cuts' sums in their order:
+/// rounding errors then grow with the square root of the cuts, and a cut of weights stays in the
+/// first cache. A unit is one number, or two of bf16.
+constexpr int kCut = 256;
+
+/// From one packed hidden state to the next; not a power of 2, or all of them meet in a few lines
+/// of the first cache.
+constexpr int kHiddenStride = kCut + 16;
+
+/// What an instruction set computes with. T is float, also where it only carries pairs of bf16, or
+/// double. Tiles have `panel` hidden states and `strip` columns of logits.
+template <class T>
+struct Products {
+  int panel;
+  int strip;
+  bool pairs;
+
+  /// to[units, strip] = weight[chosen[j], first unit ..]; zeros where chosen[j] < 0.
+  void (*pack_weight)(const Matrix& weight, const std::int64_t* chosen, std::int64_t first,
+                      int units, T* to);
+  /// to[kHiddenStride] = hidden[row, first unit ..].
+  void (*pack_hidden)(const Matrix& hidden, std::int64_t row, std::int64_t first, int units, T* to);
+  /// out[panels * panel, stride] += hidden[.., units] weight[strips, kCut, strip]^T.
+  void (*multiply)(const T* hidden, int panels, const T* weight, int strips, int units, T* out,
+                   std::int64_t stride);
+};
+
+extern const Products<float> kProductsPortable;
+extern const Products<double> kProductsDouble;
+#if defined(ICFAST_AVX512)
+extern const Products<float> kProductsAvx512;
+#endif
+#if defined(ICFAST_AVX512BF16)
+extern const Products<float> kProductsAvx512Bf16;
+#endif
+#if defined(ICFAST_AVX2)
+extern const Products<float> kProductsAvx2;
+#endif
+#if defined(ICFAST_NEON)
+extern const Products<float> kProductsNeon;
+#endif
+
+}  // namespace icfast
