@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from icfast.corpus import open_corpus as open  # noqa: A004 - icfast.open is the public name
     from icfast.errors import IcfastError
     from icfast.job.matches import match_entropy
-    from icfast.kernels.cross_entropy import cross_entropy
+    from icfast.kernels.cross_entropy import cross_entropy, linear_cross_entropy
     from icfast.laws.entropy import entropy_bits
     from icfast.measure.spectrum import Spectra, Spectrum
     from icfast.measure.table import CountTable
@@ -40,6 +40,7 @@ _PUBLIC = {
     "entropy_bits": ("icfast.laws.entropy", "entropy_bits"),
     "fit": ("icfast.passes.fit", "fit"),
     "laws": ("icfast.laws", None),
+    "linear_cross_entropy": ("icfast.kernels.cross_entropy", "linear_cross_entropy"),
     "match_entropy": ("icfast.job.matches", "match_entropy"),
     "merge": ("icfast.passes.count", "merge"),
     "open": ("icfast.corpus", "open_corpus"),
@@ -63,6 +64,7 @@ __all__ = [
     "entropy_bits",
     "fit",
     "laws",
+    "linear_cross_entropy",
     "match_entropy",
     "merge",
     "open",

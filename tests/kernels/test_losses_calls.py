@@ -256,6 +256,94 @@ def test_backends_are_chosen_by_name():
         icfast.cross_entropy(normal(1, 2), np.array([0]), backend="cuda")
 
 
+# An output layer -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda a: a,
+        lambda a: a[:, :-1],
+        lambda a: a[:, -1],
+        lambda a: a.transpose(1, 0, 2),
+        lambda a: a[::-1, ::2],
+        lambda a: a[0, 0],
+        lambda a: a[:0],
+    ],
+)
+def test_hidden_states_of_any_leading_axes(defined, monkeypatch, view, threads):
+    monkeypatch.setattr(face, "_PRODUCTS_PER_THREAD", 1)
+    monkeypatch.setattr(face, "_ROWS_PER_THREAD", 1)
+    monkeypatch.setattr(face, "_GATHERED_ROWS", 7)
+    hidden, weight, bias = view(normal(6, 9, 5)), normal(11, 5, seed=1), normal(11, seed=2)
+    targets = np.random.default_rng(1).integers(0, 11, hidden.shape[:-1])
+    found = icfast.linear_cross_entropy(hidden, weight, targets, bias, threads=threads)
+    assert found.shape == targets.shape
+    assert all(np.shares_memory(call["weight"].values, weight) for call in defined.calls)
+    logits = hidden.astype("f8") @ weight.T.astype("f8") + bias
+    np.testing.assert_allclose(found, icfast.cross_entropy(logits, targets), rtol=1e-13, atol=1e-13)
+
+
+def test_hidden_states_are_gathered_only_where_they_have_no_common_stride(defined):
+    hidden, weight = normal(6, 9, 5), normal(11, 5, seed=1)
+    for view, blocks, shares in [
+        (hidden, 1, True),
+        (hidden[:, ::3], 1, True),
+        (hidden[:, -1], 1, True),
+        (hidden[:, :-1], 1, False),
+    ]:
+        defined.calls.clear()
+        icfast.linear_cross_entropy(view, weight, np.zeros(view.shape[:-1], int))
+        assert len(defined.calls) == blocks
+        assert np.shares_memory(defined.calls[0]["hidden"].values, hidden) == shares
+    defined.calls.clear()
+    icfast.linear_cross_entropy(normal(30, 101, 5)[:, :-1], weight, np.zeros((30, 100), int))
+    assert [len(call["hidden"].values) for call in defined.calls] == [2048, 952]
+
+
+def test_an_output_layer_has_options_too(defined):
+    hidden, weight = normal(3, 5), normal(11, 5, seed=1)
+    icfast.linear_cross_entropy(
+        hidden, weight, np.array([1, 2, 3]), None, 30.0, vocab_size=7, temperature=2.0
+    )
+    assert defined.calls[-1]["softmax"] == (7, 30.0, 2.0, -100)
+    assert defined.calls[-1]["bias"].values.shape == (1, 0)
+    found = icfast.linear_cross_entropy(
+        hidden, weight, np.array([1, -100, 99]), normal(11), return_rank=True
+    )
+    assert found.kinds.tolist() == [Kind.SCORED, Kind.IGNORED, Kind.OUT_OF_RANGE]
+    assert defined.calls[-1]["bias"].values.shape == (1, 11)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "weight", "targets", "bias", "said"),
+    [
+        ((3, 5), (11, 4), (3,), None, r"weights have shape \(11, 4\), expected \(V, D\) .* 5"),
+        ((3, 5), (11,), (3,), None, r"weights have shape \(11,\), expected \(V, D\)"),
+        ((3, 5), (0, 5), (3,), None, "vocab_size 0 must be .*, and weights have 0"),
+        ((3, 0), (11, 0), (3,), None, "which is 0, at least 1"),
+        ((3, 5), (11, 5), (2,), None, r"targets have shape \(2,\), expected \(3,\)"),
+        ((3, 5), (11, 5), (3,), (10,), r"biases have shape \(10,\), expected \(11,\)"),
+        ((3, 5), (11, 5), (3,), (1, 11), r"biases have shape \(1, 11\)"),
+    ],
+)
+def test_a_layer_that_does_not_fit(defined, hidden, weight, targets, bias, said):
+    with pytest.raises(OptionError, match=said):
+        icfast.linear_cross_entropy(
+            normal(*hidden),
+            normal(*weight),
+            np.zeros(targets, np.int64),
+            None if bias is None else normal(*bias),
+        )
+    assert not defined.calls
+
+
+def test_a_transposed_layer_is_not_copied(defined):
+    with pytest.raises(OptionError, match=r"last axis of weights .*give \.contiguous\(\)"):
+        icfast.linear_cross_entropy(normal(3, 5), normal(5, 11).T, np.zeros(3, int))
+
+
 # Where results live --------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""Losses of tokens from logits: the public function and the one behind it.
+"""Losses of tokens from logits, or from hidden states and an output layer: the public functions.
 
 Inputs are read where they lie, never copied, cast or written to. Rows do not depend on each other,
 so results are the same bits for any threads, batch or strides.
@@ -16,12 +16,18 @@ from numpy.typing import NDArray
 
 from icfast.errors import OptionError, check
 from icfast.kernels.intake import integers, numbers
-from icfast.kernels.losses import Matrix, Softmax, TokenOut
+from icfast.kernels.losses import Format, Matrix, Softmax, TokenOut
 from icfast.kernels.rows import Rows, available_threads, side_by_side
 from icfast.kernels.select import select
 
 #: Logits a thread must have to be worth its start; about 50 us of reading.
 _LOGITS_PER_THREAD = 1 << 18
+
+#: The same for an output layer: products, and rows beside which packing the weights is little.
+_PRODUCTS_PER_THREAD, _ROWS_PER_THREAD = 1 << 20, 16
+
+#: Hidden states whose rows have no common stride are gathered, so many at a time.
+_GATHERED_ROWS = 2048
 
 #: Dtypes of targets that kernels read as they are.
 _TARGET_DTYPES = ("int32", "int64", "uint16", "uint32")
@@ -169,6 +175,60 @@ def cross_entropy(
     return _as_asked(token_losses(logits, targets, options), options, logits)
 
 
+def linear_cross_entropy(
+    hidden: Any,
+    weight: Any,
+    targets: Any,
+    bias: Any = None,
+    softcap: float | None = None,
+    *,
+    ignore_index: int = -100,
+    vocab_size: int | None = None,
+    temperature: float = 1.0,
+    return_logsumexp: bool = False,
+    return_entropy: bool = False,
+    return_rank: bool = False,
+    threads: int | None = None,
+    backend: str = "auto",
+) -> Any:
+    """:func:`cross_entropy` of logits = hidden weight^T + bias, which exist a tile at a time.
+
+    Memory does not grow with tokens x V, and a token's loss does not depend on what stands beside
+    it in the batch.
+
+    Args:
+        hidden: (..., D), in a dtype and layout as the logits of :func:`cross_entropy`.
+        weight: (V, D), of the same kinds.
+        targets: ids of any integer dtype, shape (...).
+        bias: (V,), or None.
+        softcap, ignore_index, vocab_size, temperature, return_logsumexp, return_entropy,
+            return_rank, threads, backend: as in :func:`cross_entropy`.
+
+    Returns:
+        As :func:`cross_entropy`; where `hidden` lives.
+
+    Raises:
+        OptionError, BackendError: as :func:`cross_entropy`.
+
+    >>> hidden, weight = np.array([[1.0, 2.0]]), np.array([[500.0, 250.0], [1000.0, 0.0]])
+    >>> linear_cross_entropy(hidden, weight, np.array([1])).round(9).tolist()  # 1000 and 1000
+    [0.693147181]
+    """
+    options = LossOptions(
+        ignore_index,
+        vocab_size,
+        softcap,
+        temperature,
+        return_logsumexp,
+        return_entropy,
+        return_rank,
+        threads,
+        backend,
+    )
+    found = linear_token_losses(hidden, weight, targets, bias, options)
+    return _as_asked(found, options, hidden)
+
+
 def token_losses(logits: Any, targets: Any, options: LossOptions) -> TokenLosses:
     """What :func:`cross_entropy` finds, as numpy arrays; arguments and errors are the same."""
     values, form = numbers(logits, "logits")
@@ -185,6 +245,57 @@ def token_losses(logits: Any, targets: Any, options: LossOptions) -> TokenLosses
     parts = min(rows.count, values.size // _LOGITS_PER_THREAD)
     side_by_side(score, rows.count, options.threads_for(parts))
     return _shaped(out, values.shape[:-1], options)
+
+
+def linear_token_losses(
+    hidden: Any, weight: Any, targets: Any, bias: Any, options: LossOptions
+) -> TokenLosses:
+    """What :func:`linear_cross_entropy` finds, as numpy arrays."""
+    values, form = numbers(hidden, "hidden states")
+    layer = Matrix(*numbers(weight, "weights"))
+    columns, width = _layer_shape(layer, values.shape[-1])
+    added = _bias(bias, columns)
+    ids = _flat_targets(targets, values.shape[:-1], "hidden states")
+    softmax = options.softmax(columns, "weights")
+    kernels = select(options.backend).kernels
+    rows, out = Rows(values), options.room(len(ids))
+
+    def score(begin: int, end: int) -> None:
+        scratch = np.empty(kernels.linear_scratch_bytes(width), np.uint8)
+        for first, block in rows.blocks(begin, end, _GATHERED_ROWS):
+            ids_here, out_here = _part(ids, out, first, len(block))
+            check(
+                kernels.linear_cross_entropy(
+                    Matrix(block, form), layer, added, ids_here, softmax, scratch, out_here
+                )
+            )
+
+    parts = min(
+        rows.count // _ROWS_PER_THREAD, rows.count * columns * width // _PRODUCTS_PER_THREAD
+    )
+    if rows.count:
+        side_by_side(score, rows.count, options.threads_for(parts))
+    return _shaped(out, values.shape[:-1], options)
+
+
+def _layer_shape(layer: Matrix, width: int) -> tuple[int, int]:
+    shape = layer.values.shape
+    if len(shape) != 2 or shape[1] != width or width == 0:
+        raise OptionError(
+            f"weights have shape {shape}, expected (V, D) with the D of hidden states (..., D), "
+            f"which is {width}, at least 1"
+        )
+    return shape
+
+
+def _bias(bias: Any, columns: int) -> Matrix:
+    """One row, of no columns where there is none."""
+    if bias is None:
+        return Matrix(np.empty((1, 0), np.float32), Format.FP32)
+    values, form = numbers(bias, "biases")
+    if values.shape != (columns,):
+        raise OptionError(f"biases have shape {values.shape}, expected ({columns},) as weights")
+    return Matrix(values[np.newaxis], form)
 
 
 def _part(ids: NDArray[Any], out: TokenOut, first: int, rows: int) -> tuple[NDArray[Any], TokenOut]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,21 @@ class Rows:
             stop = min(end - begin + first, length)
             yield begin, self._values[np.unravel_index(at, outer)][first:stop]
             begin += stop - first
+
+    def blocks(self, begin: int, end: int, most: int) -> Iterator[tuple[int, NDArray[Any]]]:
+        """The same, for callers to whom a run costs much: gathered where runs are many.
+
+        Args:
+            most: rows that are copied at a time.
+        """
+        if len(runs := [*islice(self.runs(begin, end), 2)]) < 2:
+            yield from runs
+            return
+        for first in range(begin, end, most):
+            yield (
+                first,
+                np.concatenate([run for _, run in self.runs(first, min(first + most, end))]),
+            )
 
 
 def side_by_side(work: Callable[[int, int], None], rows: int, threads: int) -> None:
