@@ -22,7 +22,7 @@ from icfast.cli.convert import compress, export
 from icfast.cli.corpora import inspect, tokenize
 from icfast.cli.counts import count, entropy, merge
 from icfast.cli.jobs import demo, measure
-from icfast.cli.laws import capacity, energy
+from icfast.cli.laws import capacity, energy, quantise, size
 from icfast.cli.models import fit
 from icfast.cli.run import as_command
 from icfast.cli.score import score
@@ -38,7 +38,7 @@ app = _group(
     help="Exact n-gram entropy, held-out cross-entropy and information capacity of token corpora.",
     epilog="Exit codes: 0 ok, 1 failure, 2 usage, 3 partial, 130 interrupted.",
 )
-laws = _group(name="laws", help="Formulas on numbers you have: IC-1 capacity, IC-2 energy.")
+laws = _group(name="laws", help="Formulas on numbers you have: IC-1 and IC-2.")
 
 _COMMANDS: tuple[Callable[..., None], ...] = (
     demo,
@@ -53,7 +53,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     export,
     compress,
 )
-_LAWS: tuple[Callable[..., None], ...] = (capacity, energy)
+_LAWS: tuple[Callable[..., None], ...] = (capacity, energy, size, quantise)
 
 
 def _print_version(wanted: bool) -> None:

@@ -4,7 +4,7 @@ Each states its formula, source and units, takes arguments named by unit, and re
 a frozen result. Nothing here reads files, rounds, or knows of corpora, kernels and models.
 """
 
-from icfast.laws.capacity import Capacity, capacity
+from icfast.laws.capacity import Capacity, capacity, capacity_per_token
 from icfast.laws.code_length import (
     CodeLengths,
     best_description_bits,
@@ -29,7 +29,14 @@ from icfast.laws.entropy import (
 )
 from icfast.laws.estimators import ESTIMATORS, Estimator
 from icfast.laws.initial_loss import expected_initial_loss_nats
-from icfast.laws.landauer import Energy, energy
+from icfast.laws.kaplan import KaplanEta, bits_per_token_at, kaplan_etas
+from icfast.laws.known_capacities import (
+    KNOWLEDGE_BITS_PER_PARAM,
+    MEMORISED_BITS_PER_PARAM,
+    CapacityComparison,
+    compared_capacities,
+)
+from icfast.laws.landauer import Energy, energy, erasable_bits, flop_estimate
 from icfast.laws.matches import (
     MatchEntropy,
     MatchWindow,
@@ -38,29 +45,47 @@ from icfast.laws.matches import (
     mean_ratio_bits_per_token,
     two_sided_bits_per_token,
 )
+from icfast.laws.quantisation import Quantisation, quantise
+from icfast.laws.sizing import CHINCHILLA_TOKENS_PER_PARAM, Size, size
+from icfast.measure.joules import JoulesSource, SpentJoules
 
 __all__ = [
+    "CHINCHILLA_TOKENS_PER_PARAM",
     "DEFAULT_ESTIMATORS",
     "ESTIMATORS",
+    "KNOWLEDGE_BITS_PER_PARAM",
+    "MEMORISED_BITS_PER_PARAM",
     "Capacity",
+    "CapacityComparison",
     "CodeLengths",
     "Energy",
     "Estimator",
+    "JoulesSource",
+    "KaplanEta",
     "MatchEntropy",
     "MatchWindow",
     "OrderEntropy",
+    "Quantisation",
+    "Size",
+    "SpentJoules",
     "best_description_bits",
+    "bits_per_token_at",
     "bos_padded_bits_per_token",
     "capacity",
+    "capacity_per_token",
     "code_lengths",
+    "compared_capacities",
     "coverage_chao_jost",
     "coverage_good",
     "difference_bits_per_token",
     "dirichlet_code_bits",
     "energy",
     "entropy_bits",
+    "erasable_bits",
     "expected_initial_loss_nats",
+    "flop_estimate",
     "gate",
+    "kaplan_etas",
     "kt_code_bits",
     "kt_code_lengths",
     "match_estimates",
@@ -70,5 +95,7 @@ __all__ = [
     "plug_in_bits_per_token",
     "plug_in_code_bits",
     "prefix_marginal_bits_per_token",
+    "quantise",
+    "size",
     "two_sided_bits_per_token",
 ]

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from icfast.errors import OptionError, UnitError
-from icfast.units import nats_to_bits
-
-#: How far two numbers that should be equal may differ, relative to the larger.
-_CONSISTENT_WITHIN = 1e-9
+from icfast.errors import OptionError
+from icfast.laws.balance import (
+    Known,
+    agreeing,
+    checked_model_bits,
+    in_bits,
+    mixed_model_bits,
+    require_not_negative,
+    require_positive,
+    solved,
+)
+from icfast.laws.known_capacities import CapacityComparison, compared_capacities
+from icfast.units import bits_to_nats
 
 
 @dataclass(frozen=True)
@@ -24,11 +31,18 @@ class Capacity:
         loss_bits_per_token: L, the model's code length of the same tokens.
         model_bits: N = params * bits_per_param_stored.
         params: P, None where unknown.
-        bits_per_param_stored: b, the width a parameter is kept at; None where unknown.
+        bits_per_param_stored: b, the width a parameter is kept at, the mean of several widths;
+            None where unknown.
         bits_saved: D (H - L).
         bits_per_param: bits_saved / P, None where P is unknown.
         eta: bits saved per stored bit. Not bounded by 1.
         flags: what a reader should be told, in words.
+        baseline: what H is the code length under, where it was named.
+        eta_nats_per_bit: eta ln 2, nats saved per stored bit, as papers that leave H and L in
+            nats print it.
+        model_bits_per_token: k = N / D = (H - L) / eta.
+        bits_saved_standard_error, eta_standard_error: from the errors of H and L, None without.
+        compared: bits_per_param against capacities measured elsewhere; empty where P is unknown.
     """
 
     tokens: float
@@ -41,27 +55,12 @@ class Capacity:
     bits_per_param: float | None
     eta: float
     flags: tuple[str, ...]
-
-
-_Known = dict[str, float]
-
-#: Per variable: IC-1 solved for it. A zero divisor means that no value, or every value, fits.
-_SOLVERS: dict[str, Callable[[_Known], float]] = {
-    "eta": lambda v: v["tokens"] * (v["entropy"] - v["loss"]) / v["model_bits"],
-    "model_bits": lambda v: v["tokens"] * (v["entropy"] - v["loss"]) / v["eta"],
-    "tokens": lambda v: v["eta"] * v["model_bits"] / (v["entropy"] - v["loss"]),
-    "entropy": lambda v: v["loss"] + v["eta"] * v["model_bits"] / v["tokens"],
-    "loss": lambda v: v["entropy"] - v["eta"] * v["model_bits"] / v["tokens"],
-}
-
-#: What a message calls each variable.
-_ARGUMENTS = {
-    "eta": "eta",
-    "model_bits": "model_bits (or params with bits_per_param)",
-    "tokens": "tokens",
-    "entropy": "entropy_bits_per_token",
-    "loss": "loss_bits_per_token",
-}
+    baseline: str | None
+    eta_nats_per_bit: float
+    model_bits_per_token: float
+    bits_saved_standard_error: float | None
+    eta_standard_error: float | None
+    compared: tuple[CapacityComparison, ...]
 
 
 def capacity(
@@ -74,13 +73,24 @@ def capacity(
     model_bits: float | None = None,
     params: float | None = None,
     bits_per_param: float | None = None,
+    precisions: Sequence[tuple[float, float]] | None = None,
+    model_bits_per_token: float | None = None,
     eta: float | None = None,
+    entropy_standard_error_bits_per_token: float | None = None,
+    loss_standard_error_bits_per_token: float | None = None,
+    entropy_standard_error_nats_per_token: float | None = None,
+    loss_standard_error_nats_per_token: float | None = None,
+    error_correlation: float = 0.0,
+    baseline: str | None = None,
+    entropy_predicted_set: str | None = None,
+    loss_predicted_set: str | None = None,
 ) -> Capacity:
     """Solve IC-1, eta N = D (H - L), for the one variable left out (arXiv 2411.00660 eq. 6-8).
 
     H and L are code lengths of the *same* D tokens, under a named baseline and under the model.
     N is in bits, so the result's H and L are in bits too. With N unknown, params or
-    bits_per_param alone gives the other through N = params * bits_per_param.
+    bits_per_param alone gives the other through N = params * bits_per_param. k stands for N or D
+    through N = k D (eq. 13); with neither known, see :func:`capacity_per_token`.
 
     Args:
         tokens: D > 0.
@@ -90,13 +100,22 @@ def capacity(
         loss_nats_per_token: the same in nats.
         model_bits: N > 0; or
         params: P > 0, with
-        bits_per_param: b > 0, the width a parameter is kept at.
+        bits_per_param: b > 0, the width a parameter is kept at; or
+        precisions: pairs (params, bits_per_param) of a model kept at several widths.
+        model_bits_per_token: k > 0, with N or D.
         eta: bits saved per stored bit; above 1 and below 0 are values like any other.
+        entropy_standard_error_bits_per_token, loss_standard_error_bits_per_token: of H and L, both
+            given and eta not solved against; 0 where exact; or the same in nats with H and L.
+        error_correlation: of the two errors, in -1..1. H and L are of the same tokens, so it is
+            as a rule above 0, and 0 the cautious figure.
+        baseline: the name of what H is measured under.
+        entropy_predicted_set, loss_predicted_set: hashes of the tokens that H and L are of.
 
     Raises:
-        UnitError: H or L in nats beside H or L in bits.
+        UnitError: H, L or their errors some in nats, some in bits.
         OptionError: more than one variable missing, none missing and the balance wrong by more
-            than 1e-9, a value out of range, or no solution.
+            than 1e-9, a value out of range, no solution, hashes of different predicted sets, or
+            standard errors where H or L is what is solved for.
 
     >>> two_bits_per_param = capacity(
     ...     tokens=2e9, entropy_bits_per_token=10.0, loss_bits_per_token=9.0,
@@ -104,114 +123,116 @@ def capacity(
     >>> two_bits_per_param.eta, two_bits_per_param.bits_per_param
     (0.125, 2.0)
     """
-    entropy, loss = _in_bits(
-        (entropy_bits_per_token, loss_bits_per_token), (entropy_nats_per_token, loss_nats_per_token)
+    _check_predicted_sets(entropy_predicted_set, loss_predicted_set)
+    # One unit for all four: in_bits refuses a second one.
+    entropy, loss, entropy_error, loss_error = in_bits(
+        (
+            entropy_bits_per_token,
+            loss_bits_per_token,
+            entropy_standard_error_bits_per_token,
+            loss_standard_error_bits_per_token,
+        ),
+        (
+            entropy_nats_per_token,
+            loss_nats_per_token,
+            entropy_standard_error_nats_per_token,
+            loss_standard_error_nats_per_token,
+        ),
     )
-    model_bits = _checked_model_bits(model_bits, params, bits_per_param)
-    given = {
-        "tokens": tokens,
-        "entropy": entropy,
-        "loss": loss,
-        "model_bits": model_bits,
-        "eta": eta,
-    }
-    known = {name: float(value) for name, value in given.items() if value is not None}
-    _check_ranges(known)
-    solved_for = _missing(given)
-    if solved_for is None:
-        _check_balance(known)
-    else:
-        known[solved_for] = _solve(solved_for, known)
-    return _result(known, solved_for, params, bits_per_param)
+    error = _difference_error(entropy_error, loss_error, error_correlation)
+    if precisions is not None:
+        if (params, bits_per_param) != (None, None):
+            raise OptionError("give precisions, or params and bits_per_param, not both")
+        params, bits_per_param = mixed_model_bits(precisions)
+    model_bits = checked_model_bits(model_bits, params, bits_per_param)
+    tokens, model_bits = _with_ratio(tokens, model_bits, model_bits_per_token)
+    known, solved_for = solved(
+        {"tokens": tokens, "entropy": entropy, "loss": loss, "model_bits": model_bits, "eta": eta}
+    )
+    if error is not None and solved_for in ("entropy", "loss"):
+        raise OptionError(f"the {solved_for} is solved for, so it has no standard error to give")
+    return _result(known, solved_for, (params, bits_per_param), error, baseline)
 
 
-def _in_bits(
-    bits: tuple[float | None, float | None], nats: tuple[float | None, float | None]
-) -> tuple[float | None, float | None]:
-    """H and L in bits, from whichever pair was used."""
-    if bits != (None, None) and nats != (None, None):
-        raise UnitError(
-            "entropy and loss must be in the same unit: found both _bits_per_token and "
-            "_nats_per_token; give both in bits or both in nats"
+def capacity_per_token(
+    *,
+    entropy_bits_per_token: float | None = None,
+    loss_bits_per_token: float | None = None,
+    entropy_nats_per_token: float | None = None,
+    loss_nats_per_token: float | None = None,
+    model_bits_per_token: float | None = None,
+    eta: float | None = None,
+) -> Capacity:
+    """Solve eta k = H - L, IC-1 for one token, for what is left out (arXiv 2411.00660 eq. 13-14).
+
+    k = N / D is model_bits_per_token; the result's tokens are 1. Raises as :func:`capacity`.
+
+    >>> found = capacity_per_token(
+    ...     entropy_bits_per_token=10.0, loss_bits_per_token=7.0, model_bits_per_token=704 / 27)
+    >>> round(found.eta, 15)
+    0.115056818181818
+    """
+    return capacity(
+        tokens=1,
+        entropy_bits_per_token=entropy_bits_per_token,
+        loss_bits_per_token=loss_bits_per_token,
+        entropy_nats_per_token=entropy_nats_per_token,
+        loss_nats_per_token=loss_nats_per_token,
+        model_bits=model_bits_per_token,
+        eta=eta,
+    )
+
+
+def _check_predicted_sets(of_entropy: str | None, of_loss: str | None) -> None:
+    if of_entropy != of_loss:
+        raise OptionError(
+            "H and L must be code lengths of the same tokens, found predicted sets "
+            f"{of_entropy} and {of_loss}; score the baseline and the model on one set"
         )
-    if nats == (None, None):
-        return bits
-    entropy, loss = (None if value is None else nats_to_bits(value) for value in nats)
-    return entropy, loss
 
 
-def _checked_model_bits(
-    model_bits: float | None, params: float | None, bits_per_param: float | None
+def _difference_error(
+    of_entropy: float | None, of_loss: float | None, correlation: float
 ) -> float | None:
-    """N, from the product where it isn't given; None where it is what's missing."""
-    for name, value in (("params", params), ("bits_per_param", bits_per_param)):
-        if value is not None:
-            _require_positive(name, value)
-    if params is None or bits_per_param is None:
-        return model_bits
-    product = float(params) * float(bits_per_param)
-    if model_bits is None:
-        return product
-    if not math.isclose(model_bits, product, rel_tol=_CONSISTENT_WITHIN):
-        raise OptionError(
-            f"model_bits {model_bits} is not params * bits_per_param = {product}; leave one out"
-        )
-    return model_bits
+    """Standard error of H - L in bits per token; None where none was given."""
+    if not -1.0 <= correlation <= 1.0:
+        raise OptionError(f"error_correlation must lie in -1..1, found {correlation}")
+    if of_entropy is None and of_loss is None:
+        return None
+    if of_entropy is None or of_loss is None:
+        raise OptionError("H and L each need a standard error, 0 where it is exact; found one")
+    require_not_negative("the standard error of the entropy", of_entropy)
+    require_not_negative("the standard error of the loss", of_loss)
+    # (s - t)^2 + 2 (1 - rho) s t: no cancellation where the errors are nearly one.
+    both = 2 * (1 - correlation) * of_entropy * of_loss
+    return math.sqrt((of_entropy - of_loss) ** 2 + both)
 
 
-def _require_positive(name: str, value: float) -> None:
-    if not (math.isfinite(value) and value > 0):
-        raise OptionError(f"{name} must be positive and finite, found {value}")
-
-
-def _check_ranges(known: _Known) -> None:
-    for name, value in known.items():
-        if name in ("tokens", "model_bits"):
-            _require_positive(name, value)
-        elif not math.isfinite(value) or (name != "eta" and value < 0):
-            bound = "" if name == "eta" else " and not negative"
-            raise OptionError(f"{_ARGUMENTS[name]} must be finite{bound}, found {value}")
-
-
-def _missing(given: dict[str, float | None]) -> str | None:
-    """The one variable to solve for, None where all are given."""
-    missing = [name for name, value in given.items() if value is None]
-    if len(missing) > 1:
-        listed = ", ".join(_ARGUMENTS[name] for name in missing)
-        raise OptionError(
-            f"IC-1 gives one variable from the others; missing are {listed}: give all but one"
-        )
-    return missing[0] if missing else None
-
-
-def _check_balance(known: _Known) -> None:
-    stored = known["eta"] * known["model_bits"]
-    saved = known["tokens"] * (known["entropy"] - known["loss"])
-    # H - L cannot be had better than H and L are rounded.
-    rounding = 4 * sys.float_info.epsilon * known["tokens"] * max(known["entropy"], known["loss"])
-    if not math.isclose(stored, saved, rel_tol=_CONSISTENT_WITHIN, abs_tol=rounding):
-        raise OptionError(
-            f"eta * N = {stored} bits but D * (H - L) = {saved} bits: the values given contradict "
-            "each other; leave out the one to solve for"
-        )
-
-
-def _solve(name: str, known: _Known) -> float:
-    try:
-        value = _SOLVERS[name](known)
-    except ZeroDivisionError:
-        value = math.nan
-    positive = value > 0 or name not in ("tokens", "model_bits")
-    if not (math.isfinite(value) and positive):
-        listed = ", ".join(f"{_ARGUMENTS[key]} = {known[key]}" for key in known)
-        raise OptionError(f"no {_ARGUMENTS[name]} satisfies IC-1 with {listed}")
-    return value
+def _with_ratio(
+    tokens: float | None, model_bits: float | None, ratio: float | None
+) -> tuple[float | None, float | None]:
+    """D and N, one of them from k where it isn't given."""
+    if ratio is None:
+        return tokens, model_bits
+    require_positive("model_bits_per_token", ratio)
+    if tokens is None and model_bits is not None:
+        return model_bits / ratio, model_bits
+    if tokens is None:
+        return tokens, model_bits
+    return tokens, agreeing(
+        "model_bits", model_bits, "tokens * model_bits_per_token", tokens * ratio
+    )
 
 
 def _result(
-    known: _Known, solved_for: str | None, params: float | None, width: float | None
+    known: Known,
+    solved_for: str | None,
+    parameters: tuple[float | None, float | None],
+    error: float | None,
+    baseline: str | None,
 ) -> Capacity:
-    model_bits = known["model_bits"]
+    model_bits, tokens = known["model_bits"], known["tokens"]
+    params, width = parameters
     if params is None and width is not None:
         params = model_bits / width
     elif width is None and params is not None:
@@ -220,27 +241,36 @@ def _result(
         # H - L would only give back the solution with its digits cancelled.
         bits_saved = known["eta"] * model_bits
     else:
-        bits_saved = known["tokens"] * (known["entropy"] - known["loss"])
+        bits_saved = tokens * (known["entropy"] - known["loss"])
+    per_param = None if params is None else bits_saved / params
     return Capacity(
-        tokens=known["tokens"],
+        tokens=tokens,
         entropy_bits_per_token=known["entropy"],
         loss_bits_per_token=known["loss"],
         model_bits=model_bits,
         params=params,
         bits_per_param_stored=width,
         bits_saved=bits_saved,
-        bits_per_param=None if params is None else bits_saved / params,
+        bits_per_param=per_param,
         eta=known["eta"],
-        flags=_flags(known),
+        flags=_flags(known, error),
+        baseline=baseline,
+        eta_nats_per_bit=bits_to_nats(known["eta"]),
+        model_bits_per_token=model_bits / tokens,
+        bits_saved_standard_error=None if error is None else tokens * error,
+        eta_standard_error=None if error is None else tokens * error / model_bits,
+        compared=() if per_param is None else compared_capacities(per_param),
     )
 
 
-def _flags(known: _Known) -> tuple[str, ...]:
+def _flags(known: Known, error: float | None) -> tuple[str, ...]:
     flags = []
     if known["eta"] > 1:
         flags.append("reuse regime: eta > 1, each stored bit saves again at every reuse")
     if known["entropy"] <= known["loss"]:
         flags.append("no information gained: the loss is not below the baseline entropy")
+    elif error is not None and known["entropy"] - known["loss"] < 2 * error:
+        flags.append("within the error: H - L is less than two standard errors above 0")
     if known["entropy"] < 0 or known["loss"] < 0:
         flags.append("impossible code length: the solved entropy or loss is below 0 bits per token")
     return tuple(flags)

@@ -1,0 +1,54 @@
+"""Energy that was spent, with the source that says so. Pure data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from icfast.errors import MergeError, OptionError
+
+
+class JoulesSource(StrEnum):
+    """Who says how many joules: a counter, a log, or a formula."""
+
+    NVML = "nvml"
+    RAPL = "rapl"
+    MEGATRON_LOG = "megatron-log"
+    CODECARBON = "codecarbon"
+    GPU_HOURS = "gpu-hours"
+    FLOP_ESTIMATE = "flop-estimate"
+    STATED = "stated"
+
+
+@dataclass(frozen=True)
+class SpentJoules:
+    """Joules and who says so; they add up only within one source.
+
+    Attributes:
+        joules: the energy, finite and not negative.
+        source: where the figure is from.
+    """
+
+    joules: float
+    source: JoulesSource
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.joules) and self.joules >= 0):
+            raise OptionError(f"joules must be finite and not negative, found {self.joules}")
+
+    def __add__(self, other: SpentJoules) -> SpentJoules:
+        """The sum of two figures of one source.
+
+        Raises:
+            MergeError: the sources differ.
+
+        >>> SpentJoules(1.0, JoulesSource.NVML) + SpentJoules(2.0, JoulesSource.NVML)
+        SpentJoules(joules=3.0, source=<JoulesSource.NVML: 'nvml'>)
+        """
+        if self.source != other.source:
+            raise MergeError(
+                f"joules by {self.source} and joules by {other.source} do not add up: a counter "
+                "and an estimate measure different things; report them side by side"
+            )
+        return SpentJoules(self.joules + other.joules, self.source)
