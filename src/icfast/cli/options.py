@@ -178,7 +178,7 @@ class NeuralOptions:
         _neural("DIR", "Folder of finished parts; what it holds already is not done again."),
     ] = None
     batch: Annotated[
-        int | None, _neural("N", "Windows at once, at most; the default is what memory holds.")
+        int | None, _neural("N", "Windows at once, at most; the default is 8192 tokens of them.")
     ] = None
 
     @property

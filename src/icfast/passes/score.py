@@ -70,7 +70,8 @@ def score(
         packed: join the documents of a shard, so that contexts cross them.
         normaliser: what the loss is stated per: token, byte or word; the sums are the same.
         checkpoint: a folder for finished parts of the work; what it holds is not done again.
-        batch: windows given to the model at once, at most; by default as many as memory holds.
+        batch: windows given to the model at once, at most; by default 8192 tokens of them. Fewer
+            where memory does not hold them.
         vocab_size: columns of a function's logits that count; by default all.
         name: what results call a function, and what its checkpoints go by.
         memory, threads, backend: as in :func:`icfast.spectra`.

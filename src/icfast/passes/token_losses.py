@@ -34,6 +34,9 @@ from icfast.units import format_bytes
 #: Window of a model that takes any, where nobody says.
 DEFAULT_WINDOW = 1024
 
+#: Positions of one batch, or one window's: more only takes more memory.
+_BATCH_POSITIONS = 1 << 13
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TokenScores(DocumentScores):
@@ -124,7 +127,8 @@ def score_tokens(
     Args:
         checkpoint: where finished units of work are kept and looked for; None: nowhere.
         name: what a checkpoint knows a model by that has no hash.
-        batch: windows given to the model at once, at most; by default as many as memory holds.
+        batch: windows given to the model at once, at most; by default 8192 tokens of them. Fewer
+            where memory does not hold them.
 
     Raises:
         MergeError: the corpus was written by another tokenizer than the model's.
@@ -137,7 +141,9 @@ def score_tokens(
         raise OptionError(f"batch {batch} must be at least 1 window")
     _refuse_strangers(documents.corpus, model)
     words = _check_normaliser(documents, policy)
-    positions = _batch_positions(model, policy, work)
+    positions = _positions_in_memory(model, policy, work)
+    if batch is None:
+        positions = min(positions, max(policy.window, _BATCH_POSITIONS))
     shards = [ShardWindows(part, policy) for part in documents.parts]
     run = _Run(model, work, positions, batch or 1 << 62, checkpoint, name)
     cells = _zeros(len(documents))
@@ -187,8 +193,8 @@ def _check_normaliser(documents: DocumentSet, policy: WindowPolicy) -> int | Non
     return words
 
 
-def _batch_positions(model: TokenModel, policy: WindowPolicy, work: Work) -> int:
-    """Positions of one batch that memory holds."""
+def _positions_in_memory(model: TokenModel, policy: WindowPolicy, work: Work) -> int:
+    """Positions that memory holds at once."""
     positions = work.memory_bytes // max(1, model.bytes_per_token)
     if positions < policy.window:
         needed = format_bytes(policy.window * model.bytes_per_token)
