@@ -24,9 +24,10 @@ sums = st.one_of(
     st.floats(-1e-9, 1e-9),
 )
 #: What enters no sum, whatever its kind says.
-others = st.sampled_from([math.inf, -math.inf, math.nan, 2.0**31, -(2.0**31), 1e300])
+OTHERS = [math.inf, -math.inf, math.nan, 2.0**31, -(2.0**31), 1e300, -1e300]
+kinds = st.just(Kind.SCORED) | st.sampled_from(list(Kind))
 rows = st.lists(
-    st.tuples(sums | others, st.sampled_from(list(Kind)), st.integers(-2, CELLS - 1)), max_size=40
+    st.tuples(sums | st.sampled_from(OTHERS), kinds, st.integers(-2, CELLS - 1)), max_size=40
 )
 
 
@@ -89,6 +90,15 @@ def test_any_order_split_and_merge_gives_the_same_integers(kernels, data, given_
     _, one = add(kernels, shuffled[:cut])
     _, found = add(kernels, shuffled[cut:], one)
     assert all(np.array_equal(*pair) for pair in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("nats", OTHERS)
+@pytest.mark.parametrize("kind", list(Kind))
+def test_what_fits_no_sum_is_counted_as_what_it_is(kernels, nats, kind):
+    _, found = add(kernels, [(nats, kind, 1)])
+    quanta, counts = defined([(nats, kind, 1)])
+    assert whole(found) == quanta == [0, 0, 0]
+    assert found.counts.tolist() == counts
 
 
 def test_sums_carry_and_borrow_across_the_halves(kernels):
