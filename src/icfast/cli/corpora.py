@@ -74,7 +74,11 @@ def tokenize(
         Path, typer.Option(metavar="FILE.ds", help="File for the ids; sidecars go beside it.")
     ],
     tokenizer: Annotated[
-        str, typer.Option(metavar="bytes|FILE", help="bytes, or a tokenizer.json.")
+        str,
+        typer.Option(
+            metavar="bytes|FILE|gguf:FILE",
+            help="bytes, a tokenizer.json, or a GGUF model with its vocabulary.",
+        ),
     ] = "bytes",
     eos_id: EndId = None,
     skip_bad: SkipBad = False,

@@ -38,7 +38,8 @@ class Description:
 
     Attributes:
         tokenizer: "bytes", or the tokenizer file's name.
-        tokenizer_sha256: SHA-256 in hex of the tokenizer file; None for "bytes".
+        tokenizer_sha256: SHA-256 in hex of the tokenizer file (of a GGUF file: of its vocabulary);
+            None for "bytes".
         vocab_size: number of ids the tokenizer knows.
         eos_id: the id appended to each document, None where none was.
         dtype: "u1", "u2" or "u4".

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from icfast.corpus import gguf_file
 from icfast.corpus.corpus import BYTES
 from icfast.corpus.open import AnyPath, as_paths
 from icfast.corpus.sidecar import Description, beside, write_description
@@ -70,17 +71,16 @@ class _Bytes:
 class _TokenizerFile:
     """A tokenizer of the `tokenizers` package, without the special ids it would add itself."""
 
-    def __init__(self, path: Path, eos_id: int | None) -> None:
-        self._tokenizer = _load_tokenizer(path)
+    def __init__(self, tokenizer: Any, name: str, sha256: str | None, eos_id: int | None) -> None:
+        self._tokenizer = tokenizer
         # Settings for training batches, which the file may carry: they would cut or fill texts.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         vocab_size = max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
         if eos_id is not None and not 0 <= eos_id < vocab_size:
-            raise OptionError(f"eos_id {eos_id} is outside the {vocab_size} ids of {path}")
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            raise OptionError(f"eos_id {eos_id} is outside the {vocab_size} ids of {name}")
         dtype = "u2" if vocab_size <= 1 << 16 else "u4"
-        self.description = Description(path.name, sha256, vocab_size, eos_id, dtype)
+        self.description = Description(name, sha256, vocab_size, eos_id, dtype)
 
     def encode(self, batch: list[bytes]) -> Iterable[NDArray[Any]]:
         texts = [text.decode("utf-8") for text in batch]
@@ -107,14 +107,16 @@ def tokenize(
     Args:
         texts: files and folders.
         output: FILE.ds; FILE.ds.index, FILE.ds.bytes and FILE.ds.json are written beside it.
-        tokenizer: "bytes" (ids are the UTF-8 bytes) or a tokenizer.json of `tokenizers`.
+        tokenizer: "bytes" (ids are the UTF-8 bytes), a tokenizer.json of `tokenizers`, or
+            "gguf:FILE" for the vocabulary inside a GGUF model.
         eos_id: an id appended to each document; the index tells the documents without it.
         skip_bad: leave undecodable documents out and count them, instead of refusing.
 
     Raises:
         CorpusError: no such text, no text in it, or text that is not UTF-8.
         OptionError: output is not FILE.ds or not writable, or the tokenizer or end id is unknown.
-        MissingExtraError: a tokenizer file is given and `tokenizers` is not installed.
+        ModelError: a GGUF file is none, or its vocabulary is of a kind unknown here.
+        MissingExtraError: a tokenizer file is given and `tokenizers` (or `gguf`) is not installed.
         ResourceError: the disk is full.
     """
     output = Path(output)
@@ -188,8 +190,14 @@ def _batches(texts: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 def _encoder(tokenizer: str | Path, eos_id: int | None) -> _Encoder:
+    if str(tokenizer).startswith(gguf_file.PREFIX):
+        file = gguf_file.GgufFile(Path(str(tokenizer).removeprefix(gguf_file.PREFIX)))
+        return _TokenizerFile(file.tokenizer(), file.path.name, file.vocabulary_sha256(), eos_id)
     if str(tokenizer) != BYTES:
-        return _TokenizerFile(Path(tokenizer), eos_id)
+        path = Path(tokenizer)
+        loaded = _load_tokenizer(path)
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        return _TokenizerFile(loaded, path.name, sha256, eos_id)
     if eos_id is not None:
         raise OptionError(
             f"eos_id {eos_id} with tokenizer bytes: all {_ALL_BYTES} ids are text, none is free "

@@ -1,0 +1,130 @@
+"""The vocabulary in a GGUF file as a tokenizer, against byte-pair merging done by hand."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.models.tiny_models import MERGES, byte_alphabet, save_gguf, tiny_tokens
+
+from icfast.corpus import open_corpus, tokenize
+from icfast.errors import MissingExtraError, ModelError
+
+pytest.importorskip("gguf", reason="no gguf here: pip install 'icfast[neural]'")
+pytest.importorskip("tokenizers", reason="no tokenizers here: pip install 'icfast[tokenize]'")
+from icfast.corpus.gguf_file import GgufFile
+
+TEXTS = ["hello world 1212\n", "a  b\t½ ²x", "日本語 hell", "12<|end|>12"]
+
+
+@pytest.fixture(scope="module")
+def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_gguf(tmp_path_factory.mktemp("gguf") / "tiny.gguf")
+
+
+def merged(word: str) -> list[str]:
+    """Byte-pair merging of one word by its definition: the earliest merge first, everywhere."""
+    parts = list(word)
+    ranks = {tuple(merge.split()): rank for rank, merge in enumerate(MERGES)}
+    while True:
+        pairs = [(ranks[pair], at) for at, pair in enumerate(pairwise(parts)) if pair in ranks]
+        if not pairs:
+            return parts
+        _, at = min(pairs)
+        parts[at : at + 2] = [parts[at] + parts[at + 1]]
+
+
+def definition(text: str) -> list[str]:
+    """Digits apart, then words with the space before them; enough for letters, digits, spaces."""
+    words: list[str] = []
+    for letter in text:
+        kind = "N" if unicodedata.category(letter)[0] == "N" else "L" if letter != " " else "S"
+        if kind == "L" and words and words[-1][0] == "L":
+            words[-1] = ("L", words[-1][1] + letter)  # type: ignore[call-overload]
+        elif kind == "L" and words and words[-1] == ("S", " "):
+            words[-1] = ("L", " " + letter)  # type: ignore[call-overload]
+        else:
+            words.append((kind, letter))  # type: ignore[arg-type]
+    letters = byte_alphabet()
+    encoded = ["".join(letters[byte] for byte in word.encode()) for _, word in words]
+    return [part for word in encoded for part in merged(word)]
+
+
+@given(st.lists(st.sampled_from(["hello", "hell", "w", "12", "1", "²", "é"]), max_size=8))
+def test_digits_apart_then_merges(vocabulary: Path, words: list[str]) -> None:
+    """smollm's way; 1 2 is a merge that no text reaches."""
+    text = " ".join(words)
+    assert GgufFile(vocabulary).tokenizer().encode(text).tokens == definition(text)
+
+
+def test_gpt2_keeps_digits_together(tmp_path: Path) -> None:
+    tokenizer = GgufFile(save_gguf(tmp_path / "x.gguf", pre="gpt-2")).tokenizer()
+    assert tokenizer.encode("hello 1212").tokens == ["hello", "Ġ", "12", "12"]
+
+
+@pytest.mark.parametrize(
+    ("pre", "tokens"),
+    [
+        ("qwen2", ["1", "2", "1", "2", "Ġ", "Ġw", "Ċ", "Ċ"]),
+        ("llama-bpe", ["12", "1", "2", "Ġ", "Ġw", "Ċ", "Ċ"]),
+    ],
+)
+def test_patterns_of_their_own(tmp_path: Path, pre: str, tokens: list[str]) -> None:
+    tokenizer = GgufFile(save_gguf(tmp_path / "x.gguf", pre=pre)).tokenizer()
+    assert tokenizer.encode("1212  w\n\n").tokens == tokens
+
+
+@given(st.text())
+def test_nothing_is_lost(vocabulary: Path, text: str) -> None:
+    tokenizer = GgufFile(vocabulary).tokenizer()
+    ids = tokenizer.encode(text, add_special_tokens=False).ids
+    assert tokenizer.decode(ids, skip_special_tokens=False) == text
+
+
+def test_tokenizing_with_it(tmp_path: Path, vocabulary: Path) -> None:
+    for number, text in enumerate(TEXTS):
+        (tmp_path / f"{number}.txt").write_text(text)
+    tokenize(tmp_path, tmp_path / "x.ds", tokenizer=f"gguf:{vocabulary}", eos_id=1)
+    corpus = open_corpus(tmp_path / "x.ds")
+    file = GgufFile(vocabulary)
+    assert (corpus.tokenizer, corpus.vocab_size) == ("tiny.gguf", len(tiny_tokens()))
+    assert corpus.tokenizer_sha256 == file.vocabulary_sha256()
+    assert corpus.eos_id == 1
+    (shard,) = corpus.shards
+    spans = corpus.spans(shard)
+    tokenizer = file.tokenizer()
+    found = [
+        tokenizer.decode(shard.tokens[a : b - 1].tolist(), skip_special_tokens=False)
+        for a, b in zip(spans.starts, spans.stops, strict=True)
+    ]
+    assert found == TEXTS
+    assert 1 in shard.tokens[spans.starts[3] : spans.stops[3] - 1]  # the text spells <|end|>
+
+
+def test_vocabularies_that_can_not_be_read(tmp_path: Path) -> None:
+    sentencepiece = save_gguf(tmp_path / "spm.gguf", tokenizer="llama")
+    with pytest.raises(ModelError, match=r"of kind 'llama'; only byte-level BPE .*tokenizer.json"):
+        GgufFile(sentencepiece).tokenizer()
+    strange = save_gguf(tmp_path / "x.gguf", pre="never-heard-of")
+    with pytest.raises(ModelError, match=r"pre-tokenizer 'never-heard-of' .* none of gpt-2"):
+        GgufFile(strange).tokenizer()
+    text = tmp_path / "a.txt"
+    text.write_text("a")
+    with pytest.raises(ModelError, match="is no GGUF file"):
+        tokenize(text, tmp_path / "x.ds", tokenizer=f"gguf:{text}")
+
+
+def test_without_its_packages(
+    vocabulary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    for missing, extra in (("gguf", "neural"), ("tokenizers", "tokenize")):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, missing, None)
+            with pytest.raises(MissingExtraError, match=rf"icfast\[{extra}\]"):
+                tokenize(tmp_path / "a.txt", tmp_path / "x.ds", tokenizer=f"gguf:{vocabulary}")
