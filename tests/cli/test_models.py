@@ -227,11 +227,19 @@ def test_an_infinite_loss_is_null_and_says_why(
     assert "Why no loss" in run(*command).out
 
 
-@pytest.mark.parametrize("name", ["hf:folder", "gguf:file.gguf"])
-def test_neural_models_are_to_come(run: Run, shards: Shards, name: str) -> None:
-    answer = run("score", shards[0], "--model", name)
-    assert answer.code == 2
-    assert "not supported yet" in answer.err
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("hf:folder", "error: folder is no folder; a model is one with config.json and weights"),
+        ("gguf:none.gguf", "error: none.gguf can't be read as a GGUF file: No such file"),
+    ],
+)
+def test_neural_models_that_are_not_there(
+    run: Run, shards: Shards, options: tuple[str, ...], name: str, message: str
+) -> None:
+    answer = run("score", shards[0], *options, "--model", name)
+    assert answer.code == 1
+    assert message in answer.err.replace("\n", " ")
 
 
 def test_models_that_are_none(run: Run, shards: Shards, options: tuple[str, ...]) -> None:

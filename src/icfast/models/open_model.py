@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import OptionError
+from icfast.models import neural
 from icfast.models.compact import CompactModel, load_model
+from icfast.models.neural.function import FunctionModel
 from icfast.models.ngram import NgramModel
 from icfast.models.token_model import TokenModel
 
@@ -34,27 +36,24 @@ def open_model(
         backend: whose kernels turn its logits into losses.
 
     Raises:
-        OptionError: no model has this scheme, or vocab_size was given of one that knows its own.
-        ArtefactError: the file is damaged, or not a model.
+        OptionError: vocab_size was given of a model that knows its own.
+        ArtefactError, ModelError: the file or folder is damaged, or not a model.
+        MissingExtraError: what computes it is not installed.
     """
     if vocab_size is not None and not _is_function(model):
         raise OptionError("vocab_size is for functions that give logits; this model knows its own")
     if isinstance(model, str | Path):
-        return _load(str(model))
+        return _load(str(model), backend)
     if _is_function(model):
-        raise OptionError("functions that give logits are not supported yet")
+        return FunctionModel(model, vocab_size=vocab_size, name=name, backend=backend)
     return model  # type: ignore[return-value]
 
 
-def _is_function(model: AnyModel) -> bool:
+def _is_function(model: AnyModel) -> TypeGuard[Logits]:
     return callable(model) and not hasattr(model, "losses")
 
 
-def _load(name: str) -> NgramModel | CompactModel | TokenModel:
-    scheme, colon, _ = name.partition(":")
-    if colon and scheme in ("hf", "gguf"):
-        raise OptionError(
-            f"--model {name}: neural models ({scheme}:) are not supported yet; "
-            "give the file of an n-gram model, as `icfast fit` writes it"
-        )
+def _load(name: str, backend: str) -> NgramModel | CompactModel | TokenModel:
+    if name.startswith((neural.HF, neural.GGUF)):
+        return neural.load_model(name, backend=backend)
     return load_model(name)

@@ -1,0 +1,91 @@
+"""A Python function that gives logits, as a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icfast.errors import ModelError
+from icfast.kernels.intake import numbers
+from icfast.kernels.losses import TokenOut
+from icfast.models.neural.batch import check_windows, losses_of_logits
+from icfast.models.token_model import TensorSize
+
+
+class FunctionModel:
+    """Whatever computes logits of windows; a `TokenModel`.
+
+    Where it is told no `vocab_size`, it is called once with one id 0, and all columns count.
+
+    Args:
+        logits: i64[windows, positions] to floats (windows, positions, V or more); entry [b, t] is
+            of the id that follows ids[b, : t + 1], and depends on those alone. numpy, torch
+            (without grad) or anything with DLPack.
+        vocab_size: columns of the distribution; those behind are padding.
+        context: longest window it takes, or None.
+        bos_id: id its windows begin with where a document does, or None.
+        name: what measurements call it.
+        bytes_per_token: what it takes itself for one position, beside the logits it returns.
+        backend: as in :func:`icfast.cross_entropy`.
+
+    Raises:
+        ModelError: what it returns has not the shape asked for.
+        OptionError: what it returns are no floats that kernels read.
+
+    >>> coin = FunctionModel(lambda ids: np.zeros((*ids.shape, 2), np.float32))
+    >>> coin.losses(np.array([[0, 1]]), np.array([[1, -100]]), 1).nll_nats.round(6).tolist()
+    [0.693147, 0.0]
+    """
+
+    name: str
+    vocab_size: int
+    context: int | None
+    bos_id: int | None
+    logits_format: str
+    bytes_per_token: int
+    tensors: tuple[TensorSize, ...] = ()
+    sha256: str | None = None
+    tokenizer: str | None = None
+    tokenizer_sha256: str | None = None
+
+    def __init__(
+        self,
+        logits: Callable[[NDArray[np.int64]], Any],
+        *,
+        vocab_size: int | None = None,
+        context: int | None = None,
+        bos_id: int | None = None,
+        name: str | None = None,
+        bytes_per_token: int = 0,
+        backend: str = "auto",
+    ) -> None:
+        self._function = logits
+        self._backend = backend
+        self.name = name or f"callable:{getattr(logits, '__qualname__', type(logits).__name__)}"
+        self.context = context
+        self.bos_id = bos_id
+        found = numbers(self._logits(np.zeros((1, 1), np.int64)), f"logits of {self.name}")
+        columns = found.values.shape[-1]
+        if vocab_size is not None and not 1 <= vocab_size <= columns:
+            raise ModelError(f"{self.name} gives {columns} logits, fewer than its {vocab_size} ids")
+        self.vocab_size = columns if vocab_size is None else vocab_size
+        self.logits_format = found.format.name.lower()
+        self.bytes_per_token = bytes_per_token + found.values.itemsize * columns
+
+    def losses(self, ids: NDArray[np.int64], targets: NDArray[np.int64], threads: int) -> TokenOut:
+        """As in `TokenModel`; the function's own threads are its own."""
+        check_windows(ids, self.name, self.vocab_size, self.context)
+        return losses_of_logits(self._logits(ids), targets, self.vocab_size, threads, self._backend)
+
+    def _logits(self, ids: NDArray[np.int64]) -> Any:
+        found = self._function(ids)
+        shape = tuple(getattr(found, "shape", ()))
+        if len(shape) != 3 or shape[:2] != ids.shape:
+            raise ModelError(
+                f"{self.name} returned shape {shape or type(found).__name__} for ids of shape "
+                f"{ids.shape}; expected (windows, positions, vocabulary)"
+            )
+        return found

@@ -1,0 +1,141 @@
+"""Llama models in GGUF files, computed by torch from dequantised weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icfast.corpus.gguf_file import PREFIX, GgufFile
+from icfast.errors import ModelError
+from icfast.kernels.losses import TokenOut
+from icfast.models.neural.batch import OutputLayer, check_windows, computing, default_threads
+from icfast.models.neural.extra import neural_extra
+from icfast.models.neural.footprint import bytes_per_token
+from icfast.models.neural.llama import Llama, Shape
+from icfast.models.neural.stored import sha256_of
+from icfast.models.token_model import TensorSize
+
+
+class GgufModel:
+    """A model in a GGUF file of architecture llama or qwen2; a `TokenModel`.
+
+    Weights are dequantised once, to 4 bytes each in fp32 (2 in bf16), whatever the file's own bits,
+    which `tensors` counts. Windows begin with the file's bos_token_id where its tokenizer adds one.
+
+    Args:
+        weights: torch tensors by the file's names: its own, dequantised, or others of those shapes.
+
+    Attributes:
+        file: the file, mapped.
+        weights: as given.
+        shape: its sizes and constants.
+    """
+
+    name: str
+    vocab_size: int
+    context: int | None
+    bos_id: int | None
+    tokenizer: str | None
+    tokenizer_sha256: str | None
+    logits_format: str
+    tensors: tuple[TensorSize, ...]
+    sha256: str | None
+    bytes_per_token: int
+
+    def __init__(
+        self, file: GgufFile, weights: dict[str, Any], name: str, sha256: str, backend: str
+    ) -> None:
+        self.file = file
+        self.weights = weights
+        self.shape = Shape.of(file)
+        self._llama = Llama(weights, self.shape, file.path)
+        self.backend = backend
+        self.name = name
+        self.vocab_size = int(self._llama.embedding.shape[0])
+        self.context = self.shape.context
+        self.bos_id = _begin_id(file)
+        self._output = OutputLayer(self._llama.output, self._llama.output_bias, self.vocab_size)
+        self.logits_format = "fp32"
+        self.tokenizer = file.path.name
+        self.tokenizer_sha256 = file.vocabulary_sha256()
+        self.tensors = _sizes(file)
+        self.sha256 = sha256
+        with computing(default_threads()):
+            self.bytes_per_token = bytes_per_token(
+                lambda ids: self._llama.hidden(ids).clone(), weights.values(), self.context
+            )
+
+    def losses(self, ids: NDArray[np.int64], targets: NDArray[np.int64], threads: int) -> TokenOut:
+        """As in `TokenModel`."""
+        check_windows(ids, self.name, self.vocab_size, self.context)
+        import torch
+
+        with computing(threads):
+            hidden = self._llama.hidden(torch.from_numpy(np.ascontiguousarray(ids)))
+            return self._output.losses(hidden, targets, threads, self.backend)
+
+    def logits(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Logits (windows, positions, V) in fp32, for a few tokens."""
+        check_windows(ids, self.name, self.vocab_size, self.context)
+        import torch
+
+        with computing(default_threads()):
+            hidden = self._llama.hidden(torch.from_numpy(np.ascontiguousarray(ids)))
+            return self._output.logits(hidden).numpy()  # type: ignore[no-any-return]
+
+
+def load_gguf(path: Path, dtype: str | None = None, backend: str = "auto") -> GgufModel:
+    """Load a model from its file.
+
+    Args:
+        dtype: "float32" (also None) or "bfloat16" to compute in.
+
+    Raises:
+        ModelError: no GGUF file, another architecture, or parts are missing.
+        MissingExtraError: torch or gguf is not installed.
+    """
+    file = GgufFile(path)
+    Shape.of(file)  # another architecture is refused before its weights are unpacked
+    with neural_extra():
+        import torch
+    weights = dequantised(file, getattr(torch, dtype or "float32"))
+    return GgufModel(file, weights, f"{PREFIX}{path}", sha256_of([path]), backend)
+
+
+def dequantised(file: GgufFile, dtype: Any) -> dict[str, Any]:
+    """Every tensor of a file as torch has it, in one dtype."""
+    import torch
+    from gguf import quants
+
+    found = {}
+    for name, tensor in file.tensors.items():
+        try:
+            weights = quants.dequantize(tensor.data, tensor.tensor_type)
+        except (NotImplementedError, ValueError) as error:
+            raise ModelError(
+                f"{file.path}: tensor {name} is {tensor.tensor_type.name}, which the gguf package "
+                f"can't dequantise ({error})"
+            ) from error
+        shape = tuple(int(n) for n in reversed(tensor.shape))
+        # A copy: the file is mapped read-only, and norms lie in it as they are.
+        found[name] = torch.from_numpy(np.array(weights, np.float32).reshape(shape)).to(dtype)
+    return found
+
+
+def _sizes(file: GgufFile) -> tuple[TensorSize, ...]:
+    """Sizes as stored: a tensor's bytes include the scales of its blocks."""
+    return tuple(
+        TensorSize(name, tensor.tensor_type.name, int(tensor.n_elements), 8 * int(tensor.n_bytes))
+        for name, tensor in file.tensors.items()
+    )
+
+
+def _begin_id(file: GgufFile) -> int | None:
+    """The id windows begin with, where the file does not say that its tokenizer adds none."""
+    found = file.get("tokenizer.ggml.bos_token_id")
+    return (
+        int(found) if found is not None and file.get("tokenizer.ggml.add_bos_token", True) else None
+    )
