@@ -13,6 +13,7 @@ import pytest
 from tests.passes.hash_model import HashModel
 
 import icfast
+import icfast.passes.score  # imported while open_model is another's, it would keep that one
 from icfast.kernels.losses import Kind
 from icfast.laws.loss import standard_error
 from icfast.models.token_model import TensorSize
@@ -45,6 +46,7 @@ KEYS = {
     "policy",
     "counts",
     "model",
+    "predicted_set_sha256",
     "by_position",
     "ic1",
     "ic2",

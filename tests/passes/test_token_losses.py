@@ -151,7 +151,8 @@ def test_packed_documents_are_one_sequence(written, small_units, bos, stride):
 def test_chosen_documents_alone(backend, written, small_units, packed):
     """The held-out side of a split: documents with gaps between them."""
     work = Work.of(backend)
-    side = split(all_documents(written.corpus), 0.5, work.backend.kernels).heldout
+    sides = split(all_documents(written.corpus), 0.5, work.backend.kernels)
+    side = sides.heldout
     model = HashModel()
     policy = window_policy(written.corpus, model, stride=3, packed=packed)
     scores = score_tokens(side, model, policy, work)
@@ -164,6 +165,7 @@ def test_chosen_documents_alone(backend, written, small_units, packed):
         expected += [quanta(expected_losses(text, 8, 3, None)) for text in joined]
     assert scores.total.quanta == sum(expected)
     assert 0 < len(side) < len(written.documents)
+    assert scores.predicted_set_sha256 == sides.predicted_set_sha256
     if not packed:
         assert document_quanta(scores) == expected
 

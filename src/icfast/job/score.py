@@ -96,6 +96,7 @@ def _token_record(scores: TokenScores, temperature_kelvin: float) -> dict[str, A
             "perplexity": None if bits is None else math.pow(2.0, bits),
         },
         "model": asdict(scores.model),
+        "predicted_set_sha256": scores.predicted_set_sha256,
         "by_position": [
             {
                 "first": row.first,

@@ -236,9 +236,19 @@ def split(documents: DocumentSet, fraction: float, kernels: Kernels) -> Split:
                 f"the {name} side is empty: {len(documents)} documents at a held-out fraction of "
                 f"{fraction}; choose another --heldout, or add documents"
             )
-    chosen = np.concatenate([v[h] for v, h in zip(hashes, held, strict=True)])
-    digest = hashlib.sha256(np.sort(chosen).astype("<u8").tobytes()).hexdigest()
-    return Split(training, heldout, fraction, digest)
+    chosen = [values[side] for values, side in zip(hashes, held, strict=True)]
+    return Split(training, heldout, fraction, _set_sha256(chosen))
+
+
+def predicted_set_sha256(documents: DocumentSet, kernels: Kernels) -> str:
+    """SHA-256 over the sorted hashes of the documents, as a split has it of its held-out side."""
+    hashes = content_hashes(documents.corpus, kernels)
+    parts = zip(hashes, documents.parts, strict=True)
+    return _set_sha256([values[part.numbers] for values, part in parts])
+
+
+def _set_sha256(hashes: Sequence[NDArray[np.uint64]]) -> str:
+    return hashlib.sha256(np.sort(np.concatenate(hashes)).astype("<u8").tobytes()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,7 @@ class ShardWindows:
         """The document each token is in."""
         return np.searchsorted(self.offsets, tokens, "right") - 1
 
+    @cached_property
     def documents_sha256(self) -> str:
         """Where the documents stand in the shard, as a digest."""
         spans = np.concatenate([self.part.starts, self.part.stops]).astype("<i8")

@@ -25,7 +25,7 @@ from icfast.measure.positions import PositionSums
 from icfast.models.model_record import ModelRecord
 from icfast.models.token_model import IGNORE_INDEX, TokenModel
 from icfast.models.window_policy import WindowCounts, WindowPolicy
-from icfast.passes.documents import DocumentSet
+from icfast.passes.documents import DocumentSet, predicted_set_sha256
 from icfast.passes.shard_windows import Batch, ShardWindows, Unit
 from icfast.passes.threads import Work
 from icfast.passes.words import count_words
@@ -47,6 +47,8 @@ class TokenScores(DocumentScores):
         counts: what the policy made of the corpus.
         positions: the same losses by position in the document.
         model: whose they are.
+        predicted_set_sha256: of the documents, as a split names its held-out ones: two losses are
+            comparable only where it is the same, and the policy.
         resumed_units: units of work that a checkpoint held already.
         refused_files: what was wrong with files of the checkpoint; their units were computed anew.
     """
@@ -55,6 +57,7 @@ class TokenScores(DocumentScores):
     counts: WindowCounts
     positions: PositionSums
     model: ModelRecord
+    predicted_set_sha256: str
     resumed_units: int
     refused_files: tuple[str, ...]
 
@@ -249,7 +252,7 @@ class _Run:
         return {
             "version": 1,
             "shard_sha256": shard.part.shard.digest(),
-            "documents_sha256": shard.documents_sha256(),
+            "documents_sha256": shard.documents_sha256,
             "unit": list(unit),
             "policy": policy,
             "model": model.sha256 or f"name {self.name}",
@@ -352,6 +355,7 @@ def _scores(
         ),
         positions=by_position,
         model=ModelRecord.of(run.model),
+        predicted_set_sha256=predicted_set_sha256(documents, run.work.backend.kernels),
         resumed_units=run.resumed,
         refused_files=run.refused,
     )
