@@ -36,7 +36,8 @@ struct Simd {
   static Vec max(Vec a, Vec b) { return _mm256_max_ps(a, b); }
 
   static Vec exp2(Vec t) {
-    const Vec bounded = _mm256_max_ps(all(-127), t);  // 2^-127 counts as 0; NaN stays
+    // Exponents of 0 and of infinity at the ends; NaN stays.
+    const Vec bounded = _mm256_min_ps(all(128), _mm256_max_ps(all(-127), t));
     const Vec whole = _mm256_floor_ps(bounded);
     const Vec f = bounded - whole;
     Vec p = all(kExp2Fp32[5]);

@@ -5,7 +5,7 @@
 //   load(from, a, b)      2 kLanes numbers of a format as fp32, in any order
 //   scaled(x, c, k)       x c - k, rounded once
 //   fma(a, b, c)          a b + c, rounded once where that is fast
-//   exp2(t)               2^t to 1e-7 for t <= 8.5; 0 below -127; NaN for NaN
+//   exp2(t)               2^t to 1e-7; 0 below -127; infinite from 128 on; NaN for NaN
 //   max(a, b)             b where a is NaN
 //   scale(p, n)           p 2^n in fp64, n whole, within +-1022
 // and count, total, largest, low, high, join, floor, clamp as their names say.
@@ -54,13 +54,14 @@ class Sweeper {
 
   static constexpr std::int64_t kPair = 2 * Simd::kLanes;
   static constexpr std::int64_t kBlock = 32 * kPair;  // short chains of fp32 sums
-  static constexpr float kLag = kEntropy ? 1 : 8;     // t 2^t loses what t is too large by
+  /// A lane's sum that no t above 8 is part of. No maximum is kept beside it: where k is up to date
+  /// a lane holds 32 2^0.5 at most. In t 2^t, more is lost by a larger t.
+  static constexpr float kMost = kEntropy ? 64 : 256;
 
   /// What one block adds, fp32; the two vectors of a pair apart.
   struct Block {
     Vec sum[2];
     Vec weighted[2];
-    Vec largest[2];
     typename Simd::Count larger;
   };
 
@@ -84,7 +85,7 @@ class Sweeper {
     if (sums_.fast.k == PowerSum::kNone && !raise(x, size)) return add_wide(x, size);
     Block block;
     sweep_block(x, size, block);
-    if (Simd::any_above(Simd::max(block.largest[0], block.largest[1]), kLag)) {
+    if (Simd::any_above(Simd::max(block.sum[0], block.sum[1]), kMost)) {
       if (!raise(x, size)) return add_wide(x, size);
       sweep_block(x, size, block);
     }
@@ -149,12 +150,10 @@ class Sweeper {
     const Vec k = Simd::all(static_cast<float>(sums_.fast.k));
     Vec sum[2] = {zero, zero};
     Vec weighted[2] = {zero, zero};
-    Vec top[2] = {Simd::all(-kInf), Simd::all(-kInf)};
     typename Simd::Count larger{};
     for_each_vector(x, size, [&](Vec v, int which) {
       if constexpr (kRanks) Simd::count_above(larger, v, target_);
       const Vec t = kCapped ? capped(v) : Simd::scaled(v, c_, k);
-      top[which] = Simd::max(t, top[which]);
       const Vec p = Simd::exp2(t);
       sum[which] += p;
       // Where p is 0, t may be -inf; the order of operands keeps NaN.
@@ -162,7 +161,7 @@ class Sweeper {
         weighted[which] = Simd::fma(p, Simd::max(Simd::all(-127), t), weighted[which]);
       }
     });
-    block = {{sum[0], sum[1]}, {weighted[0], weighted[1]}, {top[0], top[1]}, larger};
+    block = {{sum[0], sum[1]}, {weighted[0], weighted[1]}, larger};
   }
 
   /// t of capped logits: c cap tanh(x / cap) - k in fp64, since fp32 can't hold what the largest

@@ -37,9 +37,11 @@ struct Simd {
   static Vec scaled(Vec x, Vec c, Vec k) { return vfmaq_f32(-k, x, c); }
   static Vec fma(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
   static Vec max(Vec a, Vec b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+  static Vec min(Vec a, Vec b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 
   static Vec exp2(Vec t) {
-    const Vec bounded = max(all(-127), t);  // 2^-127 counts as 0; NaN stays
+    // Exponents of 0 and of infinity at the ends; NaN stays.
+    const Vec bounded = min(all(128), max(all(-127), t));
     const Vec whole = vrndmq_f32(bounded);
     const Vec f = bounded - whole;
     Vec p = all(kExp2Fp32[5]);

@@ -50,9 +50,11 @@ struct Simd {
   }
   static Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
   static Vec max(Vec a, Vec b) { return a > b ? a : b; }
+  static Vec min(Vec a, Vec b) { return a < b ? a : b; }
 
   static Vec exp2(Vec t) {
-    const Vec bounded = max(all(-127), t);  // 2^-127 counts as 0; NaN stays
+    // Exponents of 0 and of infinity at the ends; NaN stays.
+    const Vec bounded = min(all(128), max(all(-127), t));
     const Ints towards_zero = __builtin_convertvector(bounded, Ints);
     const Ints whole = towards_zero + (__builtin_convertvector(towards_zero, Vec) > bounded);
     const Vec f = bounded - __builtin_convertvector(whole, Vec);
