@@ -24,6 +24,16 @@ std::int64_t bytes_of(Format format) {
   return 8;
 }
 
+const char* row_of(const Matrix& logits, std::int64_t row) {
+  return static_cast<const char*>(logits.data) + row * logits.stride * bytes_of(logits.format);
+}
+
+/// A sweep runs ahead by itself, but not to where a row begins, nor to its target's logit.
+void prefetch(const char* row, Format format, std::int64_t target) {
+  __builtin_prefetch(row + target * bytes_of(format));
+  for (int line = 0; line < 1024; line += 64) __builtin_prefetch(row + line);
+}
+
 }  // namespace
 
 void write_token(const SoftmaxScale& scale, const RowSums& sums, Kind kind, const TokenOut& out,
@@ -59,10 +69,10 @@ Status cross_entropy(const Matrix& logits, const Target* targets, const Softmax&
       {logits.format, softmax.softcap != 0, out.entropy_nats != nullptr, out.ranks != nullptr});
   const bool always = out.logsumexp_nats != nullptr || out.entropy_nats != nullptr;
   for (std::int64_t r = 0; r < logits.rows; ++r) {
-    const void* row =
-        static_cast<const char*>(logits.data) + r * logits.stride * bytes_of(logits.format);
+    const char* row = row_of(logits, r);
     const auto target = static_cast<std::int64_t>(targets[r]);
     const Kind kind = kind_of_target(target, softmax);
+    if (r + 1 < logits.rows) prefetch(row_of(logits, r + 1), logits.format, targets[r + 1]);
     scale.target = kind == Kind::scored ? decoded(row, logits.format, target) : kNaN;
     RowSums sums;
     if (kind == Kind::scored || always) sweep(row, softmax.columns, scale, sums);

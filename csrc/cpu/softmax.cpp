@@ -11,7 +11,6 @@ namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kLog2E = 0x1.71547652b82fep+0;
 constexpr std::int64_t kBlock = 1024;
 
 template <class To, class From>
@@ -119,7 +118,6 @@ Sweep wide_sweep(Format format) {
 }
 
 Sweep sweep_of(const SweepKind& kind, Isa isa) {
-  if (kind.format == Format::fp64) return wide_sweep(kind.format);
   switch (isa) {
 #if defined(ICFAST_AVX512)
     case Isa::avx512:

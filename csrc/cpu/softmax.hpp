@@ -12,6 +12,8 @@
 
 namespace icfast {
 
+constexpr double kLog2E = 0x1.71547652b82fep+0;
+
 /// Softmax, and what follows from it.
 struct SoftmaxScale {
   float c;         // log2(e) / temperature
@@ -53,7 +55,7 @@ Sweep wide_sweep(Format format);
 Sweep sweep_of(const SweepKind& kind);
 Sweep sweep_of(const SweepKind& kind, Isa isa);
 
-/// One table a unit; not for fp64.
+/// One table a unit.
 Sweep sweep_portable(const SweepKind& kind);
 Sweep sweep_neon(const SweepKind& kind);
 Sweep sweep_avx2(const SweepKind& kind);

@@ -33,6 +33,7 @@ struct Simd {
 
   static Vec scaled(Vec x, Vec c, Vec k) { return _mm256_fmsub_ps(x, c, k); }
   static Vec fma(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
+  static Half fma_wide(Half a, Half b, Half c) { return _mm256_fmadd_pd(a, b, c); }
   static Vec max(Vec a, Vec b) { return _mm256_max_ps(a, b); }
 
   static Vec exp2(Vec t) {

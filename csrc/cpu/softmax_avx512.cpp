@@ -33,6 +33,7 @@ struct Simd {
 
   static Vec scaled(Vec x, Vec c, Vec k) { return _mm512_fmsub_ps(x, c, k); }
   static Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
+  static Half fma_wide(Half a, Half b, Half c) { return _mm512_fmadd_pd(a, b, c); }
   static Vec max(Vec a, Vec b) { return _mm512_max_ps(a, b); }
 
   /// p(t - floor(t)) 2^floor(t): VREDUCE takes the fraction, also of -inf; VSCALEF floors itself.

@@ -4,7 +4,7 @@
 // Simd has vectors of kLanes fp32 (Vec) and of half as many fp64 (Half), with operators, and
 //   load(from, a, b)      2 kLanes numbers of a format as fp32, in any order
 //   scaled(x, c, k)       x c - k, rounded once
-//   fma(a, b, c)          a b + c, rounded once where that is fast
+//   fma, fma_wide(a, b, c)  a b + c, rounded once where that is fast
 //   exp2(t)               2^t to 1e-7; 0 below -127; infinite from 128 on; NaN for NaN
 //   max(a, b)             b where a is NaN
 //   scale(p, n)           p 2^n in fp64, n whole, within +-1022
@@ -40,6 +40,16 @@ inline constexpr Format kFormatOf<Fp16> = Format::fp16;
 
 constexpr float kInf = __builtin_inff();
 
+/// 2^t in fp64 to 2e-14, |t| <= 1000.
+template <class Simd>
+typename Simd::Half exp2_wide(typename Simd::Half t) {
+  const typename Simd::Half whole = Simd::floor(t);
+  const typename Simd::Half f = t - whole;
+  typename Simd::Half p = Simd::all_wide(kExp2Fp64[9]);
+  for (int i = 8; i >= 0; --i) p = Simd::fma_wide(p, f, Simd::all_wide(kExp2Fp64[i]));
+  return Simd::scale(p, whole);
+}
+
 template <class Simd, class Source, bool kCapped, bool kEntropy, bool kRanks>
 class Sweeper {
  public:
@@ -70,7 +80,7 @@ class Sweeper {
         sums_(sums),
         c_(Simd::all(scale.c)),
         target_(Simd::all(static_cast<float>(scale.target))),
-        slope_(Simd::all_wide(kCapped ? 2 * 0x1.71547652b82fep+0 / scale.softcap : 0)),
+        slope_(Simd::all_wide(kCapped ? 2 * kLog2E / scale.softcap : 0)),
         cap_(Simd::all_wide(static_cast<double>(scale.c) * scale.softcap)) {}
 
   void run(const Source* logits, std::int64_t size) {
@@ -174,11 +184,7 @@ class Sweeper {
   Half capped(Half x) const {
     const Half one = Simd::all_wide(1);
     const Half power = Simd::clamp(x * slope_, Simd::all_wide(-64), Simd::all_wide(64));
-    const Half whole = Simd::floor(power);
-    const Half f = power - whole;
-    Half p = Simd::all_wide(kExp2Fp64[9]);
-    for (int i = 8; i >= 0; --i) p = p * f + Simd::all_wide(kExp2Fp64[i]);
-    const Half tanh = one - (one + one) / (one + Simd::scale(p, whole));
+    const Half tanh = one - (one + one) / (one + exp2_wide<Simd>(power));
     return cap_ * tanh - Simd::all_wide(sums_.fast.k);
   }
 
@@ -191,6 +197,70 @@ class Sweeper {
   Half sum_[2] = {Simd::all_wide(0), Simd::all_wide(0)};
   Half weighted_[2] = {Simd::all_wide(0), Simd::all_wide(0)};
 };
+
+/// Logits of fp64 to the reference a first block gave; what does not fit it goes where that did.
+template <class Simd, bool kEntropy, bool kRanks>
+class WideSweeper {
+ public:
+  static void sweep(const void* logits, std::int64_t size, const SoftmaxScale& scale,
+                    RowSums& sums) {
+    const auto* x = static_cast<const double*>(logits);
+    for (std::int64_t at = 0; at < size; at += kBlock) {
+      const std::int64_t part = size - at < kBlock ? size - at : kBlock;
+      const bool whole = part == kBlock && sums.wide.sum != 0;
+      if (!whole || !add_block(x + at, scale, sums)) {
+        wide_sweep(Format::fp64)(x + at, part, scale, sums);
+      }
+    }
+  }
+
+ private:
+  using Half = typename Simd::Half;
+
+  static constexpr std::int64_t kLanes = Simd::kLanes / 2;
+  static constexpr std::int64_t kBlock = 256;
+
+  /// False where something is NaN, infinite or beyond 2^500 of the reference.
+  static bool add_block(const double* x, const SoftmaxScale& scale, RowSums& sums) {
+    const Half reference = Simd::all_wide(sums.wide.reference);
+    const Half slope = Simd::all_wide(kLog2E / scale.temperature);
+    const Half zero = Simd::all_wide(0);
+    Half sum[4] = {zero, zero, zero, zero};
+    Half weighted[4] = {zero, zero, zero, zero};
+    for (std::int64_t i = 0; i < kBlock; i += 4 * kLanes) {
+      for (int which = 0; which < 4; ++which) {
+        Half v;
+        __builtin_memcpy(&v, x + i + which * kLanes, sizeof v);
+        const Half t =
+            Simd::clamp((v - reference) * slope, Simd::all_wide(-1000), Simd::all_wide(1000));
+        const Half p = exp2_wide<Simd>(t);
+        sum[which] += p;
+        if constexpr (kEntropy) weighted[which] = Simd::fma_wide(p, t, weighted[which]);
+      }
+    }
+    const double total = Simd::total((sum[0] + sum[1]) + (sum[2] + sum[3]));
+    if (!(total < 0x1p500)) return false;
+    sums.wide.sum += total;
+    if constexpr (kEntropy) {
+      sums.wide.weighted +=
+          Simd::total((weighted[0] + weighted[1]) + (weighted[2] + weighted[3])) / kLog2E;
+    }
+    if constexpr (kRanks) {
+      for (std::int64_t i = 0; i < kBlock; ++i) sums.larger += x[i] > scale.target;
+    }
+    return true;
+  }
+};
+
+template <class Simd>
+Sweep wide_sweep_for(const SweepKind& kind) {
+  if (kind.capped) return wide_sweep(Format::fp64);
+  constexpr Sweep kTable[2][2] = {
+      {&WideSweeper<Simd, false, false>::sweep, &WideSweeper<Simd, false, true>::sweep},
+      {&WideSweeper<Simd, true, false>::sweep, &WideSweeper<Simd, true, true>::sweep},
+  };
+  return kTable[kind.entropy][kind.ranks];
+}
 
 template <class Simd, class Source>
 Sweep sweep_for(const SweepKind& kind) {
@@ -214,9 +284,12 @@ Sweep table(const SweepKind& kind) {
       return sweep_for<Simd, Bf16>(kind);
     case Format::fp16:
       return sweep_for<Simd, Fp16>(kind);
-    default:
+    case Format::fp32:
       return sweep_for<Simd, Fp32>(kind);
+    case Format::fp64:
+      break;
   }
+  return wide_sweep_for<Simd>(kind);
 }
 
 }  // namespace

@@ -36,6 +36,7 @@ struct Simd {
 
   static Vec scaled(Vec x, Vec c, Vec k) { return vfmaq_f32(-k, x, c); }
   static Vec fma(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
+  static Half fma_wide(Half a, Half b, Half c) { return vfmaq_f64(c, a, b); }
   static Vec max(Vec a, Vec b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
   static Vec min(Vec a, Vec b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 

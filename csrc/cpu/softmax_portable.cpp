@@ -49,6 +49,7 @@ struct Simd {
     return join(low(x) * low(c) - low(k), high(x) * high(c) - high(k));
   }
   static Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
+  static Half fma_wide(Half a, Half b, Half c) { return a * b + c; }
   static Vec max(Vec a, Vec b) { return a > b ? a : b; }
   static Vec min(Vec a, Vec b) { return a < b ? a : b; }
 
@@ -94,8 +95,8 @@ struct Simd {
                                    Half);
   }
   static Half clamp(Half x, Half low, Half high) {
-    const Half above = x > low ? x : low;
-    return above < high ? above : high;
+    const Half above = x < low ? low : x;  // NaN stays
+    return above > high ? high : above;
   }
   static Half scale(Half p, Half n) {
     return p * reinterpret_cast<Half>((__builtin_convertvector(n, Longs) + 1023) << 52);

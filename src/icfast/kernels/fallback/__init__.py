@@ -12,6 +12,7 @@ from icfast.kernels.fallback.positions import (
     write_text,
 )
 from icfast.kernels.fallback.scoring import score_ngrams
+from icfast.kernels.fallback.softmax import cross_entropy
 from icfast.kernels.fallback.sorting import sort_runs, split_keys
 from icfast.kernels.fallback.spectra import run_spectra
 from icfast.kernels.fallback.suffixes import match_lengths, sort_suffixes
@@ -24,6 +25,7 @@ __all__ = [
     "count_ids",
     "count_symbols",
     "count_windows",
+    "cross_entropy",
     "end_windows",
     "grow_trie",
     "hash_documents",
