@@ -190,6 +190,7 @@ def result() -> Result:
             "discounts": [made_up_discount(order) for order in range(1, len(GATES) + 1)],
         },
         "ladder": made_up_ladder(),
+        "neural": None,
         "code_lengths": made_up_codes(),
         "ic1": {"heldout": held, "training": extrapolated},
         "ic2": {
@@ -200,6 +201,58 @@ def result() -> Result:
             "training": made_up_energy(extrapolated),
         },
     }
+
+
+def with_neural(result: Result) -> Result:
+    """The same result with a neural model on top of the ladder."""
+    found = copy.deepcopy(result)
+    rows = [
+        {**row, "model_bits": 6.7e8, "params": 134_515_008, "flags": []}
+        for row in made_up_capacity(HELD)
+    ]
+    found["ladder"].append(
+        {
+            "model": "gguf:tiny.gguf",
+            "order": None,
+            "loss_bits_per_token": 4.5,
+            "gain_bits_per_token": 1.8,
+            "gain_bits": 1.8 * HELD,
+        }
+    )
+    found["neural"] = {
+        "model": {
+            "name": "gguf:<models>/tiny.gguf",
+            "params": 134_515_008,
+            "model_bits": 670_000_000,
+            "logits_format": "fp32",
+        },
+        "loss_bits_per_token": 4.5,
+        "standard_error": {"bits_per_token": 0.0321},
+        "bits_per_byte": 1.1,
+        "perplexity": 22.6,
+        "policy": {"name": "window 1024, stride 512, BOS 0"},
+        "counts": {"windows": 1234, "context_tokens": 512},
+        "by_position": [
+            {"first": 0, "last": 0, "predicted_tokens": 9, "loss_bits_per_token": 9.0},
+            {"first": 1, "last": 1, "predicted_tokens": 9, "loss_bits_per_token": None},
+            {"first": 2, "last": 3, "predicted_tokens": 18, "loss_bits_per_token": 5.0},
+        ],
+        "initial_loss": {
+            "seed": 3,
+            "loss_nats_per_token": 10.97,
+            "expected_nats_per_token": 10.9785,
+            "uniform_nats_per_token": 10.8249,
+            "unigram_entropy_nats_per_token": {"ml": 6.9, "cwj": 6.95},
+            "note": "measures tokenizer and initialiser",
+        },
+        "ic1": rows,
+        "ic2": {
+            "baseline": "uniform",
+            "energy_joules": 1e-14,
+            "temperature_kelvin": 300.0,
+        },
+    }
+    return found
 
 
 def without_windows(result: Result) -> Result:
@@ -264,6 +317,29 @@ def test_page_has_every_section_and_is_well_formed(result: Result) -> None:
     assert page.startswith("<!DOCTYPE html>")
     assert page.count("<svg ") == page.count("</svg>") == 4
     assert page.count('role="img" aria-label=') == 4
+
+
+def test_a_neural_model_has_a_section(result: Result) -> None:
+    page = render_report(with_neural(result))
+    parsed = parse(page)
+    assert "neural" in parsed.ids
+    assert page.count("<svg ") == 5
+    assert ">None<" not in page
+    for text in ("&lt;models&gt;", "4.5000 bits/token ± 0.0321", "10.9785", "670 Mbit", "seed 3"):
+        assert text in page
+    terminal = printed(print_result, with_neural(result), width=200)
+    assert "gguf:tiny.gguf" in terminal
+    assert "± 0.0321 bits/token" in terminal
+
+
+def test_a_neural_model_of_unknown_size_has_no_capacity(result: Result) -> None:
+    found = with_neural(result)
+    found["neural"].update(ic1=None, ic2=None, initial_loss=None, standard_error=None)
+    found["neural"]["model"].update(params=None, model_bits=None)
+    page = render_report(found)
+    assert "IC-1 of gguf" not in page
+    assert "Untrained" not in page
+    assert "Untrained" not in printed(print_result, found)
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
+import math
 import sysconfig
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.passes.hash_model import HashModel
 
 from icfast.errors import MissingExtraError
+from icfast.kernels.losses import Kind
+from icfast.models.token_model import TensorSize
 
 Run = Callable[..., Any]
 Shards = tuple[Path, Path]
 
+NEURAL = HashModel(
+    vocab_size=30,
+    name="hf:folder",
+    bos_id=0,
+    tensors=(TensorSize("a", "Q4_1", 1000, 5000), TensorSize("b", "F32", 10, 320)),
+)
 RESULT_KEYS = {"schema_version", "corpus", "orders", "ladder", "code_lengths", "ic1", "ic2"}
 IC1_KEYS = {
     "baseline",
@@ -36,6 +47,97 @@ def _no_page(*_: object) -> None:
 @pytest.fixture
 def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("icfast.report.write_report", _no_page)
+
+
+@pytest.fixture
+def neural(monkeypatch: pytest.MonkeyPatch) -> Callable[..., HashModel]:
+    """What `--model hf:folder` names, instead of a folder."""
+
+    def use(**changes: Any) -> HashModel:
+        held = replace(NEURAL, calls=[], **changes)
+        monkeypatch.setattr("icfast.models.open_model.open_model", lambda *_, **__: held)
+        return held
+
+    return use
+
+
+def test_measure_with_a_neural_model(
+    run: Run, shards: Shards, options: tuple[str, ...], tmp_path: Path, neural: Any
+) -> None:
+    neural()
+    command = ("measure", *shards, *options, "--order", "2", "--json", "--heldout", "0.2")
+    plain = run(*command, "--output", tmp_path / "plain").json
+    answer = run(*command, "--output", tmp_path / "out", "--model", "hf:folder", "--stride", "3")
+    assert answer.code == 0
+    found = answer.json
+    assert plain["neural"] is None
+    assert found["ladder"][:-1] == plain["ladder"]
+    top, scored = found["ladder"][-1], found["neural"]
+    assert (top["model"], top["order"]) == ("hf:folder", None)
+    assert top["loss_bits_per_token"] == scored["loss_bits_per_token"]
+    assert scored["predicted_tokens"] == found["heldout"]["tokens"]
+    assert scored["policy"]["stride"] == 3
+    assert [row["baseline"] for row in scored["ic1"]] == ["uniform", "unigram", "bigram"]
+    for row, below in zip(scored["ic1"], plain["ladder"], strict=True):
+        saved = below["loss_bits_per_token"] - top["loss_bits_per_token"]
+        assert row["entropy_bits_per_token"] == below["loss_bits_per_token"]
+        assert row["bits_saved"] == pytest.approx(saved * found["heldout"]["tokens"])
+        assert row["eta"] == pytest.approx(row["bits_saved"] / 5320)
+        assert row["bits_per_param"] == pytest.approx(row["bits_saved"] / 1010)
+    assert scored["ic2"]["baseline"] == "uniform"
+    assert found["ic1"] == plain["ic1"]
+
+
+def test_measure_wants_every_token_of_a_neural_model(
+    run: Run, shards: Shards, options: tuple[str, ...], tmp_path: Path, neural: Any
+) -> None:
+    held = neural(bos_id=None)
+    command = ("measure", *shards, *options, "--output", tmp_path / "out", "--model", "hf:folder")
+    answer = run(*command)
+    assert answer.code == 2
+    assert "--bos" in answer.err
+    assert not held.calls
+    assert not (tmp_path / "out").exists()
+
+
+def test_measure_of_a_model_without_finite_loss(
+    run: Run, shards: Shards, options: tuple[str, ...], tmp_path: Path, neural: Any
+) -> None:
+    neural(odd=(1, math.nan, int(Kind.NAN)))
+    out = tmp_path / "out"
+    answer = run("measure", *shards, *options, "--output", out, "--model", "hf:folder")
+    assert answer.code == 1
+    assert "hf:folder" in answer.err
+    assert not (out / "result.json").exists()
+
+
+@pytest.mark.parametrize("option", [("--window", "8"), ("--initial-seed", "1")])
+def test_measure_refuses_options_of_no_model(
+    run: Run, shards: Shards, options: tuple[str, ...], tmp_path: Path, option: tuple[str, str]
+) -> None:
+    answer = run("measure", *shards, *options, "--output", tmp_path / "out", *option)
+    assert answer.code == 2
+    assert "name one with --model" in answer.err
+
+
+def test_measure_refuses_a_model_of_ngrams(
+    run: Run, shards: Shards, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    model = tmp_path / "a.icfast"
+    assert run("fit", *shards, *options, "--output", model, "--order", "2").code == 0
+    answer = run("measure", *shards, *options, "--output", tmp_path / "out", "--model", model)
+    assert answer.code == 2
+    assert "n-gram model" in answer.err
+
+
+def test_measure_refuses_a_fresh_twin_of_what_has_no_architecture(
+    run: Run, shards: Shards, options: tuple[str, ...], tmp_path: Path, neural: Any
+) -> None:
+    neural()
+    command = ("measure", *shards, *options, "--output", tmp_path / "out", "--model", "hf:folder")
+    answer = run(*command, "--initial-seed", "1")
+    assert answer.code == 2
+    assert "hf:folder" in answer.err
 
 
 def test_measure(run: Run, shards: Shards, options: tuple[str, ...], tmp_path: Path) -> None:

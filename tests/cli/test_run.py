@@ -41,14 +41,20 @@ NEURAL = {
 }
 COMMANDS = {
     "demo": WORK | {"--output", "--tokenizer", "--order"},
-    "measure": CORPUS | WORK | {"--output", "--order", "--heldout", "--temperature-kelvin"},
+    "measure": CORPUS
+    | NEURAL
+    | WORK
+    | {"--output", "--order", "--heldout", "--temperature-kelvin", "--model", "--initial-seed"},
     "inspect": CORPUS,
     "tokenize": {"--output", "--tokenizer", "--eos-id", "--skip-bad"},
     "entropy": CORPUS | WORK | {"--order", "--match-length", "--match-tokens"},
     "count": CORPUS | WORK | {"--output", "--order"},
     "merge": WORK | {"--output"},
     "fit": CORPUS | WORK | {"--output", "--order", "--convention", "--arpa"},
-    "score": CORPUS | NEURAL | WORK | {"--model", "--output", "--temperature-kelvin"},
+    "score": CORPUS
+    | NEURAL
+    | WORK
+    | {"--model", "--output", "--temperature-kelvin", "--initial-seed"},
     "export": WORK | {"--output"},
     "compress": CORPUS | WORK | {"--output", "--bits", "--prune", "--corpus"},
 }

@@ -11,7 +11,9 @@ from icfast.cli.options import (
     DEFAULT_ORDER,
     CorpusOptions,
     CorpusPaths,
+    InitialSeed,
     Json,
+    NeuralOptions,
     Order,
     OutputFolder,
     WorkOptions,
@@ -47,6 +49,7 @@ def measure(
     corpus: CorpusPaths,
     output: OutputFolder,
     options: CorpusOptions,
+    neural_options: NeuralOptions,
     work_options: WorkOptions,
     order: Order = DEFAULT_ORDER,
     heldout: Annotated[
@@ -55,11 +58,20 @@ def measure(
     temperature_kelvin: Annotated[
         float, typer.Option(help="Temperature of IC-2, in kelvin.")
     ] = 300.0,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="hf:DIR|gguf:FILE",
+            help="A neural model to score on the same held-out tokens.",
+        ),
+    ] = None,
+    initial_seed: InitialSeed = None,
     as_json: Json = False,
 ) -> None:
     """Measure entropy, held-out loss, IC-1 capacity and IC-2 energy; write result and report."""
     from icfast.job import measure as run_measure
 
+    neural = neural_options.of(model, initial_seed, work_options.backend)
     opened = options.open(corpus)
     with work_options.start() as work:
         result = run_measure(
@@ -68,6 +80,7 @@ def measure(
             order=order,
             heldout=heldout,
             temperature_kelvin=temperature_kelvin,
+            neural=neural,
             work=work,
         )
     _finish(result, output, as_json)

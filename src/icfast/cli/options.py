@@ -19,6 +19,7 @@ from icfast.errors import OptionError
 
 if TYPE_CHECKING:
     from icfast.corpus import Corpus
+    from icfast.job import Neural
     from icfast.measure.table import CountTable
     from icfast.passes.threads import Work
 
@@ -150,6 +151,12 @@ def _neural(metavar: str, text: str) -> typer.models.OptionInfo:
     return info
 
 
+InitialSeed = Annotated[
+    int | None,
+    _neural("SEED", "Score the same architecture freshly initialised too (corollary 4.1)."),
+]
+
+
 @dataclass(frozen=True)
 class NeuralOptions:
     """How a neural model is fed; the keywords of `icfast.score` that only these have."""
@@ -186,6 +193,32 @@ class NeuralOptions:
         """The options that were set, by name."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {f.name: values[f.name] for f in fields(self) if values[f.name] != f.default}
+
+    def of(self, model: str | None, initial_seed: int | None, backend: str) -> Neural | None:
+        """The neural model that these options speak of; None where none was named.
+
+        Raises:
+            OptionError: options of a model that is not there, or of one that is not neural.
+        """
+        from icfast.job import Neural
+        from icfast.models.compact import CompactModel
+        from icfast.models.ngram import NgramModel
+        from icfast.models.open_model import open_model
+
+        if model is None:
+            if self.given or initial_seed is not None:
+                raise OptionError(
+                    f"{', '.join([*self.given, *['initial_seed'] * (initial_seed is not None)])}: "
+                    "for neural models only; name one with --model"
+                )
+            return None
+        loaded = open_model(model, backend=backend)
+        if isinstance(loaded, NgramModel | CompactModel):
+            raise OptionError(
+                f"{model} is an n-gram model; `icfast measure` fits its own to the training "
+                "documents. --model takes hf:DIR or gguf:FILE; `icfast score` takes any"
+            )
+        return Neural(loaded, self.given, initial_seed)
 
 
 def is_table(path: Path) -> bool:

@@ -9,12 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from icfast.cli.options import CorpusOptions, CorpusPaths, Json, NeuralOptions, WorkOptions
+from icfast.cli.options import (
+    CorpusOptions,
+    CorpusPaths,
+    InitialSeed,
+    Json,
+    NeuralOptions,
+    WorkOptions,
+)
 from icfast.cli.output import emit, exit_if_partial, print_facts, say, skipped
-from icfast.errors import MissingExtraError
+from icfast.errors import MissingExtraError, OptionError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from icfast.corpus import Corpus
+    from icfast.models.compact import CompactModel
+    from icfast.models.ngram import NgramModel
+    from icfast.models.token_model import TokenModel
+    from icfast.passes.threads import Work
 
 
 def score(
@@ -36,6 +49,7 @@ def score(
     temperature_kelvin: Annotated[
         float, typer.Option(help="Temperature of IC-2, in kelvin.")
     ] = 300.0,
+    initial_seed: InitialSeed = None,
     as_json: Json = False,
 ) -> None:
     """Score a corpus under a model: its loss in bits per token."""
@@ -54,10 +68,12 @@ def score(
         target = stack.enter_context(atomic_path(output)) if output is not None else None
         with work_options.start() as work:
             scores = score_model(opened, loaded, neural_options.given, work)
+            initial = _initial(opened, loaded, neural_options, initial_seed, work)
         if write is not None and target is not None:
             write(scores.to_arrow(), target)
     content = {
         **score_record(scores, temperature_kelvin),
+        **({} if initial is None else {"initial_loss": initial}),
         "backend": work.backend.name,
         "output": None if output is None else str(output),
         **skipped(opened),
@@ -66,6 +82,29 @@ def score(
         say(f"computed anew: {refused}")
     emit(content, as_json, lambda console: _show(console, content))
     exit_if_partial(opened)
+
+
+def _initial(
+    corpus: Corpus,
+    model: NgramModel | CompactModel | TokenModel,
+    options: NeuralOptions,
+    seed: int | None,
+    work: Work,
+) -> dict[str, Any] | None:
+    """The loss of the model's untrained twin, where its seed is given."""
+    from icfast.job.neural import Neural, initial_record
+    from icfast.models.compact import CompactModel
+    from icfast.models.ngram import NgramModel
+    from icfast.passes.documents import all_documents
+    from icfast.passes.spectra import spectra_of
+
+    if seed is None:
+        return None
+    if isinstance(model, NgramModel | CompactModel):
+        raise OptionError("--initial-seed is for neural models; n-grams have no fresh weights")
+    documents = all_documents(corpus)
+    unigrams = spectra_of(documents, 1, work)[1]
+    return initial_record(documents, Neural(model, options.given, seed), unigrams, work)
 
 
 def _parquet_writer() -> Callable[..., None]:
@@ -97,6 +136,8 @@ def _show(console: Console, content: dict[str, Any]) -> None:
     }
     if "policy" in content:
         facts |= _neural_facts(content)
+    if "initial_loss" in content:
+        facts["Untrained"] = numbers.initial_loss(content["initial_loss"])
     if content["reason"]:
         facts["Why no loss"] = content["reason"]
     if content["output"]:

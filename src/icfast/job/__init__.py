@@ -4,5 +4,6 @@ from icfast.job.demo import demo
 from icfast.job.entropy import entropy_result
 from icfast.job.matches import match_result
 from icfast.job.measure import measure
+from icfast.job.neural import Neural
 
-__all__ = ["demo", "entropy_result", "match_result", "measure"]
+__all__ = ["Neural", "demo", "entropy_result", "match_result", "measure"]

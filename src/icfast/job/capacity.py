@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+from icfast.errors import MergeError
 from icfast.laws.capacity import capacity
 from icfast.laws.landauer import energy
 from icfast.laws.loss import bits_per_token
@@ -48,15 +49,31 @@ class Ladder:
     @classmethod
     def of(cls, sums: Sequence[LossSum], vocab_size: int) -> Ladder:
         """From the summed losses of orders 1..N."""
-        first = sums[0]
-        losses = (math.log2(vocab_size), *map(bits_per_token, sums))
-        rungs = (Rung(_NAMES.get(k, f"{k}-gram"), k, loss) for k, loss in enumerate(losses))
-        per_byte = None if first.text_bytes is None else 8 * first.text_bytes
-        return cls(
-            first.predicted_tokens,
-            tuple(rungs),
-            None if per_byte is None else per_byte / first.predicted_tokens,
+        ladder = cls.uniform(sums[0], vocab_size)
+        orders = (
+            Rung(_NAMES.get(k, f"{k}-gram"), k, bits_per_token(loss))
+            for k, loss in enumerate(sums, start=1)
         )
+        return replace(ladder, rungs=(*ladder.rungs, *orders))
+
+    @classmethod
+    def uniform(cls, loss: LossSum, vocab_size: int) -> Ladder:
+        """The lowest rung alone: log2 V a token."""
+        rung = Rung(_NAMES[0], 0, math.log2(vocab_size))
+        return cls(loss.predicted_tokens, (rung,), _bytes_bits_per_token(loss))
+
+    def then(self, model: str, loss: LossSum) -> Ladder:
+        """The ladder with one more model above it.
+
+        Raises:
+            MergeError: the model predicted other tokens.
+        """
+        if loss.predicted_tokens != self.tokens:
+            raise MergeError(
+                f"{model} predicted {loss.predicted_tokens} tokens, the models below it "
+                f"{self.tokens}; only losses of the same tokens can be compared"
+            )
+        return replace(self, rungs=(*self.rungs, Rung(model, None, bits_per_token(loss))))
 
     @property
     def loss_bits_per_token(self) -> float:
@@ -84,6 +101,10 @@ class Ladder:
             }
             for rung, gain in zip(self.rungs, gains, strict=True)
         ]
+
+
+def _bytes_bits_per_token(loss: LossSum) -> float | None:
+    return None if loss.text_bytes is None else 8 * loss.text_bytes / loss.predicted_tokens
 
 
 def ic1_rows(ladder: Ladder, tokens: int, model_bits: int, params: int) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from icfast.errors import OptionError
 from icfast.files import write_json
 from icfast.job.capacity import Ladder, ic1_rows, ic2
 from icfast.job.entropy import SCHEMA_VERSION, conventions, orders
+from icfast.job.neural import Neural, check_neural, neural_record
 from icfast.job.provenance import manifest, versions
 from icfast.laws.code_length import kt_code_lengths
 from icfast.laws.landauer import energy
@@ -45,6 +46,7 @@ def measure(
     order: int = 5,
     heldout: float = 0.1,
     temperature_kelvin: float = 300.0,
+    neural: Neural | None = None,
     skipped_texts: int = 0,
     work: Work,
 ) -> dict[str, Any]:
@@ -56,6 +58,7 @@ def measure(
         output: a folder, made where it is missing; results of an earlier run are replaced.
         heldout: share of documents held out, by their hash.
         temperature_kelvin: T of IC-2.
+        neural: a model to score on the same held-out tokens, above the n-grams on the ladder.
         skipped_texts: texts left out when the corpus was tokenised, for the record.
 
     Returns:
@@ -69,12 +72,19 @@ def measure(
     begun = time.monotonic()
     energy(bits=0, temperature_kelvin=temperature_kelvin)  # a wrong T is found before the work
     documents = all_documents(corpus)
+    if neural is not None:
+        check_neural(documents, neural)
     sides = split(documents, heldout, work.backend.kernels)
     _make_folder(output)
     spectra = spectra_of(documents, order, work)
     model = fit_documents(sides.training, order, work, output / "model.icfast")
     sums = score_ladder(sides.heldout, model, work)
-    ladder = Ladder.of(sums, corpus.vocab_size)
+    ladder = rungs = Ladder.of(sums, corpus.vocab_size)
+    scored = None
+    if neural is not None:
+        scored, rungs = neural_record(
+            sides.heldout, neural, ladder, spectra[1], temperature_kelvin, work
+        )
     result = {
         "schema_version": SCHEMA_VERSION,
         "icfast_version": versions()["icfast"],
@@ -95,15 +105,26 @@ def measure(
         "heldout": _heldout(sides, sums[-1].oov),
         "training": {"tokens": sides.training.tokens, "documents": len(sides.training)},
         "model": _model(model),
-        "ladder": ladder.as_json(),
+        "ladder": rungs.as_json(),
+        "neural": scored,
         "code_lengths": _code_lengths(spectra, corpus.vocab_size),
         **_laws(ladder, sides, model, temperature_kelvin),
         "wall_seconds": time.monotonic() - begun,
     }
-    arguments = {"order": order, "heldout": heldout, "temperature_kelvin": temperature_kelvin}
+    arguments = {
+        "order": order,
+        "heldout": heldout,
+        "temperature_kelvin": temperature_kelvin,
+        "neural": None if neural is None else _asked(neural),
+    }
     write_json(output / "manifest.json", manifest(documents, arguments, work))
     write_json(output / "result.json", result)
     return result
+
+
+def _asked(neural: Neural) -> dict[str, Any]:
+    options = {name: str(value) for name, value in neural.options.items()}
+    return {"model": neural.model.name, "options": options, "initial_seed": neural.initial_seed}
 
 
 def _make_folder(output: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from icfast.errors import IcfastError
-from icfast.job.capacity import HEADLINE, Ladder, Rung, ic1_rows, ic2_rows
+from icfast.job.capacity import HEADLINE, Ladder, ic1_rows, ic2_rows
 from icfast.laws.loss import (
     bits_per,
     bits_per_byte,
@@ -31,11 +31,15 @@ _MEANS: dict[str, Callable[[LossSum], float]] = {
 }
 
 
-def score_record(scores: DocumentScores, temperature_kelvin: float = 300.0) -> dict[str, Any]:
+def score_record(
+    scores: DocumentScores, temperature_kelvin: float = 300.0, below: Ladder | None = None
+) -> dict[str, Any]:
     """Counts, means and their standard error; what is not known is None, and `reason` says why.
 
     Args:
         temperature_kelvin: T of IC-2, for a neural model.
+        below: losses of the same tokens under simpler models, its baselines; by default those a
+            corpus has by itself: a uniform guess, and its bytes.
     """
     loss = scores.total
     record: dict[str, Any] = {
@@ -58,7 +62,7 @@ def score_record(scores: DocumentScores, temperature_kelvin: float = 300.0) -> d
     except IcfastError as error:
         record["reason"] = str(error)
     if isinstance(scores, TokenScores):
-        record |= _token_record(scores, temperature_kelvin)
+        record |= _token_record(scores, temperature_kelvin, below)
     return record
 
 
@@ -82,10 +86,12 @@ def _standard_error(scores: DocumentScores) -> dict[str, Any] | None:
     }
 
 
-def _token_record(scores: TokenScores, temperature_kelvin: float) -> dict[str, Any]:
+def _token_record(
+    scores: TokenScores, temperature_kelvin: float, below: Ladder | None
+) -> dict[str, Any]:
     loss, unit = scores.total, scores.policy.normaliser
     bits = _known(lambda total: bits_per(unit, total), loss)
-    rows = _ic1(scores)
+    rows = _ic1(scores, below)
     return {
         "policy": {"name": scores.policy.name, **asdict(scores.policy)},
         "counts": asdict(scores.counts),
@@ -113,15 +119,12 @@ def _token_record(scores: TokenScores, temperature_kelvin: float) -> dict[str, A
     }
 
 
-def _ic1(scores: TokenScores) -> list[dict[str, Any]] | None:
+def _ic1(scores: TokenScores, below: Ladder | None) -> list[dict[str, Any]] | None:
     """IC-1 over the predicted tokens; None where the loss or the model's bits are not known."""
     loss, model = scores.total, scores.model
-    found = _known(bits_per_token, loss)
-    if found is None or model.model_bits is None or model.params is None:
+    if _known(bits_per_token, loss) is None or model.model_bits is None or model.params is None:
         return None
-    rungs = (Rung(HEADLINE, 0, math.log2(model.vocab_size)), Rung(model.name, None, found))
-    text = None if loss.text_bytes is None else 8 * loss.text_bytes / loss.predicted_tokens
-    ladder = Ladder(loss.predicted_tokens, rungs, text)
+    ladder = (below or Ladder.uniform(loss, model.vocab_size)).then(model.label, loss)
     return ic1_rows(ladder, loss.predicted_tokens, model.model_bits, model.params)
 
 

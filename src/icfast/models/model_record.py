@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from icfast.models.token_model import TokenModel
 
@@ -26,6 +27,16 @@ class ModelRecord:
     model_bits: int | None
     sha256: str | None
     logits_format: str
+
+    @property
+    def label(self) -> str:
+        """The name without its folders.
+
+        >>> ModelRecord("hf:models/tiny", 256, None, None, None, "fp32").label
+        'hf:tiny'
+        """
+        scheme, colon, path = self.name.rpartition(":")
+        return f"{scheme}{colon}{Path(path).name}"
 
     @classmethod
     def of(cls, model: TokenModel) -> ModelRecord:

@@ -24,7 +24,7 @@ from icfast.passes.alphabet import Symbols
 from icfast.passes.bulk import Bulk, Chunk, batches
 from icfast.passes.documents import DocumentSet, all_documents, check_ids
 from icfast.passes.threads import Progress, Work, silent
-from icfast.passes.token_losses import score_tokens, window_policy
+from icfast.passes.token_losses import TokenScores, score_tokens, window_policy
 
 #: Tokens one thread scores at a time; a document is never cut.
 _CHUNK_TOKENS = 1 << 16
@@ -133,23 +133,34 @@ def score_model(
         options: those of neural models that were set.
     """
     if not isinstance(model, NgramModel | CompactModel):
-        checkpoint = options.get("checkpoint")
-        policy = {option: options[option] for option in _POLICY if option in options}
-        return score_tokens(
-            all_documents(corpus),
-            model,
-            window_policy(corpus, model, **policy),
-            work,
-            checkpoint=None if checkpoint is None else Checkpoint.at(checkpoint),
-            name=options.get("name"),
-            batch=options.get("batch"),
-        )
+        return score_neural(all_documents(corpus), model, options, work)
     if options:
         raise OptionError(
             f"{', '.join(options)}: for neural models only; an n-gram model sees whole documents, "
             "and needs no batches and no checkpoint"
         )
     return score_documents(all_documents(corpus, model.convention), model, work)
+
+
+def score_neural(
+    documents: DocumentSet, model: TokenModel, options: Mapping[str, Any], work: Work
+) -> TokenScores:
+    """Loss of each of the chosen documents under a neural model.
+
+    Args:
+        options: those that were set.
+    """
+    checkpoint = options.get("checkpoint")
+    policy = {option: options[option] for option in _POLICY if option in options}
+    return score_tokens(
+        documents,
+        model,
+        window_policy(documents.corpus, model, **policy),
+        work,
+        checkpoint=None if checkpoint is None else Checkpoint.at(checkpoint),
+        name=options.get("name"),
+        batch=options.get("batch"),
+    )
 
 
 def score_documents(

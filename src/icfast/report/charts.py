@@ -1,4 +1,4 @@
-"""The four charts of a result: result dictionary in, ``<svg>`` text out."""
+"""The charts of a result: result dictionary in, ``<svg>`` text out."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from icfast.report.svg import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 #: At most about this many rows of one spectrum are drawn, spread evenly over log r.
 SPECTRUM_ROWS = 160
@@ -48,6 +49,11 @@ def spectra_chart(result: Result) -> str:
 def code_chart(result: Result) -> str:
     """Draw the three code lengths of every order in bits per token."""
     return draw_svg("Code lengths by order in bits per token", _draw_codes, result)
+
+
+def position_chart(result: Result) -> str:
+    """Draw the neural model's mean loss by position in the document."""
+    return draw_svg("Loss by position in the document", _draw_positions, result)
 
 
 def code_tokens(codes: Result) -> float | None:
@@ -146,17 +152,17 @@ def _draw_spectra(axes: Axes, result: Result) -> None:
         axes.set(xscale="log", yscale="log")
         axes.set_xlim(0.7, max(12.0, axes.get_xlim()[1]))
         axes.set_ylim(0.7, max(12.0, axes.get_ylim()[1]))
-        _plain_ticks(axes)
+        _plain_ticks(axes.xaxis, axes.yaxis)
         _legend(axes, markerscale=1.8)
     axes.set_xlabel("multiplicity r (times seen)")
     axes.set_ylabel("φᵣ (types seen r times)")
 
 
-def _plain_ticks(axes: Axes) -> None:
+def _plain_ticks(*scales: Axis) -> None:
     """Whole decades, written 1, 10, 100, 1k: no powers to set as formulas."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    for axis in (axes.xaxis, axes.yaxis):
+    for axis in scales:
         axis.set_major_locator(LogLocator(numticks=12))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(FuncFormatter(lambda value, _: numbers.short_count(value)))
@@ -183,6 +189,26 @@ def _draw_codes(axes: Axes, result: Result) -> None:
         )
     axes.margins(x=0.06, y=0.1)
     _finish(axes, "order n", "bits per token", orders)
+    _legend(axes)
+
+
+def _draw_positions(axes: Axes, result: Result) -> None:
+    """A step for each doubling of positions, the first drawn at 1."""
+    rows = [
+        row for row in result["neural"]["by_position"] if row["loss_bits_per_token"] is not None
+    ]
+    if not rows:
+        return
+    edges = [row["first"] + 1 for row in rows] + [rows[-1]["last"] + 2]
+    losses = [row["loss_bits_per_token"] for row in rows]
+    axes.stairs(losses, edges, baseline=None, color=BLUE, lw=1.8)
+    mean = result["neural"]["loss_bits_per_token"]
+    axes.axhline(mean, color=MUTED, lw=1, ls="--", label="mean of all tokens")
+    axes.set_xscale("log")
+    axes.margins(y=0.14)
+    _plain_ticks(axes.xaxis)
+    axes.set_xlabel("position in the document, from 1")
+    axes.set_ylabel("bits per token")
     _legend(axes)
 
 

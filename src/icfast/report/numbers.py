@@ -131,6 +131,17 @@ def short_count(value: float) -> str:
     return f"{value:g}{_PREFIXES[power]}"
 
 
+def initial_loss(found: dict[str, Any]) -> str:
+    """Say what a freshly initialised model pays, beside what is expected of it and H1."""
+    counted = found["unigram_entropy_nats_per_token"]
+    return (
+        f"{per_token(found['loss_nats_per_token'])} nats/token (seed {found['seed']}); "
+        f"ln V + σ²/2 = {per_token(found['expected_nats_per_token'])}, "
+        f"ln V = {per_token(found['uniform_nats_per_token'])}, "
+        f"counted H₁ = {per_token(counted['cwj'])}"
+    )
+
+
 def raised_flags(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
     """Each flag of the IC-1 rows once, with the baselines it was raised for.
 

@@ -18,6 +18,7 @@ _FILTERS = (
     numbers.bits,
     numbers.count,
     numbers.coverage,
+    numbers.initial_loss,
     numbers.joules,
     numbers.kelvin,
     numbers.per_token,
@@ -59,6 +60,7 @@ def render_report(result: Result) -> str:
         "spectra": charts.spectra_chart(result),
         "ladder": charts.ladder_chart(result),
         "codes": charts.code_chart(result),
+        "positions": charts.position_chart(result) if result["neural"] else "",
     }
     page = _environment().get_template("report.html.j2")
     return page.render(

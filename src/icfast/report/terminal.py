@@ -18,7 +18,9 @@ def print_result(result: Result, console: Console) -> None:
     """Print what ``icfast measure`` found: corpus, orders, ladder, IC-1, IC-2."""
     print_entropy(result, console)
     console.print(_ladder(result))
-    console.print(_capacity(result["ic1"]["heldout"]))
+    console.print(_capacity(result["ic1"]["heldout"], "the n-gram model"))
+    if result.get("neural"):
+        _print_neural(result["neural"], console)
     ic2 = result["ic2"]
     _line(
         console,
@@ -29,6 +31,25 @@ def print_result(result: Result, console: Console) -> None:
     )
     for flag, baselines in numbers.raised_flags(result["ic1"]["heldout"]).items():
         _line(console, f"Note ({', '.join(baselines)})", flag)
+
+
+def _print_neural(found: Result, console: Console) -> None:
+    """Print what a neural model made of the held-out tokens."""
+    model, error = found["model"], found["standard_error"]
+    if found["ic1"] is not None:
+        console.print(_capacity(found["ic1"], model["name"]))
+    spread = "" if error is None else f" ± {numbers.per_token(error['bits_per_token'])}"
+    per_byte = numbers.per_token(found["bits_per_byte"])
+    _line(
+        console,
+        model["name"],
+        f"{numbers.per_token(found['loss_bits_per_token'])}{spread} bits/token · "
+        f"{per_byte} bits/byte · {numbers.count(model['params'])} parameters in "
+        f"{numbers.bits(model['model_bits'])} · {model['logits_format']} logits · "
+        f"{found['policy']['name']}",
+    )
+    if found["initial_loss"] is not None:
+        _line(console, "Untrained", numbers.initial_loss(found["initial_loss"]))
 
 
 def print_entropy(result: Result, console: Console) -> None:
@@ -130,7 +151,7 @@ def _ladder(result: Result) -> Table:
     return table(f"Ladder: loss on {held} held-out tokens", columns, rows)
 
 
-def _capacity(rows: list[Result]) -> Table:
+def _capacity(rows: list[Result], model: str) -> Table:
     columns = ("baseline", "H bits/token", "L bits/token", "saved", "bits/param", "η")
     cells = (
         (
@@ -143,4 +164,4 @@ def _capacity(rows: list[Result]) -> Table:
         )
         for row in rows
     )
-    return table("IC-1 on the held-out tokens: η·N = D·(H − L)", columns, cells)
+    return table(f"IC-1 of {model}, held-out tokens: η·N = D·(H − L)", columns, cells)

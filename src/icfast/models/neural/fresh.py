@@ -29,10 +29,18 @@ def fresh(model: TokenModel, seed: int) -> HfModel | GgufModel:
     Raises:
         OptionError: a model of another kind has no architecture to initialise.
     """
-    if isinstance(model, HfModel):
-        return _fresh_hf(model, seed)
-    if isinstance(model, GgufModel):
-        return _fresh_gguf(model, seed)
+    known = with_architecture(model)
+    return _fresh_hf(known, seed) if isinstance(known, HfModel) else _fresh_gguf(known, seed)
+
+
+def with_architecture(model: TokenModel) -> HfModel | GgufModel:
+    """The model, if its architecture can be initialised.
+
+    Raises:
+        OptionError: it can't.
+    """
+    if isinstance(model, HfModel | GgufModel):
+        return model
     raise OptionError(
         f"{model.name} is no transformers or GGUF model; nothing says how it is initialised"
     )
