@@ -16,6 +16,7 @@ from peers import (
     numpy_sort,
     polars_groups,
     tokengrams_index,
+    torch_losses,
     torch_unique,
 )
 
@@ -25,6 +26,7 @@ PEERS: tuple[ModuleType, ...] = (
     polars_groups,
     duckdb_groups,
     torch_unique,
+    torch_losses,
     tokengrams_index,
     kenlm_tools,
     kenlm_package,
