@@ -34,8 +34,11 @@ Matrix matrix_of(const py::tuple& matrix, const char* name) {
   const auto values = py::reinterpret_borrow<py::array>(object);
   const py::ssize_t item = values.itemsize();
   const bool aligned = reinterpret_cast<std::uintptr_t>(values.data()) % item == 0;
-  if (values.ndim() != 2 || !aligned || (values.shape(1) > 1 && values.strides(1) != item) ||
-      (values.shape(0) > 1 && values.strides(0) % item != 0)) {
+  const auto laid_out = [&] {
+    return values.size() == 0 || ((values.shape(1) == 1 || values.strides(1) == item) &&
+                                  (values.shape(0) == 1 || values.strides(0) % item == 0));
+  };
+  if (values.ndim() != 2 || !aligned || !laid_out()) {
     throw py::type_error(std::string(name) +
                          " must be aligned, 2-D, and contiguous along its last axis");
   }

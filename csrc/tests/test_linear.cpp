@@ -121,7 +121,7 @@ struct Batch {
   }
 
   Status losses(Found& found, std::size_t scratch_bytes) const {
-    Array<std::uint8_t> scratch(scratch_bytes);
+    Array<std::uint8_t> scratch(scratch_bytes, 0xff);  // NaN in every format
     return linear_cross_entropy(hidden.view(), weight.view(), bias.view(), targets.data(), softmax,
                                 scratch.data(), scratch.rows(), found.view());
   }
@@ -220,7 +220,7 @@ TEST(a_hidden_state_has_the_same_loss_in_every_batch_and_scratch) {
     const Batch batch(sizes, random);
     const Found whole = batch.losses(batch.enough());
     Found alone(sizes.rows);
-    Array<std::uint8_t> scratch(batch.enough());
+    Array<std::uint8_t> scratch(batch.enough(), 0xff);
     for (std::size_t r = 0; r < sizes.rows; ++r) {
       CHECK_OK(linear_cross_entropy(batch.hidden.row(r), batch.weight.view(), batch.bias.view(),
                                     batch.targets.data() + r, batch.softmax, scratch.data(),
@@ -244,7 +244,7 @@ TEST(rows_of_no_target_are_left_out_where_nothing_else_is_asked_for) {
   const Batch batch({40, 20, 30, kFp32, kFp32, false}, random);
   const Found whole = batch.losses(batch.enough());
   Found found(40);
-  Array<std::uint8_t> scratch(batch.enough());
+  Array<std::uint8_t> scratch(batch.enough(), 0xff);
   CHECK_OK(linear_cross_entropy(
       batch.hidden.view(), batch.weight.view(), batch.bias.view(), batch.targets.data(),
       batch.softmax, scratch.data(), scratch.rows(),

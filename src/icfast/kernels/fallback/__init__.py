@@ -3,6 +3,7 @@
 from icfast.kernels.fallback.bulk import match_windows, score_windows, weigh_ngrams
 from icfast.kernels.fallback.compact import score_compact
 from icfast.kernels.fallback.documents import count_ids, hash_documents, join_documents
+from icfast.kernels.fallback.linear import linear_cross_entropy, linear_scratch_bytes
 from icfast.kernels.fallback.merging import merge_runs, remap_keys
 from icfast.kernels.fallback.positions import (
     count_symbols,
@@ -30,6 +31,8 @@ __all__ = [
     "grow_trie",
     "hash_documents",
     "join_documents",
+    "linear_cross_entropy",
+    "linear_scratch_bytes",
     "link_contexts",
     "mark_contexts",
     "match_lengths",

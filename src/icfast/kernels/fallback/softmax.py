@@ -27,6 +27,9 @@ _LIMIT = 1000.0
 #: Added and taken away again it leaves a whole number; that stands in its low bits before.
 _WHOLE = 1.5 * 2.0**52
 
+#: The sums of a row before its first logit.
+NO_LOGITS = (-np.inf, 0.0, 0.0, 0)
+
 # Sums in any order, and a b + c rounded once or twice: both far below what is promised.
 _any_order = njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
 _fused = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
@@ -142,13 +145,20 @@ def _largest(x, size):
 
 
 @jit
-def _sums(row, stored_as, softmax, target, entropy, ranks, room):
-    """(reference, sum of e^z, of z e^z, larger logits), z = (x - reference) / temperature."""
+def softmax_room():
+    """What add_logits works in."""
+    return np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK, np.uint32)
+
+
+@jit
+def add_logits(sums, row, stored_as, softmax, target, entropy, ranks, room):
+    """Sums with some more logits of a row: (reference, sum of e^z, of z e^z, logits above the
+    target's), z = (x - reference) / temperature."""
     x, t, p, bits = room
     slope = _LOG2_E / softmax.temperature
-    reference, total, weighted, larger = -np.inf, 0.0, 0.0, 0
-    for begin in range(0, softmax.columns, _BLOCK):
-        size = min(_BLOCK, softmax.columns - begin)
+    reference, total, weighted, larger = sums
+    for begin in range(0, len(row), _BLOCK):
+        size = min(_BLOCK, len(row) - begin)
         _decode(row[begin : begin + size], stored_as, x, bits)
         if ranks:
             larger += _larger(x, size, target)
@@ -178,14 +188,14 @@ def _sums(row, stored_as, softmax, target, entropy, ranks, room):
 
 
 @jit
-def _kind_of(target, softmax):
+def kind_of(target, softmax):
     if target == softmax.ignore_index:
         return _IGNORED
     return _SCORED if 0 <= target < softmax.columns else _OUT_OF_RANGE
 
 
 @jit
-def _write(out, r, kind, logit, sums, softmax):
+def write_token(out, r, kind, logit, sums, softmax):
     reference, total, weighted, larger = sums
     defined = total > 0
     scored = kind == _SCORED
@@ -214,17 +224,18 @@ def _write(out, r, kind, logit, sums, softmax):
 
 @jit
 def cross_entropy(logits, targets, softmax, out):
-    room = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK, np.uint32)
+    room = softmax_room()
     entropy, ranks = len(out.entropy_nats) > 0, len(out.ranks) > 0
     always = entropy or len(out.logsumexp_nats) > 0
     for r in range(len(targets)):
         row = logits.values[r]
-        kind = _kind_of(np.int64(targets[r]), softmax)
+        kind = kind_of(np.int64(targets[r]), softmax)
         logit = np.nan
         if kind == _SCORED:
             logit = _number(row, np.int64(targets[r]), logits.format)
         sums = (0.0, np.nan, np.nan, 0)
         if kind == _SCORED or always:
-            sums = _sums(row, logits.format, softmax, logit, entropy, ranks, room)
-        _write(out, r, kind, logit, sums, softmax)
+            row = row[: softmax.columns]
+            sums = add_logits(NO_LOGITS, row, logits.format, softmax, logit, entropy, ranks, room)
+        write_token(out, r, kind, logit, sums, softmax)
     return OK
