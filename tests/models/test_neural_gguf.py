@@ -15,6 +15,7 @@ from tests.models.tiny_models import (
     save_gguf,
     tiny_tensors,
     tiny_tokens,
+    unpacked,
 )
 
 from icfast.errors import MissingExtraError, ModelError
@@ -107,18 +108,6 @@ def test_positions_scaled_by_frequency(tmp_path: Path) -> None:
     check_against(own, save_gguf(tmp_path / "x.gguf", tensors=with_divisors))
 
 
-def unpacked(packed: NDArray[np.uint8], kind: str) -> NDArray[np.float32]:
-    """Blocks of 32 weights as defined: an fp16 scale d, in Q4_1 an fp16 m, then integers."""
-    if kind == "Q8_0":
-        blocks = packed.reshape(-1, 34)
-        d = blocks[:, :2].copy().view(np.float16).astype(np.float32)
-        return d * blocks[:, 2:].copy().view(np.int8).astype(np.float32)
-    blocks = packed.reshape(-1, 20)
-    d = blocks[:, :2].copy().view(np.float16).astype(np.float32)
-    m = blocks[:, 2:4].copy().view(np.float16).astype(np.float32)
-    return d * np.concatenate([blocks[:, 4:] & 15, blocks[:, 4:] >> 4], axis=1) + m
-
-
 def test_quantised_tensors(tmp_path: Path) -> None:
     """Each in its own format, as llama.cpp mixes them; bits include scales."""
     tensors = tiny_tensors()
@@ -129,7 +118,7 @@ def test_quantised_tensors(tmp_path: Path) -> None:
         shape = tensors[tensor.name].shape
         kind = tensor.tensor_type.name
         data = np.array(tensor.data)
-        values = unpacked(data, kind) if kind.startswith("Q") else data.astype(np.float32)
+        values = unpacked(data, kind)
         rounded[tensor.name] = values.reshape(shape)
     assert np.abs(rounded["blk.0.ffn_up.weight"] - tensors["blk.0.ffn_up.weight"]).max() > 0.01
     check_against(as_transformers(rounded, "llama", paired=True, **CONFIG), path)

@@ -180,6 +180,20 @@ def tiny_tensors(
     return found
 
 
+def unpacked(packed: NDArray[Any], kind: str) -> NDArray[np.float32]:
+    """Blocks of 32 weights as defined: an fp16 scale d, in Q4_1 an fp16 m, then integers."""
+    if kind in ("F32", "F16"):
+        return packed.astype(np.float32)
+    if kind == "Q8_0":
+        blocks = packed.reshape(-1, 34)
+        d = blocks[:, :2].copy().view(np.float16).astype(np.float32)
+        return d * blocks[:, 2:].copy().view(np.int8).astype(np.float32)
+    blocks = packed.reshape(-1, 20)
+    d = blocks[:, :2].copy().view(np.float16).astype(np.float32)
+    m = blocks[:, 2:4].copy().view(np.float16).astype(np.float32)
+    return d * np.concatenate([blocks[:, 4:] & 15, blocks[:, 4:] >> 4], axis=1) + m
+
+
 _HF_NAMES = {
     "token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head",
     "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",

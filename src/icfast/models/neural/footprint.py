@@ -19,7 +19,7 @@ _SHORT, _LONG = 16, 48
 #: The window to reckon with where a model takes any.
 _ANY = 2048
 #: For what torch does not show: kernels' own buffers, and what the allocator rounds up.
-_MARGIN = 1.25
+_MARGIN = 1.5
 
 
 def bytes_per_token(run: Callable[[Any], Any], weights: Iterable[Any], context: int | None) -> int:

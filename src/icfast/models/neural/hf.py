@@ -92,8 +92,7 @@ class HfModel:
         self.bos_id = _begin_id(text)
         with computing(default_threads()):
             self._output = self._checked_output(_output_layer(model, text))
-            weights = [*model.parameters(), *model.buffers()]
-            self.bytes_per_token = bytes_per_token(self._watched, weights, self.context)
+            self.bytes_per_token = self._measured_bytes()
         if self.fused:
             self.logits_format = "fp32"
 
@@ -139,6 +138,10 @@ class HfModel:
     def _hidden(self, tokens: Any) -> Any:
         hidden = self._model.base_model(input_ids=tokens).last_hidden_state
         return hidden.to(self._model.get_output_embeddings().weight.dtype)
+
+    def _measured_bytes(self) -> int:
+        weights = [*self._model.parameters(), *self._model.buffers()]
+        return bytes_per_token(self._watched, weights, self.context)
 
     def _watched(self, tokens: Any) -> Any:
         """What `losses` allocates: hidden states and a copy of those that are scored, or logits."""
