@@ -194,6 +194,10 @@ def test_per_byte_and_word(run: Run, model: Any, tmp_path: Path) -> None:
         }
         assert found["bits_per_byte"] == pytest.approx(nats / math.log(2) / (19 * 9))
         assert [row["baseline"] for row in found["ic1"]] == ["uniform", "bytes"]
+        # Every token is a byte here, so that both baselines are the same, and both nearly right.
+        assert found["ic1"][0]["flags"] == found["ic1"][1]["flags"]
+        without = run(*command[:4], "--bos", "none", "--json").json
+        assert "1 first tokens" in without["ic1"][1]["flags"][-1]
         assert f"Per {unit}" in run(*command, "--normaliser", unit).out
 
 
@@ -214,6 +218,7 @@ def test_a_checkpoint_is_gone_on_from(run: Run, model: Any, command: Any, tmp_pa
     again = run(*command, "--checkpoint", folder, "--json").json
     assert (first["resumed_units"], again["resumed_units"]) == (0, 1)
     assert again["total_log10"] == first["total_log10"]
+    assert "1 units of work" in run(*command, "--checkpoint", folder).out
     file.write_bytes(file.read_bytes()[:-1])
     answer = run(*command, "--checkpoint", folder, "--json")
     assert answer.json["total_log10"] == first["total_log10"]

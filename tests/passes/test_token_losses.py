@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import asdict, dataclass
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import pytest
 from tests import naive
 from tests.passes.corpora import write_shards
-from tests.passes.hash_model import HashModel, expected_losses, quanta
+from tests.passes.hash_model import HashModel, expected_losses, hashed_logits, quanta
 
 import icfast
 from icfast.errors import (
@@ -22,8 +22,9 @@ from icfast.errors import (
     SelfCheckError,
 )
 from icfast.kernels.cross_entropy import LossOptions, token_losses
-from icfast.kernels.losses import Kind, TokenOut
+from icfast.kernels.losses import Kind, LossCells, TokenOut
 from icfast.laws.loss import bits_per_token
+from icfast.measure.checkpoint import Checkpoint, UnitSums
 from icfast.measure.loss import whole_sum
 from icfast.measure.positions import position_bins
 from icfast.passes.documents import all_documents, split
@@ -265,6 +266,18 @@ def test_an_id_that_is_never_fed_nor_predicted(tmp_path):
     """Alone in its document, without BOS."""
     written = write_shards(tmp_path / "c", [[[1, 2, 3]], [[25]]])
     assert icfast.score(written.corpus, HashModel()).total.predicted_tokens == 2
+
+
+def test_a_corpus_of_which_nothing_is_predicted(tmp_path):
+    written = write_shards(tmp_path / "c", [[[1]], [[2]]])
+    model = HashModel()
+    scores = icfast.score(written.corpus, model)
+    assert model.calls == []
+    assert scores.predicted_tokens.tolist() == [0, 0]
+    assert (scores.total.ignored, scores.total.quanta, scores.counts.windows) == (2, 0, 0)
+    assert scores.positions.doublings() == []
+    with pytest.raises(IcfastError, match="no token was predicted"):
+        bits_per_token(scores.total)
 
 
 def test_negative_ids(tmp_path):
@@ -510,6 +523,28 @@ def test_damaged_and_foreign_files_are_computed_anew(written, small_units, tmp_p
     assert healed.refused_files == ()
 
 
+@pytest.mark.parametrize("forgery", ["documents", "tokens", "positions"])
+def test_forged_sums_are_computed_anew(written, small_units, tmp_path, monkeypatch, forgery):
+    whole = icfast.score(written.corpus, HashModel())
+    save = Checkpoint.save
+
+    def forged(self, key, sums):
+        documents, positions = sums
+        if forgery == "documents":
+            documents = LossCells(*(np.append(cells, cells[:1], 0) for cells in documents))
+        changed = positions if forgery == "positions" else documents
+        changed.counts[0, 0] += np.uint64(forgery != "documents")
+        save(self, key, UnitSums(documents, positions))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save", forged)
+        icfast.score(written.corpus, HashModel(), checkpoint=tmp_path / "kept")
+    again = icfast.score(written.corpus, HashModel(), checkpoint=tmp_path / "kept")
+    assert_same(again, whole)
+    assert len(again.refused_files) == len(names(tmp_path / "kept"))
+    assert "counts other tokens than its unit" in again.refused_files[0]
+
+
 def test_a_model_without_a_hash_needs_a_name(written, tmp_path):
     model = HashModel(sha256=None)
     with pytest.raises(OptionError, match=r"no hash .*name="):
@@ -531,3 +566,44 @@ def test_progress_ends_at_one(written, small_units):
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
     assert len(shares) > 3
+
+
+# Functions that give logits ----------------------------------------------------------------------
+
+
+def test_a_function_that_gives_logits(backend, written, small_units, tmp_path):
+    """Through the kernels, in rows of 23 columns of which 20 count."""
+
+    def logits(ids):
+        padded = np.full((*ids.shape, 23), 1e6, np.float32)
+        padded[..., :20] = hashed_logits(ids, 20)
+        return padded
+
+    options = {"window": 8, "stride": 3, "vocab_size": 20, "backend": backend}
+    whole = icfast.score(written.corpus, logits, **options)
+    assert (whole.model.name[:9], whole.model.logits_format) == ("callable:", "fp32")
+    assert (whole.model.vocab_size, whole.model.model_bits) == (20, None)
+    exact = icfast.score(written.corpus, HashModel(), stride=3)
+    assert whole.loss_nats == pytest.approx(exact.loss_nats, rel=1e-6)
+    for more in ({"batch": 1}, {"batch": 64}, {"threads": 1}, {"threads": 2}, {"memory": 5000}):
+        assert_same(icfast.score(written.corpus, logits, **options, **more), whole)
+    kept = {"checkpoint": tmp_path / "kept", "name": "hashed"}
+    assert_same(icfast.score(written.corpus, logits, **options, **kept), whole)
+    again = icfast.score(written.corpus, logits, **options, **kept)
+    assert_same(again, whole)
+    assert again.resumed_units == len(names(kept["checkpoint"]))
+
+
+def test_logits_that_are_no_distribution(written):
+    def logits(ids):
+        found = hashed_logits(ids, 20)
+        found[ids == 5] = np.nan
+        found[ids == 6, 7] = -np.inf
+        return found
+
+    scores = icfast.score(written.corpus, logits, window=8)
+    pairs = [pair for document in written.documents for pair in pairwise(document)]
+    assert scores.total.nan == sum(before == 5 for before, _ in pairs) > 0
+    assert scores.total.infinite == sum(pair == (6, 7) for pair in pairs) > 0
+    with pytest.raises(IcfastError, match=r"probability 0 .* have no distribution"):
+        bits_per_token(scores.total)

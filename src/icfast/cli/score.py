@@ -160,6 +160,8 @@ def _neural_facts(content: dict[str, Any]) -> dict[str, str]:
         f"{numbers.count(content['out_of_range'])} without a logit, "
         f"{numbers.count(content['huge'])} of 2^31 nats or more",
     }
+    if content["resumed_units"]:
+        facts["From the checkpoint"] = f"{numbers.count(content['resumed_units'])} units of work"
     if normalised["per"] != "token":
         facts[f"Per {normalised['per']}"] = f"{numbers.per_token(normalised['bits'])} bits"
     for row in content["ic1"] or ():

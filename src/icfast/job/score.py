@@ -125,7 +125,14 @@ def _ic1(scores: TokenScores, below: Ladder | None) -> list[dict[str, Any]] | No
     if _known(bits_per_token, loss) is None or model.model_bits is None or model.params is None:
         return None
     ladder = (below or Ladder.uniform(loss, model.vocab_size)).then(model.label, loss)
-    return ic1_rows(ladder, loss.predicted_tokens, model.model_bits, model.params)
+    rows = ic1_rows(ladder, loss.predicted_tokens, model.model_bits, model.params)
+    for row in rows:
+        if row["baseline"] == "bytes" and loss.ignored:
+            row["flags"].append(
+                f"a little high: the bytes of {loss.ignored} first tokens, which were not "
+                "predicted, are in the baseline"
+            )
+    return rows
 
 
 def _ic2(rows: list[dict[str, Any]], temperature_kelvin: float) -> dict[str, Any]:

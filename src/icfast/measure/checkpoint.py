@@ -17,9 +17,10 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from icfast.errors import ArtefactError, OptionError
 from icfast.files import atomic_path
@@ -33,8 +34,7 @@ _KEY_BYTES = struct.Struct("<I")
 _WORDS = 2 + len(Kind)
 
 
-@dataclass(frozen=True)
-class UnitSums:
+class UnitSums(NamedTuple):
     """What one unit of work adds: cells of its documents, and of positions in them."""
 
     documents: LossCells
@@ -120,7 +120,7 @@ def _unpack(content: bytes, path: Path) -> UnitSums:
     return UnitSums(_cells(words[:cut]), _cells(words[cut:]))
 
 
-def _cells(words: np.ndarray) -> LossCells:
+def _cells(words: NDArray[np.uint64]) -> LossCells:
     cells = len(words) // _WORDS
     return LossCells(
         words[:cells], words[cells : 2 * cells], words[2 * cells :].reshape(cells, len(Kind))

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from icfast.corpus import Corpus
 from icfast.errors import (
@@ -17,7 +18,6 @@ from icfast.errors import (
     SelfCheckError,
     check,
 )
-from icfast.kernels.contract import Kernels
 from icfast.kernels.losses import Kind, LossCells
 from icfast.measure.checkpoint import Checkpoint, UnitSums
 from icfast.measure.loss import DocumentScores, add_halves
@@ -236,6 +236,10 @@ class _Run:
         key = self._key(shard, unit)
         try:
             kept = self.checkpoint.load(key)
+            if kept is not None and not _is_of(kept, shard, unit):
+                raise ArtefactError(
+                    f"{self.checkpoint.path(key)} counts other tokens than its unit"
+                )
         except ArtefactError as error:
             self.refused += (str(error),)
             kept = None
@@ -267,12 +271,13 @@ class _Run:
         batches = shard.batches(unit, self.model.vocab_size, self.positions, self.most)
         for batch in batches:
             nats, kinds = self._losses(batch)
-            _add_losses(kernels, nats, kinds, batch.documents, documents)
+            check(kernels.add_losses(nats, kinds, batch.documents.reshape(-1), documents))
             positions = _room_for(positions, int(batch.positions.max()) + 1)
-            _add_losses(kernels, nats, kinds, batch.positions, positions)
+            check(kernels.add_losses(nats, kinds, batch.positions.reshape(-1), positions))
         return UnitSums(documents, positions)
 
-    def _losses(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    def _losses(self, batch: Batch) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+        """Losses and kinds in one row, of every target that was asked for."""
         out = self.model.losses(batch.ids, batch.targets, self.work.threads)
         nats = np.ascontiguousarray(out.nll_nats, np.float64).reshape(-1)
         kinds = np.ascontiguousarray(out.kinds, np.uint8).reshape(-1)
@@ -286,10 +291,13 @@ class _Run:
         return nats, kinds
 
 
-def _add_losses(
-    kernels: Kernels, nats: np.ndarray, kinds: np.ndarray, to: np.ndarray, cells: LossCells
-) -> None:
-    check(kernels.add_losses(nats, kinds, to.reshape(-1), cells))
+def _is_of(sums: UnitSums, shard: ShardWindows, unit: Unit) -> bool:
+    """Whether sums have the documents of a unit, and each of its targets once both ways."""
+    chosen = slice(unit.first, unit.last)
+    targets = int((shard.windows.end - shard.windows.scored)[chosen].sum())
+    counted = [int(cells.counts.sum()) for cells in sums]
+    documents = unit.last_document - unit.first_document
+    return len(sums.documents.low) == documents and counted == [targets, targets]
 
 
 def _zeros(cells: int) -> LossCells:
@@ -313,7 +321,7 @@ def _add(cells: LossCells, first: int, more: LossCells) -> None:
     cells.counts[here] += more.counts
 
 
-def _ignore_first_tokens(counts: np.ndarray, shard: ShardWindows) -> None:
+def _ignore_first_tokens(counts: NDArray[np.uint64], shard: ShardWindows) -> None:
     """Count the tokens that are no target as ignored, each in its document."""
     if shard.policy.bos_id is None:
         np.add.at(counts[:, Kind.IGNORED], shard.documents_of(shard.first_tokens), np.uint64(1))
