@@ -12,13 +12,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from icfast.errors import OptionError
 from icfast.laws import estimators
 from icfast.laws.entropy import coverage_chao_jost, coverage_good, entropy_bits
-from icfast.laws.estimators import ESTIMATORS
+from icfast.laws.estimator_table import ESTIMATORS
 from icfast.measure.spectrum import Spectrum
 
 LN2 = math.log(2)
-NAMES = ("ml", "miller_madow", "chao_shen", "grassberger", "zhang", "cwj", "jackknife")
+NAMES = (
+    "ml",
+    "miller_madow",
+    "chao_shen",
+    "grassberger",
+    "zhang",
+    "cwj",
+    "jackknife",
+    "schurmann",
+)
 
 
 def entropy_nats(counts: object, estimator: str) -> float:
@@ -36,6 +46,7 @@ R_NATS = {
     "zhang": 2.170546674687542,
     "cwj": 2.197116039017335,
     "jackknife": 2.231274314180113,
+    "schurmann": 2.173616924762506,
 }
 
 
@@ -44,8 +55,9 @@ def test_example_of_the_r_package(estimator: str) -> None:
     assert entropy_nats(R_EXAMPLE, estimator) == pytest.approx(R_NATS[estimator], rel=1e-15, abs=0)
 
 
-def test_every_estimator_is_tested_here() -> None:
-    assert set(ESTIMATORS) == set(NAMES)
+def test_every_estimator_is_tested() -> None:
+    """Those that need no alphabet here, the others in test_alphabet_estimators."""
+    assert {name for name, entry in ESTIMATORS.items() if not entry.needs_alphabet} == set(NAMES)
 
 
 @pytest.mark.parametrize("flips", [2, 3, 5, 10, 25])
@@ -91,7 +103,7 @@ def test_bits_nats_and_trivial_spectra() -> None:
     assert entropy_bits(Spectrum.from_counts([7]), "ml") == 0.0
 
 
-@pytest.mark.parametrize("estimator", [n for n in NAMES if n != "grassberger"])
+@pytest.mark.parametrize("estimator", [n for n in NAMES if n not in ("grassberger", "schurmann")])
 def test_one_type_seen_any_number_of_times_has_no_entropy(estimator: str) -> None:
     for times in (1, 2, 3, 64, 10**13):
         assert entropy_bits([times], estimator) == 0.0
@@ -139,6 +151,7 @@ def reference_nats(counts: dict[int, int], estimator: str) -> mp.mpf:
         return zhang if a == 1 else zhang + once / n * tail(n, a)
 
     table = {
+        "schurmann": lambda: zhang - schurmann_waves(rows) / n,
         "ml": lambda: ml,
         "miller_madow": lambda: ml + (types - 1) / (2 * n),
         "zhang": lambda: zhang,
@@ -148,6 +161,16 @@ def reference_nats(counts: dict[int, int], estimator: str) -> mp.mpf:
         "cwj": cwj,
     }
     return table[estimator]()
+
+
+def schurmann_waves(rows: list[tuple[mp.mpf, mp.mpf]]) -> mp.mpf:
+    """Sum phi r (-1)^r times the integral; below 1e-90 from r = 500 on."""
+    x = mp.exp(mp.mpf("0.5")) - 1
+    small = [(r, phi) for r, phi in rows if r <= 500]
+    return sum(
+        phi * r * (-1) ** int(r) * mp.quad(lambda t, r=r: t ** (r - 1) / (1 + t), [0, x / 2, x])
+        for r, phi in small
+    )
 
 
 def tail(n: mp.mpf, a: mp.mpf) -> mp.mpf:
@@ -199,9 +222,25 @@ def test_against_the_textbook_formula_at_sixty_digits(name: str, estimator: str)
     )
     with mp.workdps(60 if name == "large" or estimator != "cwj" else 40):
         expected = float(reference_nats(counts, estimator))
-    # Grassberger subtracts an alternating part; the rest are sums of terms of one sign.
-    slack = 2e-15 if estimator == "grassberger" else 1e-30
+    # Two subtract an alternating part; the rest are sums of terms of one sign.
+    slack = 2e-15 if estimator in ("grassberger", "schurmann") else 1e-30
     assert entropy_bits(spectrum, estimator) * LN2 == pytest.approx(expected, rel=2e-14, abs=slack)
+
+
+@pytest.mark.parametrize(("xi", "name"), [(1.0, "zhang"), (0.5, "grassberger")])
+@pytest.mark.parametrize("spectrum", SPECTRA)
+def test_schurmann_between_zhang_and_grassberger(spectrum: str, xi: float, name: str) -> None:
+    rows = sorted(SPECTRA[spectrum])
+    types = [SPECTRA[spectrum][r] for r in rows]
+    counted = Spectrum(np.array(rows, np.uint64), np.array(types, np.uint64))
+    expected = ESTIMATORS[name].nats(counted)
+    assert estimators.schurmann(counted, xi) == pytest.approx(expected, rel=1e-14, abs=2e-15)
+
+
+@pytest.mark.parametrize("xi", [0.49, 1.01, math.nan])
+def test_schurmann_refuses(xi: float) -> None:
+    with pytest.raises(OptionError, match=r"0\.5\.\.1"):
+        estimators.schurmann(Spectrum.from_counts([1, 2]), xi)
 
 
 #: phi_1, phi_2 and N around q = .02, where A ~ 2 phi_2/(N phi_1), and far on both sides.
@@ -265,7 +304,7 @@ def test_lags_on_both_sides_of_their_series(x: float) -> None:
     with mp.workdps(60):
         y = mp.mpf(x)
         expected = {
-            estimators._digamma_lag: mp.log(y) - mp.digamma(y),
+            estimators.digamma_lag: mp.log(y) - mp.digamma(y),
             estimators._alternating_sum: (mp.digamma((y + 1) / 2) - mp.digamma(y / 2)) / 2,
             estimators._jackknife_lag: 1 + ((y - 1) * mp.log(1 - 1 / y) if x > 1 else 0),
         }

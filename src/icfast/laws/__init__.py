@@ -27,7 +27,7 @@ from icfast.laws.entropy import (
     plug_in_bits_per_token,
     prefix_marginal_bits_per_token,
 )
-from icfast.laws.estimators import ESTIMATORS, Estimator
+from icfast.laws.estimator_table import ESTIMATORS, Estimator
 from icfast.laws.initial_loss import expected_initial_loss_nats
 from icfast.laws.kaplan import KaplanEta, bits_per_token_at, kaplan_etas
 from icfast.laws.known_capacities import (

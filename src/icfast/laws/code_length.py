@@ -11,15 +11,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from icfast.errors import OptionError
 from icfast.laws.entropy import plug_in_bits_per_token
+from icfast.laws.gamma import rising_excess
 from icfast.measure.spectrum import Spectra, Spectrum
 from icfast.units import nats_to_bits
-
-F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -135,8 +131,8 @@ def dirichlet_code_bits(
             f"found {alphabet_size}"
         )
     # Added to C rather than taken whole: lnG(N) is of the size N ln N, this of the size K ln N.
-    learning_nats = _rising_excess(contexts, concentration * alphabet_size)
-    return final_bits + nats_to_bits(learning_nats - _rising_excess(windows, concentration))
+    learning_nats = rising_excess(contexts, concentration * alphabet_size)
+    return final_bits + nats_to_bits(learning_nats - rising_excess(windows, concentration))
 
 
 def kt_code_bits(windows: Spectrum, contexts: Spectrum, alphabet_size: int) -> float:
@@ -171,27 +167,3 @@ def kt_code_lengths(spectra: Spectra, order: int, alphabet_size: int) -> CodeLen
     return code_lengths(
         spectra.tokens * math.log2(alphabet_size), online_bits, plug_in_code_bits(windows, contexts)
     )
-
-
-def _rising_excess(spectrum: Spectrum, start: float) -> float:
-    """Sum over types of ln[G(r+z)/G(z)] - r ln r + r, z = start; nats.
-
-    By Stirling it is r ln(1+z/r) + (z-1/2) ln(1+r/z) + s(r+z) - s(z), s the remainder: no term
-    grows like r ln r. The linear part drops out of any difference of two spectra of equal sum.
-    """
-    rows = spectrum.multiplicity.astype(np.float64)
-    remainder = _stirling_remainder(np.append(rows + start, start))
-    excess = rows * np.log1p(start / rows) + (start - 0.5) * np.log1p(rows / start)
-    excess += remainder[:-1] - remainder[-1]
-    return math.fsum((spectrum.types.astype(np.float64) * excess).tolist())
-
-
-def _stirling_remainder(x: F64) -> F64:
-    """LnG(x) - [(x-1/2) ln x - x + ln(2 pi)/2], x > 0."""
-    from scipy.special import gammaln
-
-    inverse = 1.0 / np.maximum(x, 16.0)
-    square = inverse * inverse
-    tail = 1 / 360 - square * (1 / 1260 - square * (1 / 1680 - square / 1188))
-    near = gammaln(x) - ((x - 0.5) * np.log(x) - x + 0.5 * math.log(2 * math.pi))
-    return np.where(x < 16.0, near, inverse * (1 / 12 - square * tail))

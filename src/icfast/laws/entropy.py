@@ -15,7 +15,8 @@ from fractions import Fraction
 from numpy.typing import ArrayLike
 
 from icfast.errors import OptionError
-from icfast.laws.estimators import ESTIMATORS, doubleton_share, ml
+from icfast.laws.estimator_table import ESTIMATORS
+from icfast.laws.estimators import doubleton_share, ml
 from icfast.measure.spectrum import Spectra, Spectrum
 from icfast.units import nats_to_bits
 
@@ -31,9 +32,11 @@ def entropy_bits(
     """Entropy of the distribution the counts were drawn from, in bits per type.
 
     ``ml`` is ln N - (1/N) sum phi_r r ln r, the entropy of the counts themselves, biased low;
-    ``miller_madow``, ``jackknife``, ``zhang``, ``grassberger``, ``chao_shen`` and ``cwj`` (Chao,
-    Wang & Jost 2013) correct it for what was not seen. Each formula and source stands with its
-    function in icfast.laws.estimators.
+    ``miller_madow``, ``jackknife``, ``zhang``, ``grassberger``, ``schurmann``, ``chao_shen`` and
+    ``cwj`` (Chao, Wang & Jost 2013) correct it for what was not seen. ``james_stein``,
+    ``jeffreys``, ``laplace``, ``perks``, ``minimax`` and ``nsb`` need the alphabet size, and are
+    for unigrams. Each formula and source stands with its function in icfast.laws.estimators and
+    icfast.laws.alphabet_estimators.
 
     Args:
         spectrum_or_counts: a Spectrum, or any 1-D array of counts, zeros ignored.

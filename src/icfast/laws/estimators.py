@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
+from icfast.errors import OptionError
 from icfast.measure.spectrum import Spectrum
 
 F64 = NDArray[np.float64]
@@ -27,42 +27,28 @@ F64 = NDArray[np.float64]
 _SERIES_FROM = 64.0
 
 
-@dataclass(frozen=True)
-class Estimator:
-    """One row of ESTIMATORS.
-
-    Attributes:
-        nats: the function: a non-empty spectrum in, nats per type out. With needs_alphabet it
-            takes the alphabet size, empty cells included, as second argument.
-        needs_alphabet: whether it does.
-    """
-
-    nats: Callable[..., float]
-    needs_alphabet: bool = False
-
-
-def _log_gap(spectrum: Spectrum) -> F64:
+def log_gap(spectrum: Spectrum) -> F64:
     """ln(N/r) per row, good to the last digit where r is nearly N too."""
     rows = spectrum.multiplicity.astype(np.float64)
     gap: F64 = np.log1p((float(spectrum.windows) - rows) / rows)
     return gap
 
 
-def _mean_over_windows(spectrum: Spectrum, gap: F64) -> float:
+def mean_over_windows(spectrum: Spectrum, gap: F64) -> float:
     """(1/N) sum phi_r r gap_r, rounded once, so independent of any order of summation."""
     weight = spectrum.types.astype(np.float64) * spectrum.multiplicity.astype(np.float64)
     return math.fsum((weight * gap).tolist()) / spectrum.windows
 
 
-def _lagged_gap(spectrum: Spectrum, lag: Callable[[F64], F64]) -> F64:
+def lagged_gap(spectrum: Spectrum, lag: Callable[[F64], F64]) -> F64:
     """g(N) - g(r) per row for g(x) = ln x - lag(x), the lag being small where x is large."""
     rows = np.append(spectrum.multiplicity.astype(np.float64), float(spectrum.windows))
     lags = lag(rows)
-    gap: F64 = _log_gap(spectrum) + (lags[:-1] - lags[-1])
+    gap: F64 = log_gap(spectrum) + (lags[:-1] - lags[-1])
     return gap
 
 
-def _digamma_lag(x: F64) -> F64:
+def digamma_lag(x: F64) -> F64:
     """Ln x - psi(x), x >= 1."""
     from scipy.special import digamma
 
@@ -99,7 +85,7 @@ def ml(spectrum: Spectrum) -> float:
     >>> round(ml(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1])), 12)
     1.968382408728
     """
-    return _mean_over_windows(spectrum, _log_gap(spectrum))
+    return mean_over_windows(spectrum, log_gap(spectrum))
 
 
 def miller_madow(spectrum: Spectrum) -> float:
@@ -119,7 +105,7 @@ def jackknife(spectrum: Spectrum) -> float:
     """
     # N ML - (N-1)/N sum phi r ML^(-r) is N times a difference of two nearly equal numbers; the
     # S in both cancels exactly, which leaves a mean gap of g(x) = x ln x - (x-1) ln(x-1).
-    return _mean_over_windows(spectrum, _lagged_gap(spectrum, _jackknife_lag))
+    return mean_over_windows(spectrum, lagged_gap(spectrum, _jackknife_lag))
 
 
 def zhang(spectrum: Spectrum) -> float:
@@ -128,7 +114,41 @@ def zhang(spectrum: Spectrum) -> float:
     >>> round(zhang(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1])), 12)
     2.170546674688
     """
-    return _mean_over_windows(spectrum, _lagged_gap(spectrum, _digamma_lag))
+    return mean_over_windows(spectrum, lagged_gap(spectrum, digamma_lag))
+
+
+def schurmann(spectrum: Spectrum, xi: float = math.exp(-0.5)) -> float:
+    """psi(N) - (1/N) sum phi_r r [psi(r) + (-1)^r I_r], nats per type (Schuermann 2004).
+
+    I_r = integral from 0 to 1/xi - 1 of t^(r-1)/(1+t) dt. xi = 1 is :func:`zhang`, xi = 1/2
+    :func:`grassberger`; xi = e^-1/2 makes the bias least for many sources, and is the default.
+
+    Args:
+        spectrum: not empty.
+        xi: in [1/2, 1].
+
+    >>> round(schurmann(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1])), 12)
+    2.173616924763
+    """
+    if not 0.5 <= xi <= 1.0:
+        raise OptionError(f"xi must lie in 0.5..1, found {xi}")
+    sign = np.where(spectrum.multiplicity % np.uint64(2) == 0, 1.0, -1.0)
+    wave = sign * _ratio_integral(spectrum.multiplicity.astype(np.float64), 1.0 / xi - 1.0)
+    return mean_over_windows(spectrum, lagged_gap(spectrum, digamma_lag) - wave)
+
+
+def _ratio_integral(r: F64, x: float) -> F64:
+    """Integral from 0 to x of t^(r-1)/(1+t) dt, r >= 1, 0 <= x <= 1.
+
+    By Pfaff's transformation of 2F1(1, r; r+1; -x) all terms are positive, with z = x/(1+x):
+    x^r/((1+x) r) * sum over j of j! z^j / ((r+1)...(r+j)), each at most z <= 1/2 of the last.
+    """
+    z = x / (1.0 + x)
+    total = term = x**r / ((1.0 + x) * r)
+    for j in range(1, 56):
+        term = term * (j * z / (r + j))
+        total = total + term
+    return total
 
 
 def grassberger(spectrum: Spectrum) -> float:
@@ -142,7 +162,7 @@ def grassberger(spectrum: Spectrum) -> float:
     """
     sign = np.where(spectrum.multiplicity % np.uint64(2) == 0, 1.0, -1.0)
     wave = sign * _alternating_sum(spectrum.multiplicity.astype(np.float64))
-    return _mean_over_windows(spectrum, _lagged_gap(spectrum, _digamma_lag) - wave)
+    return mean_over_windows(spectrum, lagged_gap(spectrum, digamma_lag) - wave)
 
 
 def chao_shen(spectrum: Spectrum) -> float:
@@ -160,8 +180,8 @@ def chao_shen(spectrum: Spectrum) -> float:
     rows = spectrum.multiplicity.astype(np.float64)
     with np.errstate(divide="ignore"):  # one type, full coverage: ln 0, inclusion probability 1
         missed = total * np.log1p(-coverage * rows / total)
-    gap = _log_gap(spectrum) + math.log1p(unseen / (total - unseen))
-    return coverage * _mean_over_windows(spectrum, gap / -np.expm1(missed))
+    gap = log_gap(spectrum) + math.log1p(unseen / (total - unseen))
+    return coverage * mean_over_windows(spectrum, gap / -np.expm1(missed))
 
 
 def cwj(spectrum: Spectrum) -> float:
@@ -229,15 +249,3 @@ def _scaled_exp1(x: float) -> float:
     for k in range(math.ceil(20 + 80 / x), 0, -1):
         fraction = k * k / (x + 2 * k + 1 - fraction)
     return 1.0 / (x + 1.0 - fraction)
-
-
-#: Every estimator entropy_bits knows; a new one is one line here.
-ESTIMATORS: dict[str, Estimator] = {
-    "ml": Estimator(ml),
-    "miller_madow": Estimator(miller_madow),
-    "chao_shen": Estimator(chao_shen),
-    "grassberger": Estimator(grassberger),
-    "zhang": Estimator(zhang),
-    "cwj": Estimator(cwj),
-    "jackknife": Estimator(jackknife),
-}
