@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from icfast.measure.spectrum import Spectra, Spectrum
     from icfast.measure.table import CountTable
     from icfast.models.compact import CompactModel
+    from icfast.models.fan_out import fan_out
     from icfast.models.ngram import NgramModel
     from icfast.passes.compress import compress
     from icfast.passes.count import count, merge
@@ -38,6 +39,7 @@ _PUBLIC = {
     "count": ("icfast.passes.count", "count"),
     "cross_entropy": ("icfast.kernels.cross_entropy", "cross_entropy"),
     "entropy_bits": ("icfast.laws.entropy", "entropy_bits"),
+    "fan_out": ("icfast.models.fan_out", "fan_out"),
     "fit": ("icfast.passes.fit", "fit"),
     "laws": ("icfast.laws", None),
     "linear_cross_entropy": ("icfast.kernels.cross_entropy", "linear_cross_entropy"),
@@ -62,6 +64,7 @@ __all__ = [
     "count",
     "cross_entropy",
     "entropy_bits",
+    "fan_out",
     "fit",
     "laws",
     "linear_cross_entropy",

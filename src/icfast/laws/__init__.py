@@ -45,6 +45,12 @@ from icfast.laws.matches import (
     mean_ratio_bits_per_token,
     two_sided_bits_per_token,
 )
+from icfast.laws.pitman_yor import (
+    PitmanYorCode,
+    minimum_length_order,
+    pitman_yor_code_bits,
+    pitman_yor_code_lengths,
+)
 from icfast.laws.quantisation import Quantisation, quantise
 from icfast.laws.sizing import CHINCHILLA_TOKENS_PER_PARAM, Size, size
 from icfast.measure.joules import JoulesSource, SpentJoules
@@ -65,6 +71,7 @@ __all__ = [
     "MatchEntropy",
     "MatchWindow",
     "OrderEntropy",
+    "PitmanYorCode",
     "Quantisation",
     "Size",
     "SpentJoules",
@@ -91,7 +98,10 @@ __all__ = [
     "match_estimates",
     "mean_length_bits_per_token",
     "mean_ratio_bits_per_token",
+    "minimum_length_order",
     "order_entropy",
+    "pitman_yor_code_bits",
+    "pitman_yor_code_lengths",
     "plug_in_bits_per_token",
     "plug_in_code_bits",
     "prefix_marginal_bits_per_token",

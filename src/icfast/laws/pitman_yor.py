@@ -1,0 +1,202 @@
+"""Pitman-Yor count codes: what learning a corpus costs with a prior that expects Zipf's law.
+
+The Dirichlet code pays every history for all of V; this one pays for new types as they come. A
+function of three spectra, so exact, independent of shard order, and O(rows): the counts of
+(history, token) pairs, of histories, and their fan-out, the distinct successors of each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from icfast.errors import OptionError
+from icfast.laws.code_length import CodeLengths, code_lengths, plug_in_code_bits
+from icfast.laws.gamma import F64, rising_excess
+from icfast.measure.fan_out import FanOut
+from icfast.measure.spectrum import Spectra, Spectrum
+from icfast.units import nats_to_bits
+
+#: Discounts and strengths tried by default.
+DISCOUNTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1000.0)
+
+
+def pitman_yor_code_bits(
+    windows: Spectrum,
+    contexts: Spectrum,
+    fan_out: Spectrum,
+    alphabet_size: int,
+    discount: float,
+    strength: float,
+) -> float:
+    """Prequential code length of all tokens, each history with its own Pitman-Yor prior; bits.
+
+    Per history with counts c_x, n in sum, K types seen, alphabet V:
+    -[sum_{i=1}^{K-1} ln(th + i d) + lnG(th+1) - lnG(th+n) + sum_x (lnG(c_x-d) - lnG(1-d))] / ln 2
+    + [lnG(V+1) - lnG(V-K+1)] / ln 2. In any order, a token seen c times before costs
+    -log2 (c - d)/(th + n), a new one -log2 (th + K d)/(th + n) + log2 (V - K). (Pitman & Yor 1997;
+    Teh 2006.) Some mass goes to new types even where none is left, so it is slightly long there.
+
+    Args:
+        windows: counts of (history, token) pairs.
+        contexts: counts of the histories.
+        fan_out: distinct tokens of each history.
+        alphabet_size: V.
+        discount: d in 0..1, 1 left out; or below 0 with strength -d V, which is the Dirichlet
+            code of concentration -d.
+        strength: th > -d.
+
+    Raises:
+        OptionError: nothing was counted, the spectra do not belong together, V is too small for
+            what was seen, or d or th out of range.
+
+    >>> counts, histories = Spectrum.from_counts([4, 3, 1]), Spectrum.from_counts([8])
+    >>> fan_out = Spectrum.from_counts([3])
+    >>> round(pitman_yor_code_bits(counts, histories, fan_out, 16, 0.5, 1.0), 12)
+    24.936637939003
+    """
+    _check_prior(discount, strength, alphabet_size)
+    final_bits = plug_in_code_bits(windows, contexts)
+    _check_fan_out(windows, contexts, fan_out, alphabet_size)
+    # Added to C rather than taken whole, as for Dirichlet codes: no difference of large numbers.
+    learning_nats = (
+        rising_excess(contexts, strength + 1.0)
+        - _sum(contexts, np.log(_rows(contexts) + strength))
+        - rising_excess(windows, 1.0 - discount)
+        + _sum(windows, np.log(_rows(windows) - discount))
+    )
+    steps = np.arange(int(fan_out.multiplicity[-1]), dtype=np.float64)
+    # The first token of a history has probability 1 of being new.
+    new_type = np.append(0.0, np.log(strength + discount * steps[1:]))
+    which_type = np.log(alphabet_size - steps)
+    naming = np.cumsum(which_type - new_type)[fan_out.multiplicity.astype(np.int64) - 1]
+    return final_bits + nats_to_bits(learning_nats + _sum(fan_out, naming))
+
+
+@dataclass(frozen=True)
+class PitmanYorCode:
+    """The best code of a grid; built by :func:`pitman_yor_code_lengths`.
+
+    Attributes:
+        order: n.
+        discount: d.
+        strength: th.
+        parameter_bits: log2 of the size of the grid, the cost of saying which; part of B.
+        lengths: A, B and C.
+    """
+
+    order: int
+    discount: float
+    strength: float
+    parameter_bits: float
+    lengths: CodeLengths
+
+
+def pitman_yor_code_lengths(
+    spectra: Spectra,
+    fan_out: FanOut,
+    order: int,
+    alphabet_size: int,
+    discounts: Sequence[float] = DISCOUNTS,
+    strengths: Sequence[float] = STRENGTHS,
+) -> PitmanYorCode:
+    """Code lengths of all D tokens under order-n counts: A = D log2 V, B, C plug-in; bits.
+
+    B is the shortest over the grid of discounts and strengths, and log2 of its size. Every token is
+    predicted once, its history cut at the document's start and marked there.
+
+    Args:
+        spectra: of a corpus.
+        fan_out: of the same; ``icfast.fan_out(model)`` of a model fitted on it, or for order 1
+            ``FanOut.of_unigrams(spectra)``.
+        order: n.
+        alphabet_size: V.
+        discounts: of the grid.
+        strengths: of the grid.
+
+    Raises:
+        OptionError: the order was not counted, the spectra are of different corpora, the alphabet
+            is too small, the grid is empty or holds a value out of range.
+
+    >>> four = Spectra(1, 4, 1, (Spectrum.from_counts([3, 1]),), (), (), (), ())
+    >>> found = pitman_yor_code_lengths(four, FanOut.of_unigrams(four), 1, 2, [0.0], [1.0])
+    >>> round(found.lengths.online_bits, 12)  # 1/2 for the first, then 1/2, 2/3 and 1/4: log2 24
+    4.584962500721
+    """
+    windows, contexts = spectra.padded(order), spectra.padded_contexts(order)
+    successors = fan_out.padded(order)
+    grid = list(product(discounts, strengths))
+    if not grid:
+        raise OptionError("the grid needs a discount and a strength at least")
+    found = [
+        (pitman_yor_code_bits(windows, contexts, successors, alphabet_size, d, th), d, th)
+        for d, th in grid
+    ]
+    bits, discount, strength = min(found)
+    parameter_bits = math.log2(len(grid))
+    lengths = code_lengths(
+        spectra.tokens * math.log2(alphabet_size),
+        bits + parameter_bits,
+        plug_in_code_bits(windows, contexts),
+    )
+    return PitmanYorCode(order, discount, strength, parameter_bits, lengths)
+
+
+def minimum_length_order(lengths: Sequence[CodeLengths]) -> int:
+    """The order, from 1, whose online code B is shortest; the lowest of equals (Rissanen 1984).
+
+    Raises:
+        OptionError: no lengths, or not all of the same tokens: another A.
+
+    >>> minimum_length_order([code_lengths(9.0, 8.0, 7.0), code_lengths(9.0, 6.5, 5.0)])
+    2
+    """
+    if not lengths:
+        raise OptionError("there are no code lengths to choose an order from")
+    if len({entry.baseline_bits for entry in lengths}) > 1:
+        raise OptionError("code lengths of different baselines are not of the same tokens")
+    return 1 + min(range(len(lengths)), key=lambda i: lengths[i].online_bits)
+
+
+def _check_prior(discount: float, strength: float, alphabet_size: int) -> None:
+    if not (math.isfinite(strength) and discount < 1 and strength > -discount):
+        raise OptionError(
+            "a Pitman-Yor code needs discount < 1 and strength > -discount, found "
+            f"discount {discount} and strength {strength}"
+        )
+    dirichlet = -discount * alphabet_size
+    if discount < 0 and not math.isclose(strength, dirichlet, rel_tol=1e-12):
+        raise OptionError(
+            f"a discount below 0 needs strength -discount * alphabet_size = {dirichlet}, "
+            f"found {strength}"
+        )
+
+
+def _check_fan_out(
+    windows: Spectrum, contexts: Spectrum, fan_out: Spectrum, alphabet_size: int
+) -> None:
+    if (fan_out.windows, fan_out.distinct) != (windows.distinct, contexts.distinct):
+        raise OptionError(
+            f"{fan_out.distinct} contexts with {fan_out.windows} successors are not the fan-out of "
+            f"{contexts.distinct} contexts and {windows.distinct} distinct windows; take all three "
+            "from one corpus, order and convention"
+        )
+    widest = int(fan_out.multiplicity[-1])
+    if widest > alphabet_size:
+        raise OptionError(
+            f"a context with {widest} distinct successors needs an alphabet_size of at least "
+            f"that, found {alphabet_size}"
+        )
+
+
+def _rows(spectrum: Spectrum) -> F64:
+    return spectrum.multiplicity.astype(np.float64)
+
+
+def _sum(spectrum: Spectrum, terms: F64) -> float:
+    return math.fsum((spectrum.types.astype(np.float64) * terms).tolist())
