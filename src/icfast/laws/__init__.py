@@ -14,6 +14,8 @@ from icfast.laws.code_length import (
     kt_code_lengths,
     plug_in_code_bits,
 )
+from icfast.laws.constancy import Constancy, PositionLoss, entropy_rate_constancy
+from icfast.laws.divergence import jensen_shannon_bits, renyi_entropy_bits
 from icfast.laws.entropy import (
     DEFAULT_ESTIMATORS,
     OrderEntropy,
@@ -27,7 +29,13 @@ from icfast.laws.entropy import (
     plug_in_bits_per_token,
     prefix_marginal_bits_per_token,
 )
+from icfast.laws.entropy_rate import (
+    EntropyRate,
+    excess_entropy_bits,
+    extrapolated_entropy_rate,
+)
 from icfast.laws.estimator_table import ESTIMATORS, Estimator
+from icfast.laws.heaps import HeapsLaw, fit_heaps, observed_types, shuffled_types
 from icfast.laws.initial_loss import expected_initial_loss_nats
 from icfast.laws.kaplan import KaplanEta, bits_per_token_at, kaplan_etas
 from icfast.laws.known_capacities import (
@@ -37,6 +45,7 @@ from icfast.laws.known_capacities import (
     compared_capacities,
 )
 from icfast.laws.landauer import Energy, energy, erasable_bits, flop_estimate
+from icfast.laws.loss_curve import effective_tokens, power_law_absorbed_nats
 from icfast.laws.matches import (
     MatchEntropy,
     MatchWindow,
@@ -51,8 +60,10 @@ from icfast.laws.pitman_yor import (
     pitman_yor_code_bits,
     pitman_yor_code_lengths,
 )
+from icfast.laws.quality import LearnableOrder, Quality, quality
 from icfast.laws.quantisation import Quantisation, quantise
 from icfast.laws.sizing import CHINCHILLA_TOKENS_PER_PARAM, Size, size
+from icfast.laws.zipf import ZipfTail, hapax_share, zipf_tail
 from icfast.measure.joules import JoulesSource, SpentJoules
 
 __all__ = [
@@ -64,17 +75,24 @@ __all__ = [
     "Capacity",
     "CapacityComparison",
     "CodeLengths",
+    "Constancy",
     "Energy",
+    "EntropyRate",
     "Estimator",
+    "HeapsLaw",
     "JoulesSource",
     "KaplanEta",
+    "LearnableOrder",
     "MatchEntropy",
     "MatchWindow",
     "OrderEntropy",
     "PitmanYorCode",
+    "PositionLoss",
+    "Quality",
     "Quantisation",
     "Size",
     "SpentJoules",
+    "ZipfTail",
     "best_description_bits",
     "bits_per_token_at",
     "bos_padded_bits_per_token",
@@ -86,12 +104,19 @@ __all__ = [
     "coverage_good",
     "difference_bits_per_token",
     "dirichlet_code_bits",
+    "effective_tokens",
     "energy",
     "entropy_bits",
+    "entropy_rate_constancy",
     "erasable_bits",
+    "excess_entropy_bits",
     "expected_initial_loss_nats",
+    "extrapolated_entropy_rate",
+    "fit_heaps",
     "flop_estimate",
     "gate",
+    "hapax_share",
+    "jensen_shannon_bits",
     "kaplan_etas",
     "kt_code_bits",
     "kt_code_lengths",
@@ -99,13 +124,19 @@ __all__ = [
     "mean_length_bits_per_token",
     "mean_ratio_bits_per_token",
     "minimum_length_order",
+    "observed_types",
     "order_entropy",
     "pitman_yor_code_bits",
     "pitman_yor_code_lengths",
     "plug_in_bits_per_token",
     "plug_in_code_bits",
+    "power_law_absorbed_nats",
     "prefix_marginal_bits_per_token",
+    "quality",
     "quantise",
+    "renyi_entropy_bits",
+    "shuffled_types",
     "size",
     "two_sided_bits_per_token",
+    "zipf_tail",
 ]

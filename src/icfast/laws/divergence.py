@@ -1,0 +1,87 @@
+"""Entropies of other orders, and how far shards are from each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from icfast.errors import OptionError
+from icfast.laws.estimators import ml
+from icfast.measure.spectrum import Spectrum
+from icfast.units import nats_to_bits
+
+
+def renyi_entropy_bits(spectrum: Spectrum, q: float) -> float:
+    """Plug-in Renyi entropy ln(sum p^q) / (1 - q), p = r/N, in bits (Renyi 1961).
+
+    q = 0 is log2 K, 1 Shannon's, 2 the collision entropy, infinity log2(N / largest r). It falls as
+    q grows. Near 1, ln(1 + sum p (p^(q-1) - 1)) keeps the digits.
+
+    Raises:
+        OptionError: nothing was counted, or q is negative or NaN.
+
+    >>> [round(renyi_entropy_bits(Spectrum.from_counts([2, 1, 1]), q), 6) for q in (0, 1, 2, 1e400)]
+    [1.584963, 1.5, 1.415037, 1.0]
+    """
+    if not q >= 0:
+        raise OptionError(f"q must not be negative, found {q}")
+    if spectrum.windows == 0:
+        raise OptionError("the spectrum is empty: nothing was counted")
+    if q == 1:
+        return nats_to_bits(ml(spectrum))
+    rows = spectrum.multiplicity.astype(np.float64)
+    logs = -np.log1p((spectrum.windows - rows) / rows)
+    if q == math.inf:
+        return nats_to_bits(-float(logs[-1]))
+    weights = spectrum.types.astype(np.float64) * (rows / spectrum.windows)
+    if abs(q - 1) < 0.5:
+        excess = math.fsum((weights * np.expm1((q - 1) * logs)).tolist())
+        return nats_to_bits(math.log1p(excess) / (1 - q))
+    # From the largest power down, which may be below every float.
+    powers = q * logs + np.log(spectrum.types.astype(np.float64))
+    most = float(powers.max())
+    total = math.fsum(np.exp(powers - most).tolist())
+    return nats_to_bits((most + math.log(total)) / (1 - q))
+
+
+def jensen_shannon_bits(
+    counts: Sequence[ArrayLike], weights: Sequence[float] | None = None
+) -> float:
+    """Jensen-Shannon divergence H(sum w_i p_i) - sum w_i H(p_i) of count arrays, bits (Lin 1991).
+
+    0 where all are alike, H(w) where no two share a type. Weighted by size (the default), it is the
+    information a token gives about which shard it is from. Plug-in, so it is above 0 for two
+    samples of one source too: by about (shards - 1)(types - 1)/(2 N ln 2), with N tokens in all.
+
+    Args:
+        counts: two arrays or more of the same length; a cell is one type.
+        weights: of each, positive, here made to sum to 1; by default the sums of the arrays.
+
+    Raises:
+        OptionError: fewer than two arrays, not 1-D or of different lengths, counts not finite or
+            negative, nothing counted in one, or weights that are not positive, finite and as many.
+
+    >>> jensen_shannon_bits([[1, 0], [0, 1]]), jensen_shannon_bits([[1, 2], [2, 4]])
+    (1.0, 0.0)
+    """
+    arrays = [np.asarray(array, np.float64) for array in counts]
+    if len(arrays) < 2 or any(a.ndim != 1 or a.shape != arrays[0].shape for a in arrays):
+        raise OptionError("the divergence needs two 1-D count arrays or more, of the same length")
+    held = np.stack(arrays)
+    if not np.all(np.isfinite(held) & (held >= 0)) or not np.all(held.sum(axis=1) > 0):
+        raise OptionError("counts must be finite and not negative, and some positive in each array")
+    sizes = held.sum(axis=1)
+    given = sizes if weights is None else np.asarray(weights, np.float64)
+    if given.shape != sizes.shape or not np.all(np.isfinite(given) & (given > 0)):
+        raise OptionError(f"weights must be {len(sizes)} positive numbers, found {weights}")
+    share = given / given.sum()
+    p = held / sizes[:, None]
+    mixed = share @ p
+    seen = p > 0
+    ratio = np.divide(p, mixed, where=seen, out=np.ones_like(p))
+    bits = math.fsum((share[:, None] * p * np.log2(ratio)).ravel().tolist())
+    # A divergence is not negative; its rounded terms may be.
+    return max(bits, 0.0)

@@ -1,0 +1,142 @@
+"""Entropy rate from conditional entropies of growing order, and what lies above it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from icfast.errors import OptionError
+
+
+def excess_entropy_bits(conditional_bits: Sequence[float], entropy_rate_bits: float) -> float:
+    """E = sum over n of (h_n - h_inf), bits: what a past tells of its future (Crutchfield 2003).
+
+    Of h_1..h_N only, so a lower bound where h_n falls on beyond N.
+
+    Args:
+        conditional_bits: h_1, h_2, ..., h_N, bits per token.
+        entropy_rate_bits: h_inf, bits per token.
+
+    Raises:
+        OptionError: no h_n, or a number not finite.
+
+    >>> excess_entropy_bits([4.0, 2.5, 2.0], 2.0)
+    2.5
+    """
+    _check(conditional_bits, 1)
+    if not math.isfinite(entropy_rate_bits):
+        raise OptionError(f"the entropy rate must be finite, found {entropy_rate_bits}")
+    return math.fsum(h - entropy_rate_bits for h in conditional_bits)
+
+
+@dataclass(frozen=True)
+class EntropyRate:
+    """Result of :func:`extrapolated_entropy_rate`.
+
+    Attributes:
+        by_form: h_inf in bits per token by form, None where the form cannot have such values.
+        bits_per_token: the mean of the forms that fit, None where none does.
+        spread_bits_per_token: largest less smallest, the error; None with fewer than two forms.
+        flags: what a reader should be told, in words.
+    """
+
+    by_form: dict[str, float | None]
+    bits_per_token: float | None
+    spread_bits_per_token: float | None
+    flags: tuple[str, ...]
+
+
+def extrapolated_entropy_rate(conditional_bits: Sequence[float]) -> EntropyRate:
+    """h_inf from the last three of h_1..h_N, by three forms whose spread is the error.
+
+    ``exponential`` h_n = h + A e^(-c n), for sources of finite memory (Crutchfield & Feldman 2003);
+    ``power`` h_n = h + A n^-g with g free; ``hilberg`` h_n = h + A n^-1/2 through the last two, for
+    a block entropy that grows as n h + c n^1/2 (Hilberg 1990; Debowski 2011). Text is thought to be
+    nearer to the last, whose h is the lowest as a rule. Each goes through the points exactly, so
+    noise in h_N is noise in h_inf. Plug-in h_n collapse at high orders and take h_inf along: leave
+    those orders out, or give held-out losses L_n, which give an upper estimate.
+
+    Args:
+        conditional_bits: h_1, ..., h_N, bits per token, N >= 3.
+
+    Raises:
+        OptionError: fewer than three, one not finite or negative, or the last three rising.
+
+    >>> found = extrapolated_entropy_rate([2 + 2.0**-n for n in range(1, 6)])
+    >>> round(found.by_form["exponential"], 12)
+    2.0
+    """
+    _check(conditional_bits, 3)
+    last = len(conditional_bits)
+    orders = (last - 2, last - 1, last)
+    a, b, c = conditional_bits[-3:]
+    if not a >= b >= c >= 0:
+        raise OptionError(
+            f"h_{orders[0]}..h_{orders[2]} must fall and not be negative, found {a}, {b}, {c}"
+        )
+    by_form = {name: form(orders, (a, b, c)) for name, form in _FORMS.items()}
+    found = [value for value in by_form.values() if value is not None]
+    flags = []
+    if None in by_form.values():
+        flags.append("not levelling off: some forms cannot fall so evenly, and are left out")
+    if any(value < 0 for value in found):
+        flags.append("below 0: a form falls through 0, so these orders do not reach its h_inf")
+    return EntropyRate(
+        by_form=by_form,
+        bits_per_token=math.fsum(found) / len(found) if found else None,
+        spread_bits_per_token=max(found) - min(found) if len(found) > 1 else None,
+        flags=tuple(flags),
+    )
+
+
+_Orders = tuple[int, int, int]
+_Values = tuple[float, float, float]
+
+
+def _exponential(_: _Orders, values: _Values) -> float | None:
+    """Aitken's delta-squared."""
+    first, second = values[0] - values[1], values[1] - values[2]
+    if second == 0:
+        return values[2]
+    return values[2] - second**2 / (first - second) if first > second else None
+
+
+def _power(orders: _Orders, values: _Values) -> float | None:
+    first, second = values[0] - values[1], values[1] - values[2]
+    if second == 0:
+        return values[2]
+    ratio, (x, y, z) = first / second, map(math.log, orders)
+
+    def fall(g: float) -> float:
+        """(n1^-g - n2^-g)/(n2^-g - n3^-g) over n2^-g, rising in g; logarithms at g = 0."""
+        return math.expm1(g * (y - x)) / -math.expm1(-g * (z - y)) if g else (y - x) / (z - y)
+
+    if ratio <= fall(0.0):
+        return None
+    from scipy.optimize import brentq
+
+    high = 1.0
+    while fall(high) < ratio:
+        high *= 2.0
+    g = float(brentq(lambda g: fall(g) - ratio, 0.0, high, xtol=1e-14))
+    return values[2] - second / math.expm1(g * (z - y))
+
+
+def _hilberg(orders: _Orders, values: _Values) -> float | None:
+    near, far = math.sqrt(orders[1]), math.sqrt(orders[2])
+    return (values[2] * far - values[1] * near) / (far - near)
+
+
+_FORMS: dict[str, Callable[[_Orders, _Values], float | None]] = {
+    "exponential": _exponential,
+    "power": _power,
+    "hilberg": _hilberg,
+}
+
+
+def _check(conditional_bits: Sequence[float], least: int) -> None:
+    if len(conditional_bits) < least or not all(map(math.isfinite, conditional_bits)):
+        raise OptionError(
+            f"conditional entropies must be finite and {least} at least, found {conditional_bits}"
+        )

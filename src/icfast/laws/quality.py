@@ -1,0 +1,144 @@
+"""In place of corollary 4.2: no entropy sees quality, so what can be said is said apart.
+
+"Higher entropy, better data" (arXiv 2411.00660 sec. 4.2) rewards noise: a share of random documents
+can leave the unigram entropy as it is, and only what is learnable tells.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from icfast.errors import OptionError
+from icfast.laws.balance import require_not_negative
+from icfast.laws.code_length import CodeLengths
+from icfast.laws.entropy import bos_padded_bits_per_token, prefix_marginal_bits_per_token
+from icfast.laws.entropy_rate import excess_entropy_bits
+from icfast.measure.spectrum import Spectra
+
+#: Which conditional entropy h_n is meant: over complete windows, or over all D tokens.
+CONVENTIONS = {
+    "prefix_marginal": prefix_marginal_bits_per_token,
+    "bos_padded": bos_padded_bits_per_token,
+}
+
+
+@dataclass(frozen=True)
+class LearnableOrder:
+    """What n - 1 tokens of history take off a token's entropy; in-sample.
+
+    Attributes:
+        order: n.
+        conditional_bits_per_token: plug-in h_n.
+        learnable_bits_per_token: H1 - h_n.
+        excess_entropy_bits: sum over k <= n of (h_k - h_n), what the past tells of the future at
+            most n - 1 tokens away, were h_n the entropy rate.
+    """
+
+    order: int
+    conditional_bits_per_token: float
+    learnable_bits_per_token: float
+    excess_entropy_bits: float
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What counts and losses say of a corpus, apart; built by :func:`quality`.
+
+    Attributes:
+        convention: of h_n.
+        unigram_bits_per_token: H1.
+        orders: per order 1..N.
+        noise_floor_low_bits_per_token: plug-in h_N, biased low: no bound on the entropy rate.
+        noise_floor_high_bits_per_token: the least held-out loss, which does bound it from above in
+            expectation; None where none was given.
+        saved_bits: D (H - L), gross; None without code lengths.
+        absorbed_bits: B - C, what the model absorbed; None without code lengths.
+        surprise_bits_per_token: loss under a trusted reference model, None where not given.
+        flags: what a reader should be told, in words.
+    """
+
+    convention: str
+    unigram_bits_per_token: float
+    orders: tuple[LearnableOrder, ...]
+    noise_floor_low_bits_per_token: float
+    noise_floor_high_bits_per_token: float | None
+    saved_bits: float | None
+    absorbed_bits: float | None
+    surprise_bits_per_token: float | None
+    flags: tuple[str, ...]
+
+
+def quality(
+    spectra: Spectra,
+    *,
+    convention: str = "bos_padded",
+    heldout_bits_per_token: Sequence[float] = (),
+    lengths: CodeLengths | None = None,
+    surprise_bits_per_token: float | None = None,
+) -> Quality:
+    """Learnable bits, excess entropy, noise floor, bits saved and absorbed, surprise.
+
+    Args:
+        spectra: of the corpus.
+        convention: "bos_padded" or "prefix_marginal".
+        heldout_bits_per_token: held-out losses L_1, L_2, ... of models of it.
+        lengths: A, B and C of it under one model family.
+        surprise_bits_per_token: its loss under a model trusted to know good text.
+
+    Raises:
+        OptionError: an unknown convention, nothing counted, or a loss negative or not finite.
+
+    >>> from icfast.measure.spectrum import Spectrum
+    >>> one = Spectra(1, 4, 1, (Spectrum.from_counts([2, 2]),), (), (), (), ())
+    >>> quality(one, heldout_bits_per_token=[1.5]).noise_floor_high_bits_per_token
+    1.5
+    """
+    if convention not in CONVENTIONS:
+        known = ", ".join(CONVENTIONS)
+        raise OptionError(f"convention {convention!r} is unknown; choose one of {known}")
+    for loss in heldout_bits_per_token:
+        require_not_negative("a held-out loss", loss)
+    if surprise_bits_per_token is not None:
+        require_not_negative("surprise_bits_per_token", surprise_bits_per_token)
+    conditional = [
+        CONVENTIONS[convention](spectra, order)
+        for order in range(1, spectra.order + 1)
+        if convention == "bos_padded" or spectra[order].windows or order == 1
+    ]
+    low = conditional[-1]
+    high = min(heldout_bits_per_token, default=None)
+    return Quality(
+        convention=convention,
+        unigram_bits_per_token=conditional[0],
+        orders=tuple(_order(conditional[:n]) for n in range(1, len(conditional) + 1)),
+        noise_floor_low_bits_per_token=low,
+        noise_floor_high_bits_per_token=high,
+        saved_bits=None if lengths is None else lengths.gross_savings_bits,
+        absorbed_bits=None if lengths is None else lengths.absorbed_bits,
+        surprise_bits_per_token=surprise_bits_per_token,
+        flags=_flags(low, high, len(conditional), spectra.tokens),
+    )
+
+
+def _order(conditional: Sequence[float]) -> LearnableOrder:
+    last = conditional[-1]
+    return LearnableOrder(
+        order=len(conditional),
+        conditional_bits_per_token=last,
+        learnable_bits_per_token=conditional[0] - last,
+        excess_entropy_bits=excess_entropy_bits(conditional, last),
+    )
+
+
+def _flags(low: float, high: float | None, order: int, tokens: int) -> tuple[str, ...]:
+    flags = []
+    if high is None:
+        flags.append("no upper side: without a held-out loss nothing bounds the noise floor")
+    elif high < low:
+        flags.append("inverted bracket: the held-out loss is below the plug-in entropy")
+    # h_n falls to 0 once windows are unique: about where n h reaches log2 D.
+    if high is not None and order * high >= math.log2(tokens):
+        flags.append("collapsing: n L reaches log2 D, so that the plug-in h_n is far too low")
+    return tuple(flags)

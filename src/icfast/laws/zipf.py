@@ -1,0 +1,95 @@
+"""Zipf's law: the tail of the count spectrum, and the share of types seen once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from icfast.errors import OptionError
+from icfast.measure.spectrum import Spectrum
+
+#: Where the exponent is looked for: above 1, and to where one type in 2^63 is no hapax.
+_EXPONENTS = (1.0 + 1e-9, 64.0)
+
+
+@dataclass(frozen=True)
+class ZipfTail:
+    """Result of :func:`zipf_tail`.
+
+    Attributes:
+        minimum_count: r_min.
+        types: how many types were seen so often or more.
+        spectrum_exponent: alpha of phi_r ~ r^-alpha.
+        standard_error: of alpha, from the curvature of the likelihood, were types independent.
+        rank_exponent: s = 1/(alpha - 1) of count ~ rank^-s; 1 is Zipf's law.
+    """
+
+    minimum_count: int
+    types: int
+    spectrum_exponent: float
+    standard_error: float
+    rank_exponent: float
+
+
+def zipf_tail(spectrum: Spectrum, minimum_count: int = 1) -> ZipfTail:
+    """Maximum likelihood of P(r) = r^-alpha / zeta(alpha, r_min) over types with r >= r_min.
+
+    Discrete counts, no binning and no regression on ranks (Clauset, Shalizi & Newman 2009, sec. 3).
+    alpha is found to about 1e-7.
+
+    Raises:
+        OptionError: minimum_count is below 1, or fewer than two different counts reach it.
+
+    >>> counts = [10**6 // rank for rank in range(1, 10**5)]
+    >>> found = zipf_tail(Spectrum.from_counts(counts), 100)
+    >>> round(found.spectrum_exponent, 2), round(found.rank_exponent, 2)
+    (2.0, 1.0)
+    """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import zeta
+
+    if minimum_count < 1:
+        raise OptionError(f"minimum_count must be at least 1, found {minimum_count}")
+    tail = spectrum.multiplicity >= np.uint64(minimum_count)
+    counts, types = spectrum.multiplicity[tail], spectrum.types[tail]
+    if len(counts) < 2:
+        raise OptionError(
+            f"{len(counts)} different counts are {minimum_count} or more; a tail needs two"
+        )
+    held = int(types.sum())
+    # ln(r / r_min), so that the largest terms cancel before they are added up.
+    logs = np.log(counts.astype(np.float64) / minimum_count) * types.astype(np.float64)
+    mean_log = math.fsum(logs.tolist()) / held
+
+    def loss(alpha: float) -> float:
+        """Minus the log likelihood of a type."""
+        scaled = float(zeta(alpha, minimum_count)) * float(minimum_count) ** alpha
+        return math.log(scaled) + alpha * mean_log if scaled < math.inf else math.inf
+
+    found = minimize_scalar(loss, bounds=_EXPONENTS, method="bounded", options={"xatol": 1e-10})
+    alpha = float(found.x)
+    step = 1e-3 * (alpha - 1.0)
+    curvature = (loss(alpha + step) - 2 * loss(alpha) + loss(alpha - step)) / step**2
+    return ZipfTail(
+        minimum_count=minimum_count,
+        types=held,
+        spectrum_exponent=alpha,
+        standard_error=1.0 / math.sqrt(held * curvature),
+        rank_exponent=1.0 / (alpha - 1.0),
+    )
+
+
+def hapax_share(spectrum: Spectrum) -> float:
+    """phi_1 / K, the share of types seen once; about 1/2 where Zipf's law holds.
+
+    Raises:
+        OptionError: nothing was counted.
+
+    >>> hapax_share(Spectrum.from_counts([5, 2, 1, 1]))
+    0.5
+    """
+    if spectrum.distinct == 0:
+        raise OptionError("the spectrum is empty: nothing was counted")
+    return spectrum.singletons / spectrum.distinct
