@@ -21,6 +21,7 @@ from icfast.laws.code_length import (
     dirichlet_code_bits,
     kt_code_bits,
     kt_code_lengths,
+    minimum_length_order,
     plug_in_code_bits,
 )
 from icfast.laws.entropy import entropy_bits
@@ -217,3 +218,12 @@ def test_best_description(model_bits: float, best: float) -> None:
 def test_best_description_refuses(wrong: float) -> None:
     with pytest.raises(OptionError, match="model_bits"):
         best_description_bits(code_lengths(1000.0, 700.0, 600.0), wrong)
+
+
+def test_minimum_length_order() -> None:
+    lengths = [code_lengths(100.0, online, 10.0) for online in (60.0, 50.0, 50.0, 80.0)]
+    assert minimum_length_order(lengths) == 2
+    with pytest.raises(OptionError, match="no code lengths"):
+        minimum_length_order([])
+    with pytest.raises(OptionError, match="not of the same tokens"):
+        minimum_length_order([code_lengths(100.0, 60.0, 1.0), code_lengths(99.0, 60.0, 1.0)])

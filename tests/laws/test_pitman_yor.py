@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from icfast.errors import OptionError
 from icfast.laws.code_length import (
-    code_lengths,
     dirichlet_code_bits,
     kt_code_bits,
     kt_code_lengths,
@@ -23,7 +22,6 @@ from icfast.laws.code_length import (
 from icfast.laws.pitman_yor import (
     DISCOUNTS,
     STRENGTHS,
-    minimum_length_order,
     pitman_yor_code_bits,
     pitman_yor_code_lengths,
 )
@@ -201,12 +199,3 @@ def test_spectra_that_do_not_belong_together() -> None:
             pitman_yor_code_bits(windows, contexts, Spectrum.from_counts(successors), 16, 0.5, 1)
     with pytest.raises(OptionError, match="empty"):
         pitman_yor_code_bits(Spectrum(), Spectrum(), Spectrum(), 16, 0.5, 1.0)
-
-
-def test_minimum_length_order() -> None:
-    lengths = [code_lengths(100.0, online, 10.0) for online in (60.0, 50.0, 50.0, 80.0)]
-    assert minimum_length_order(lengths) == 2
-    with pytest.raises(OptionError, match="no code lengths"):
-        minimum_length_order([])
-    with pytest.raises(OptionError, match="not of the same tokens"):
-        minimum_length_order([code_lengths(100.0, 60.0, 1.0), code_lengths(99.0, 60.0, 1.0)])

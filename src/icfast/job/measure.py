@@ -14,7 +14,7 @@ from icfast.job.capacity import Ladder, ic1_rows, ic2
 from icfast.job.entropy import SCHEMA_VERSION, conventions, orders
 from icfast.job.neural import Neural, check_neural, neural_record
 from icfast.job.provenance import manifest, versions
-from icfast.laws.code_length import kt_code_lengths
+from icfast.laws.code_length import kt_code_lengths, minimum_length_order
 from icfast.laws.landauer import energy
 from icfast.measure.spectrum import Spectra
 from icfast.models.discounts import OrderDiscounts
@@ -195,10 +195,13 @@ def discounts_record(entry: OrderDiscounts) -> dict[str, Any]:
 
 def _code_lengths(spectra: Spectra, vocab_size: int) -> dict[str, Any]:
     """A, B and C of the KT code of each order, over all tokens of the corpus."""
-    found = [(n, kt_code_lengths(spectra, n, vocab_size)) for n in range(1, spectra.order + 1)]
-    best, _ = min(found, key=lambda entry: entry[1].online_bits)
-    records = [{"order": n, **asdict(lengths)} for n, lengths in found]
-    return {"family": "KT", "alphabet_size": vocab_size, "orders": records, "best_order": best}
+    found = [kt_code_lengths(spectra, n, vocab_size) for n in range(1, spectra.order + 1)]
+    return {
+        "family": "KT",
+        "alphabet_size": vocab_size,
+        "orders": [{"order": n, **asdict(lengths)} for n, lengths in enumerate(found, start=1)],
+        "best_order": minimum_length_order(found),
+    }
 
 
 def _laws(

@@ -12,6 +12,7 @@ from icfast.laws.code_length import (
     dirichlet_code_bits,
     kt_code_bits,
     kt_code_lengths,
+    minimum_length_order,
     plug_in_code_bits,
 )
 from icfast.laws.constancy import Constancy, PositionLoss, entropy_rate_constancy
@@ -56,7 +57,6 @@ from icfast.laws.matches import (
 )
 from icfast.laws.pitman_yor import (
     PitmanYorCode,
-    minimum_length_order,
     pitman_yor_code_bits,
     pitman_yor_code_lengths,
 )

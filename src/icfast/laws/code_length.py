@@ -9,6 +9,7 @@ and O(rows).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from icfast.errors import OptionError
@@ -80,6 +81,22 @@ def best_description_bits(lengths: CodeLengths, model_bits: float) -> float:
     if not (math.isfinite(model_bits) and model_bits >= 0):
         raise OptionError(f"model_bits must be finite and not negative, found {model_bits}")
     return min(lengths.online_bits, lengths.final_bits + model_bits)
+
+
+def minimum_length_order(lengths: Sequence[CodeLengths]) -> int:
+    """The order, from 1, whose online code B is shortest; the lowest of equals (Rissanen 1984).
+
+    Raises:
+        OptionError: no lengths, or not all of the same tokens: another A.
+
+    >>> minimum_length_order([code_lengths(9.0, 8.0, 7.0), code_lengths(9.0, 6.5, 5.0)])
+    2
+    """
+    if not lengths:
+        raise OptionError("there are no code lengths to choose an order from")
+    if len({entry.baseline_bits for entry in lengths}) > 1:
+        raise OptionError("code lengths of different baselines are not of the same tokens")
+    return 1 + min(range(len(lengths)), key=lambda i: lengths[i].online_bits)
 
 
 def plug_in_code_bits(windows: Spectrum, contexts: Spectrum) -> float:

@@ -10,9 +10,9 @@ from icfast.errors import OptionError
 
 
 def excess_entropy_bits(conditional_bits: Sequence[float], entropy_rate_bits: float) -> float:
-    """E = sum over n of (h_n - h_inf), bits: what a past tells of its future (Crutchfield 2003).
+    """E = sum over n of (h_n - h_inf), bits: what a past tells of its future.
 
-    Of h_1..h_N only, so a lower bound where h_n falls on beyond N.
+    Crutchfield & Feldman 2003. Of h_1..h_N only, so a lower bound where h_n falls on beyond N.
 
     Args:
         conditional_bits: h_1, h_2, ..., h_N, bits per token.

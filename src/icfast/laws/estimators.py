@@ -121,7 +121,7 @@ def schurmann(spectrum: Spectrum, xi: float = math.exp(-0.5)) -> float:
     """psi(N) - (1/N) sum phi_r r [psi(r) + (-1)^r I_r], nats per type (Schuermann 2004).
 
     I_r = integral from 0 to 1/xi - 1 of t^(r-1)/(1+t) dt. xi = 1 is :func:`zhang`, xi = 1/2
-    :func:`grassberger`; xi = e^-1/2 makes the bias least for many sources, and is the default.
+    :func:`grassberger`; e^-1/2 is the choice of that paper.
 
     Args:
         spectrum: not empty.

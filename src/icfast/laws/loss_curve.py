@@ -42,7 +42,7 @@ def power_law_absorbed_nats(amplitude_nats: float, exponent: float, tokens: int)
 def effective_tokens(unique_tokens: float, epochs: float) -> float:
     """D' = U (1 + R (1 - exp(-(E - 1)/R))), R = 15.387756: what E epochs over U tokens are worth.
 
-    The fit of Muennighoff et al. 2023 (arXiv 2305.16264 eq. 5) to losses of models trained on
+    The fit of Muennighoff et al. 2023 (arXiv 2305.16264) to losses of models trained on
     repeated text. A second copy carries no *information*: for code lengths D is U.
 
     Args:

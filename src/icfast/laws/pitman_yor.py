@@ -147,22 +147,6 @@ def pitman_yor_code_lengths(
     return PitmanYorCode(order, discount, strength, parameter_bits, lengths)
 
 
-def minimum_length_order(lengths: Sequence[CodeLengths]) -> int:
-    """The order, from 1, whose online code B is shortest; the lowest of equals (Rissanen 1984).
-
-    Raises:
-        OptionError: no lengths, or not all of the same tokens: another A.
-
-    >>> minimum_length_order([code_lengths(9.0, 8.0, 7.0), code_lengths(9.0, 6.5, 5.0)])
-    2
-    """
-    if not lengths:
-        raise OptionError("there are no code lengths to choose an order from")
-    if len({entry.baseline_bits for entry in lengths}) > 1:
-        raise OptionError("code lengths of different baselines are not of the same tokens")
-    return 1 + min(range(len(lengths)), key=lambda i: lengths[i].online_bits)
-
-
 def _check_prior(discount: float, strength: float, alphabet_size: int) -> None:
     if not (math.isfinite(strength) and discount < 1 and strength > -discount):
         raise OptionError(
