@@ -324,7 +324,10 @@ class TestTorch:
     @pytest.mark.parametrize(
         ("make", "said"),
         [
-            (lambda torch: torch.ones(3, requires_grad=True), r"losses have none here; give \.detach\(\)"),
+            (
+                lambda torch: torch.ones(3, requires_grad=True),
+                r"losses have none here; give \.detach\(\)",
+            ),
             (lambda torch: torch.ones(3, 4).T, r"give \.contiguous\(\)"),
             (lambda torch: torch.ones(3, dtype=torch.int64), "logits are int64"),
             (lambda torch: torch.ones(3, dtype=torch.bool), "logits are bool"),
