@@ -201,15 +201,21 @@ Result py_remap_keys(const py::object& keys, const py::object& ranks, int order,
   });
 }
 
-Result py_merge_runs(const py::tuple& a, const py::tuple& b, const py::object& out_bounds,
-                     const py::object& out_keys, const py::object& out_counts) {
-  return with_width(out_keys, [&](auto width) {
-    const auto left = run_of<width()>(a);
-    const auto right = run_of<width()>(b);
-    auto* bounds = out<std::int64_t>(out_bounds);
-    auto* keys = keys_out<width()>(out_keys);
-    auto* counts = out<std::uint64_t>(out_counts);
-    return run([&] { return merge_runs(left, right, bounds, keys, counts); });
+Result py_merge_runs(const py::tuple& runs, const py::object& sequence, const py::tuple& sum,
+                     const py::tuple& room) {
+  return with_width(sum[2], [&](auto width) {
+    const auto from = run_of<width()>(runs);
+    const auto* next = in<std::int64_t>(sequence);
+    const auto* leads = in<std::uint32_t>(sum[0]);
+    const std::int64_t buckets = rows(sum[0]);
+    auto* bounds = out<std::int64_t>(sum[1]);
+    auto* keys = keys_out<width()>(sum[2]);
+    auto* counts = out<std::uint64_t>(sum[3]);
+    auto* key_room = keys_out<width()>(room[0]);
+    auto* count_room = out<std::uint64_t>(room[1]);
+    return run([&] {
+      return merge_runs(from, next, leads, buckets, bounds, keys, counts, key_room, count_room);
+    });
   });
 }
 

@@ -34,55 +34,141 @@ Status remap_keys(const Key<From>* keys, std::int64_t size, const std::uint32_t*
 
 namespace {
 
-/// One bucket of two runs; which side comes next can't be predicted, so nothing branches on it.
+/// Sorted entries, no key twice.
 template <int W>
-std::int64_t merge_bucket(const Run<W>& a, const Run<W>& b, std::int64_t bucket, Key<W>* keys,
-                          std::uint64_t* counts) {
-  std::int64_t i = a.bounds[bucket];
-  std::int64_t j = b.bounds[bucket];
-  const std::int64_t i_end = a.bounds[bucket + 1];
-  const std::int64_t j_end = b.bounds[bucket + 1];
-  std::int64_t out = 0;
-  for (; i < i_end && j < j_end; ++out) {
-    const bool from_a = a.keys[i] <= b.keys[j];
-    const bool from_b = b.keys[j] <= a.keys[i];
-    const Key<W>* key = from_a ? a.keys + i : b.keys + j;
-    keys[out] = *key;
-    counts[out] = (a.counts[i] & -std::uint64_t{from_a}) + (b.counts[j] & -std::uint64_t{from_b});
-    i += from_a;
-    j += from_b;
+struct Entries {
+  const Key<W>* keys;
+  const std::uint64_t* counts;
+  std::int64_t size;
+};
+
+/// Where a sum is written.
+template <int W>
+struct Room {
+  Key<W>* keys;
+  std::uint64_t* counts;
+
+  Room behind(std::int64_t entries) const { return {keys + entries, counts + entries}; }
+};
+
+/// 0 or 1 that the compiler takes for a number: of two conditions it would make branches.
+inline std::uint64_t number(bool condition) {
+  std::uint64_t value = condition;
+  asm("" : "+r"(value));
+  return value;
+}
+
+/// What one entry of a sum is made of: entry i of a, entry j of b, or both.
+template <int W>
+struct Choice {
+  Choice(const Key<W>& a, const Key<W>& b, bool of_a, bool of_b)
+      : from_a(number(of_a)), from_b(number(of_b)) {
+    for (int w = 0; w < W; ++w) key.word[w] = b.word[w] ^ ((a.word[w] ^ b.word[w]) & -from_a);
   }
-  const Run<W>& rest = i < i_end ? a : b;
-  const std::int64_t first = i < i_end ? i : j;
-  const std::int64_t last = i < i_end ? i_end : j_end;
-  std::copy(rest.keys + first, rest.keys + last, keys + out);
-  std::copy(rest.counts + first, rest.counts + last, counts + out);
-  return out + last - first;
+
+  std::uint64_t count(std::uint64_t a, std::uint64_t b) const {
+    return (a & -from_a) + (b & -from_b);
+  }
+
+  std::uint64_t from_a;
+  std::uint64_t from_b;
+  Key<W> key;
+};
+
+/// a + b. Which side comes next can't be predicted, so nothing branches on it; each step waits for
+/// the one before, so the sum grows from both ends at once.
+template <int W>
+Entries<W> add(const Entries<W>& a, const Entries<W>& b, const Room<W>& to) {
+  std::int64_t i = 0;
+  std::int64_t j = 0;
+  std::int64_t i_end = a.size;
+  std::int64_t j_end = b.size;
+  std::int64_t out = 0;
+  std::int64_t out_end = a.size + b.size;
+  const auto take_least = [&] {
+    const Key<W>& left = a.keys[i];
+    const Key<W>& right = b.keys[j];
+    const Choice<W> least(left, right, left <= right, right <= left);
+    to.keys[out] = least.key;
+    to.counts[out++] = least.count(a.counts[i], b.counts[j]);
+    i += static_cast<std::int64_t>(least.from_a);
+    j += static_cast<std::int64_t>(least.from_b);
+  };
+  // With two left on each side, the least and the greatest are not the same.
+  while (i_end - i > 1 && j_end - j > 1) {
+    take_least();
+    const Key<W>& left = a.keys[i_end - 1];
+    const Key<W>& right = b.keys[j_end - 1];
+    const Choice<W> most(left, right, left >= right, right >= left);
+    to.keys[--out_end] = most.key;
+    to.counts[out_end] = most.count(a.counts[i_end - 1], b.counts[j_end - 1]);
+    i_end -= static_cast<std::int64_t>(most.from_a);
+    j_end -= static_cast<std::int64_t>(most.from_b);
+  }
+  while (i < i_end && j < j_end) take_least();
+  const auto append = [&](const Key<W>* keys, const std::uint64_t* counts, std::int64_t entries) {
+    std::copy_n(keys, entries, to.keys + out);
+    std::copy_n(counts, entries, to.counts + out);
+    out += entries;
+  };
+  append(a.keys + i, a.counts + i, i_end - i);
+  append(b.keys + j, b.counts + j, j_end - j);
+  append(to.keys + out_end, to.counts + out_end, a.size + b.size - out_end);
+  return {to.keys, to.counts, out};
+}
+
+/// The sum of these buckets, in `to` unless it is one bucket; `other` is worked in. One lead's
+/// entries mostly fit the nearest cache, so that of all rounds only the first reads memory.
+template <int W>
+Entries<W> add_buckets(const Run<W>& runs, const std::int64_t* sequence, std::int64_t size,
+                       const Room<W>& to, const Room<W>& other) {
+  if (size == 1) {
+    const std::int64_t first = runs.bounds[*sequence];
+    return {runs.keys + first, runs.counts + first, runs.bounds[*sequence + 1] - first};
+  }
+  const std::int64_t half = size / 2;
+  const Entries<W> a = add_buckets(runs, sequence, half, other, to);
+  const std::int64_t used = half == 1 ? 0 : a.size;
+  const Entries<W> b = add_buckets(runs, sequence + half, size - half, other.behind(used), to);
+  return add(a, b, to);
 }
 
 }  // namespace
 
 template <int W>
-Status merge_runs(const Run<W>& a, const Run<W>& b, std::int64_t* out_bounds, Key<W>* out_keys,
-                  std::uint64_t* out_counts) {
+Status merge_runs(const Run<W>& runs, const std::int64_t* sequence, const std::uint32_t* leads,
+                  std::int64_t buckets, std::int64_t* bounds, Key<W>* keys, std::uint64_t* counts,
+                  Key<W>* key_room, std::uint64_t* count_room) {
   std::int64_t out = 0;
-  for (std::int64_t bucket = 0; bucket < a.buckets; ++bucket) {
-    out_bounds[bucket] = out;
-    out += merge_bucket(a, b, bucket, out_keys + out, out_counts + out);
+  std::int64_t first = 0;
+  for (std::int64_t bucket = 0; bucket < buckets; ++bucket) {
+    bounds[bucket] = out;
+    std::int64_t last = first;
+    while (last < runs.buckets && runs.leads[sequence[last]] == leads[bucket]) ++last;
+    const Room<W> to{keys + out, counts + out};
+    const Entries<W> sum =
+        add_buckets(runs, sequence + first, last - first, to, Room<W>{key_room, count_room});
+    if (last - first == 1) {
+      std::copy(sum.keys, sum.keys + sum.size, to.keys);
+      std::copy(sum.counts, sum.counts + sum.size, to.counts);
+    }
+    out += sum.size;
+    first = last;
   }
-  out_bounds[a.buckets] = out;
+  bounds[buckets] = out;
   return {};
 }
 
 #define ICFAST_WIDTHS(W, V)                                                                     \
   template Status remap_keys<W, V>(const Key<W>*, std::int64_t, const std::uint32_t*, int, int, \
                                    Key<V>*, int);
-#define ICFAST_WIDTH(W)                                                               \
-  ICFAST_WIDTHS(W, 1)                                                                 \
-  ICFAST_WIDTHS(W, 2)                                                                 \
-  ICFAST_WIDTHS(W, 3)                                                                 \
-  ICFAST_WIDTHS(W, 4)                                                                 \
-  template Status merge_runs<W>(const Run<W>&, const Run<W>&, std::int64_t*, Key<W>*, \
+#define ICFAST_WIDTH(W)                                                                        \
+  ICFAST_WIDTHS(W, 1)                                                                          \
+  ICFAST_WIDTHS(W, 2)                                                                          \
+  ICFAST_WIDTHS(W, 3)                                                                          \
+  ICFAST_WIDTHS(W, 4)                                                                          \
+  template Status merge_runs<W>(const Run<W>&, const std::int64_t*, const std::uint32_t*,      \
+                                std::int64_t, std::int64_t*, Key<W>*, std::uint64_t*, Key<W>*, \
                                 std::uint64_t*);
 ICFAST_FOR_EACH_WIDTH(ICFAST_WIDTH)
 #undef ICFAST_WIDTH

@@ -1,4 +1,7 @@
 // Runs under another alphabet, and their sums.
+#include <algorithm>
+#include <numeric>
+
 #include "definitions.hpp"
 
 namespace icfast::tests {
@@ -66,14 +69,15 @@ Key<W> spread(std::uint64_t value) {
   return key;
 }
 
+/// Buckets of these leads, one behind the other.
 template <int W>
-RunArrays<W> run_over(const std::vector<Bucket>& buckets) {
+RunArrays<W> run_over(const std::vector<std::pair<std::uint32_t, Bucket>>& buckets) {
   std::vector<std::uint32_t> leads;
   std::vector<std::int64_t> bounds{0};
   std::vector<Key<W>> keys;
   std::vector<std::uint64_t> counts;
-  for (const Bucket& bucket : buckets) {
-    leads.push_back(static_cast<std::uint32_t>(leads.size()));
+  for (const auto& [lead, bucket] : buckets) {
+    leads.push_back(lead);
     std::map<Key<W>, std::uint64_t> sorted;
     for (const auto& [value, count] : bucket) sorted[spread<W>(value * 7)] = count;
     for (const auto& [key, count] : sorted) {
@@ -88,30 +92,45 @@ RunArrays<W> run_over(const std::vector<Bucket>& buckets) {
 TEST(runs_are_added) {
   Random random(22);
   for_each_width([&](auto width) {
-    // Buckets of a alone, of b alone, of both, of neither; keys of one, of both.
-    for (const std::uint64_t most : {1, 2, 8, 100}) {
-      std::vector<Bucket> a(9);
-      std::vector<Bucket> b(9);
-      std::vector<Bucket> sum(9);
-      for (std::size_t bucket = 0; bucket < 9; ++bucket) {
-        for (std::uint64_t key = 0; key < most; ++key) {
-          const std::uint64_t which = bucket < 4 ? bucket : pick(random, 4);
-          const std::uint64_t count = 1 + pick(random, std::uint64_t{1} << 40);
-          if (which & 1) a[bucket][key] = count;
-          if (which & 2) b[bucket][key] = 3;
-          if (which != 0) sum[bucket][key] = (which & 1 ? count : 0) + (which & 2 ? 3 : 0);
+    // Leads of one run, of several and of all; keys of one, of several.
+    for (const std::size_t runs : {1, 2, 3, 8}) {
+      for (const std::uint64_t most : {1, 2, 8, 100}) {
+        std::map<std::uint32_t, Bucket> sums;
+        std::vector<std::pair<std::uint32_t, Bucket>> buckets;
+        for (std::size_t r = 0; r < runs; ++r) {
+          for (std::uint32_t lead = 1; lead < 10; ++lead) {
+            if (pick(random, 3) == 0) continue;
+            Bucket bucket;
+            for (std::uint64_t key = 0; key < most; ++key) {
+              if (pick(random, 2) == 0) continue;
+              bucket[key] = 1 + pick(random, std::uint64_t{1} << 40);
+              sums[lead][key] += bucket[key];
+            }
+            sums[lead];
+            buckets.emplace_back(lead, bucket);
+          }
         }
+        const auto joined = run_over<width()>(buckets);
+        const auto expected = run_over<width()>({sums.begin(), sums.end()});
+        Array<std::int64_t> sequence(buckets.size());
+        std::iota(sequence.data(), sequence.data() + buckets.size(), 0);
+        std::sort(sequence.data(), sequence.data() + buckets.size(),
+                  [&](std::int64_t a, std::int64_t b) {
+                    return buckets[static_cast<std::size_t>(a)].first <
+                           buckets[static_cast<std::size_t>(b)].first;
+                  });
+        Array<std::int64_t> bounds(sums.size() + 1);
+        Array<Key<width()>> keys(joined.keys.size());
+        Array<Key<width()>> key_room(joined.keys.size());
+        Array<std::uint64_t> counts(keys.size());
+        Array<std::uint64_t> count_room(keys.size());
+        CHECK_OK(merge_runs(joined.run(), sequence.data(), expected.leads.data(),
+                            expected.leads.rows(), bounds.data(), keys.data(), counts.data(),
+                            key_room.data(), count_room.data()));
+        CHECK_EQUAL(expected.bounds.copy(), bounds.copy());
+        CHECK_EQUAL(expected.keys.copy(), keys.copy(0, expected.keys.size()));
+        CHECK_EQUAL(expected.counts.copy(), counts.copy(0, expected.keys.size()));
       }
-      const auto left = run_over<width()>(a);
-      const auto right = run_over<width()>(b);
-      const auto expected = run_over<width()>(sum);
-      Array<std::int64_t> bounds(10);
-      Array<Key<width()>> keys(left.keys.size() + right.keys.size());
-      Array<std::uint64_t> counts(keys.size());
-      CHECK_OK(merge_runs(left.run(), right.run(), bounds.data(), keys.data(), counts.data()));
-      CHECK_EQUAL(expected.bounds.copy(), bounds.copy());
-      CHECK_EQUAL(expected.keys.copy(), keys.copy(0, expected.keys.size()));
-      CHECK_EQUAL(expected.counts.copy(), counts.copy(0, expected.keys.size()));
     }
   });
 }

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.kernels.definitions import Run, Shape, entries, key_of, key_rows, run_of
 
+from icfast.kernels.contract import MergeRoom
+
 #: With 8 history symbols, these bits fill 1, 2, 3 and 4 words (13: symbols straddle two words).
 BITS_OF_WORDS = {1: 8, 2: 13, 3: 24, 4: 32}
 ORDER = 9
@@ -42,27 +44,37 @@ def test_remap_without_history(kernels):
     assert not new_keys.any()
 
 
-def over(run: Run, leads: list[int]) -> Run:
-    """The run with a bucket for each of these leads, empty where it has none."""
-    at = np.searchsorted(run.leads, leads)
-    bounds = np.append(run.bounds[at], run.bounds[-1]).astype(np.int64)
-    return run._replace(leads=np.array(leads, np.uint32), bounds=bounds)
-
-
 counted_windows = st.dictionaries(
-    st.tuples(st.integers(1, 3), *[st.integers(0, 3)] * 2), st.integers(1, 2**40), max_size=12
+    st.tuples(st.integers(1, 3), *[st.integers(0, 3)] * 2), st.integers(1, 2**40), max_size=40
 )
 
 
 @pytest.mark.parametrize("shape", [Shape(3, 2, 1), Shape(3, 32, 1), Shape(3, 32, 2)])
-@given(a=counted_windows, b=counted_windows)
-def test_the_sum_of_two_runs(kernels, shape, a, b):
-    leads = [1, 2, 3]
-    size = len(a) + len(b)
-    bounds = np.zeros(4, np.int64)
-    keys, counts = np.zeros((size, shape.words), np.uint64), np.zeros(size, np.uint64)
-    left, right = over(run_of(Counter(a), shape), leads), over(run_of(Counter(b), shape), leads)
-    assert kernels.merge_runs(left, right, bounds, keys, counts) == (0, 0, 0)
-    found = Run(left.leads, bounds, keys[: bounds[-1]], counts[: bounds[-1]])
-    expected = run_of(Counter(a) + Counter(b), shape)
-    assert entries(found) == entries(expected)
+# Up to five: one alone, pairs, and pairs of sums of unlike sizes.
+@given(parts=st.lists(counted_windows, min_size=1, max_size=5), data=st.data())
+def test_the_sum_of_runs(kernels, shape, parts, data):
+    runs = [run_of(Counter(part), shape) for part in parts]
+    leads = np.concatenate([run.leads for run in runs])
+    sizes = np.concatenate([np.diff(run.bounds) for run in runs])
+    joined = Run(
+        leads,
+        np.append(0, np.cumsum(sizes)).astype(np.int64),
+        np.concatenate([run.keys for run in runs]),
+        np.concatenate([run.counts for run in runs]),
+    )
+    # Buckets of a lead come in any order.
+    shuffled = np.array(data.draw(st.permutations(range(len(leads)))), np.int64)
+    sequence = shuffled[np.argsort(leads[shuffled], kind="stable")]
+    size = len(joined.counts)
+    total = Run(
+        np.unique(leads),
+        np.zeros(len(np.unique(leads)) + 1, np.int64),
+        np.full((size, shape.words), 5, np.uint64),
+        np.full(size, 5, np.uint64),
+    )
+    room = MergeRoom(np.empty_like(joined.keys), np.empty_like(joined.counts))
+    assert kernels.merge_runs(joined, sequence, total, room) == (0, 0, 0)
+    found = total._replace(
+        keys=total.keys[: total.bounds[-1]], counts=total.counts[: total.bounds[-1]]
+    )
+    assert entries(found) == entries(run_of(sum(map(Counter, parts), Counter()), shape))

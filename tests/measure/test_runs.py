@@ -198,7 +198,7 @@ def test_merged_streams_are_the_sum_of_dictionaries(kernels, shape, streams):
     for counts, edges in streams:
         run = run_of(Counter(counts), shape)
         cut.append(parts_of(run, sorted(min(edge, len(counts)) for edge in edges)))
-    merged = list(merge_streams(kernels, [iter(parts) for parts in cut], shape.words))
+    merged = list(merge_streams(kernels, [iter(parts) for parts in cut]))
     expected = sum((Counter(counts) for counts, _ in streams), Counter())
     found = [entry for run in merged for entry in entries(run)]
     assert found == entries(run_of(expected, shape))

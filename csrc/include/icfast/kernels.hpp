@@ -169,10 +169,13 @@ template <int From, int To>
 Status remap_keys(const Key<From>* keys, std::int64_t size, const std::uint32_t* ranks, int order,
                   int bits, Key<To>* new_keys, int new_bits);
 
-/// Adds two runs over the same buckets; out_bounds[b] delimits bucket b of the sum.
+/// Adds runs that stand one behind the other in `runs`. sequence: their buckets by lead; leads:
+/// each lead once. Bucket b of the sum is bounds[b]..bounds[b + 1]; keys and counts, and both
+/// rooms, hold the entries of all runs.
 template <int W>
-Status merge_runs(const Run<W>& a, const Run<W>& b, std::int64_t* out_bounds, Key<W>* out_keys,
-                  std::uint64_t* out_counts);
+Status merge_runs(const Run<W>& runs, const std::int64_t* sequence, const std::uint32_t* leads,
+                  std::int64_t buckets, std::int64_t* bounds, Key<W>* keys, std::uint64_t* counts,
+                  Key<W>* key_room, std::uint64_t* count_room);
 
 /// What a context knows of its successors.
 enum ContextField {

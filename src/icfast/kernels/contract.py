@@ -94,6 +94,13 @@ class Run(NamedTuple):
     counts: U64
 
 
+class MergeRoom(NamedTuple):
+    """What merge_runs works in: as many entries as all runs have."""
+
+    keys: U64
+    counts: U64
+
+
 class Ends(NamedTuple):
     """The windows that end a document, sorted, and how many documents each ends."""
 
@@ -306,8 +313,12 @@ class Kernels(LossKernels, Protocol):
     ) -> Status:
         """Write the same windows under another alphabet."""
 
-    def merge_runs(self, a: Run, b: Run, out_bounds: I64, out_keys: U64, out_counts: U64) -> Status:
-        """Add two runs over the same buckets."""
+    def merge_runs(self, runs: Run, sequence: I64, total: Run, room: MergeRoom) -> Status:
+        """Add runs that stand one behind the other; total's leads are given.
+
+        Args:
+            sequence: the buckets of all runs by lead.
+        """
 
     def grow_trie(
         self,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
+from functools import cached_property
+from itertools import chain, groupby, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from icfast.errors import MergeError, check
 from icfast.kernels.contract import Ends, Kernels, Run
 from icfast.measure.blocks import pack_blocks
-from icfast.measure.runs import KeyShape, SpectraScan, merge_streams, self_check, sum_ends
+from icfast.measure.runs import KeyShape, SpectraScan, add_runs, merge_streams, self_check, sum_ends
 from icfast.measure.source import merged_source
 from icfast.measure.table import CountTable, Totals, write_table
 
@@ -119,22 +120,25 @@ class _Merging:
     ends: Ends
 
     def runs(self, leads: _Range, seen: NDArray[np.int64]) -> Iterator[Run]:
-        """The sum over a range; windows read of each table are added to seen."""
-        streams = [
+        """The sum over a range, piece by piece; windows read of each table are added to seen."""
+        return merge_streams(self.kernels, self._streams(leads, seen))
+
+    def whole(self, leads: _Range) -> _Merged:
+        """A range, all of it in memory, scanned and packed."""
+        seen = np.zeros(len(self.remaps), np.int64)
+        scan = SpectraScan(self.kernels, self.shape, self.ends)
+        runs = [*chain(*self._streams(leads, seen))]
+        if not runs:
+            return _Merged(scan, [], seen)
+        run = add_runs(self.kernels, runs)
+        scan.add(run, flush=True)
+        return _Merged(scan, pack_blocks(run), seen)
+
+    def _streams(self, leads: _Range, seen: NDArray[np.int64]) -> list[Iterator[Run]]:
+        return [
             remap.runs(leads.low, leads.high, seen[i : i + 1])
             for i, remap in enumerate(self.remaps)
         ]
-        return merge_streams(self.kernels, streams, self.shape.words)
-
-    def whole(self, leads: _Range) -> _Merged:
-        """A range scanned and packed."""
-        seen = np.zeros(len(self.remaps), np.int64)
-        scan, blocks = SpectraScan(self.kernels, self.shape, self.ends), []
-        for run in self.runs(leads, seen):
-            scan.add(run)
-            blocks += pack_blocks(run)
-        scan.flush()
-        return _Merged(scan, blocks, seen)
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ class _Remap:
 
     def runs(self, low: int, high: int, seen: NDArray[np.int64]) -> Iterator[Run]:
         """Its windows whose new lead lies in [low, high), their number added to seen[0]."""
-        ranks = self._ranks()
+        ranks = self._ranks
         old_low, old_high = np.searchsorted(ranks, [low, high]).tolist()
         for run in self.table.runs_of(old_low, old_high, self.sound):
             seen += int(run.counts.sum())
@@ -157,13 +161,14 @@ class _Remap:
 
     def blocks(self) -> list[tuple[int, int]]:
         """(new first lead, entries) of each of its blocks."""
-        ranks = self._ranks()
+        ranks = self._ranks
         return [(int(ranks[lead]), entries) for lead, entries in self.table.blocks()]
 
     def ends(self) -> Ends:
-        ranks, ends = self._ranks(), self.table.ends()
+        ranks, ends = self._ranks, self.table.ends()
         return Ends(ranks[ends.leads], self._keys(ends.keys, ranks), ends.counts)
 
+    @cached_property
     def _ranks(self) -> NDArray[np.uint32]:
         """New rank of each old one: begin mark, ids, end mark."""
         ranks = np.zeros(len(self.table.ids) + 2, np.uint32)

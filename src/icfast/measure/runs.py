@@ -13,7 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import OptionError, SelfCheckError, check
-from icfast.kernels.contract import KINDS, MAX_KEY_WORDS, MAX_ORDER, Ends, Kernels, Run, SpectraOut
+from icfast.kernels.contract import (
+    KINDS,
+    MAX_KEY_WORDS,
+    MAX_ORDER,
+    Ends,
+    Kernels,
+    MergeRoom,
+    Run,
+    SpectraOut,
+)
 from icfast.measure.spectrum import Spectra, Spectrum
 
 #: Multiplicities below this are counted in a dense row; the others are listed.
@@ -309,7 +318,7 @@ def last_window(run: Run) -> tuple[int, ...]:
     return (int(run.leads[-1]), *run.keys[-1].tolist())
 
 
-def merge_streams(kernels: Kernels, streams: Sequence[Iterator[Run]], words: int) -> Iterator[Run]:
+def merge_streams(kernels: Kernels, streams: Sequence[Iterator[Run]]) -> Iterator[Run]:
     """The sum of several streams of runs, again in key order, one run of each in memory.
 
     Each step takes from every stream what is not above the smallest last window at hand.
@@ -318,11 +327,7 @@ def merge_streams(kernels: Kernels, streams: Sequence[Iterator[Run]], words: int
     while heads := [head for head in heads if head.ready()]:
         bound = min(head.last() for head in heads)
         taken = [part for head in heads if len((part := head.take(bound)).counts)]
-        while len(taken) > 1:
-            odd = taken[len(taken) & ~1 :]
-            pairs = zip(taken[::2], taken[1::2], strict=False)
-            taken = [_add(kernels, a, b, words) for a, b in pairs] + odd
-        yield taken[0]
+        yield add_runs(kernels, taken)
 
 
 class _Head:
@@ -367,19 +372,24 @@ def _position_above(run: Run, bound: tuple[int, ...]) -> int:
     return high
 
 
-def _add(kernels: Kernels, a: Run, b: Run, words: int) -> Run:
-    leads = np.union1d(a.leads, b.leads)
-    size = len(a.counts) + len(b.counts)
+def add_runs(kernels: Kernels, runs: Sequence[Run]) -> Run:
+    """The sum of runs whose keys begin and end with their bounds; at least one."""
+    if len(runs) == 1:
+        return runs[0]
+    leads = np.concatenate([run.leads for run in runs])
     bounds = np.zeros(len(leads) + 1, np.int64)
-    keys = np.empty((size, words), np.uint64)
-    counts = np.empty(size, np.uint64)
-    check(kernels.merge_runs(_over(a, leads), _over(b, leads), bounds, keys, counts))
-    return Run(leads, bounds, keys[: bounds[-1]], counts[: bounds[-1]])
-
-
-def _over(run: Run, leads: NDArray[np.uint32]) -> Run:
-    """The run with a bucket for each of these leads, empty where it has none."""
-    position = np.searchsorted(run.leads, leads)
-    return run._replace(
-        leads=leads, bounds=np.append(run.bounds[position], run.bounds[-1]).astype(np.int64)
+    np.cumsum(np.concatenate([np.diff(run.bounds) for run in runs]), out=bounds[1:])
+    keys = np.concatenate([run.keys for run in runs])
+    counts = np.concatenate([run.counts for run in runs])
+    sequence = np.argsort(leads, kind="stable")
+    total = Run(
+        np.unique(leads),
+        np.zeros(len(leads) + 1, np.int64),
+        np.empty_like(keys),
+        np.empty_like(counts),
     )
+    room = MergeRoom(np.empty_like(keys), np.empty_like(counts))
+    check(kernels.merge_runs(Run(leads, bounds, keys, counts), sequence, total, room))
+    buckets = len(total.leads)
+    size = int(total.bounds[buckets])
+    return Run(total.leads, total.bounds[: buckets + 1], total.keys[:size], total.counts[:size])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from icfast.kernels.fallback.jit import OK, jit
-from icfast.kernels.fallback.keys import compare, place, symbol_at
+from icfast.kernels.fallback.keys import compare, copy_key, place, symbol_at
 
 
 @jit
@@ -17,26 +17,44 @@ def remap_keys(keys, ranks, order, bits, new_keys, new_bits):
 
 
 @jit
-def merge_runs(a, b, out_bounds, out_keys, out_counts):
+def merge_runs(runs, sequence, total, room):
     out = 0
-    for bucket in range(len(a.leads)):
-        out_bounds[bucket] = out
-        i, i_end = a.bounds[bucket], a.bounds[bucket + 1]
-        j, j_end = b.bounds[bucket], b.bounds[bucket + 1]
-        while i < i_end or j < j_end:
-            # Which of the two heads is the smaller; a run that is done has no head.
-            order = (i == i_end) - (j == j_end)
-            if order == 0:
-                order = compare(a.keys, i, b.keys, j)
-            out_counts[out] = 0
-            if order <= 0:
-                out_keys[out] = a.keys[i]
-                out_counts[out] += a.counts[i]
-                i += 1
-            if order >= 0:
-                out_keys[out] = b.keys[j]
-                out_counts[out] += b.counts[j]
-                j += 1
-            out += 1
-    out_bounds[len(a.leads)] = out
+    first = 0
+    for bucket in range(len(total.leads)):
+        total.bounds[bucket] = out
+        size = 0
+        last = first
+        while last < len(sequence) and runs.leads[sequence[last]] == total.leads[bucket]:
+            # The sum so far is moved out of the way, and the next run added to it.
+            for i in range(size):
+                copy_key(total.keys, out + i, room.keys, i)
+                room.counts[i] = total.counts[out + i]
+            begin, end = runs.bounds[sequence[last]], runs.bounds[sequence[last] + 1]
+            size = _add(room, size, runs, begin, end, total, out)
+            last += 1
+        out += size
+        first = last
+    total.bounds[len(total.leads)] = out
     return OK
+
+
+@jit
+def _add(room, size, runs, begin, end, total, first):
+    """total[first..] = room[..size] + runs[begin..end]; how many entries that is."""
+    out, i, j = first, 0, begin
+    while i < size or j < end:
+        # Which of the two heads is the smaller; a side that is done has no head.
+        order = (i == size) - (j == end)
+        if order == 0:
+            order = compare(room.keys, i, runs.keys, j)
+        total.counts[out] = 0
+        if order <= 0:
+            copy_key(room.keys, i, total.keys, out)
+            total.counts[out] += room.counts[i]
+            i += 1
+        if order >= 0:
+            copy_key(runs.keys, j, total.keys, out)
+            total.counts[out] += runs.counts[j]
+            j += 1
+        out += 1
+    return out - first
