@@ -24,7 +24,7 @@ from icfast.measure.source import merged_source
 from icfast.measure.table import CountTable, Totals, write_table
 
 #: Entries merged by one thread at a time.
-_RANGE_ENTRIES = 1 << 20
+_RANGE_ENTRIES = 1 << 19
 
 #: A range with more is not held in memory.
 _LARGE_ENTRIES = 1 << 22

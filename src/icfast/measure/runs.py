@@ -382,14 +382,11 @@ def add_runs(kernels: Kernels, runs: Sequence[Run]) -> Run:
     keys = np.concatenate([run.keys for run in runs])
     counts = np.concatenate([run.counts for run in runs])
     sequence = np.argsort(leads, kind="stable")
-    total = Run(
-        np.unique(leads),
-        np.zeros(len(leads) + 1, np.int64),
-        np.empty_like(keys),
-        np.empty_like(counts),
-    )
+    each = leads[sequence]
+    each = each[np.append(True, each[1:] != each[:-1])]
+    bounds_of_total = np.zeros(len(each) + 1, np.int64)
+    total = Run(each, bounds_of_total, np.empty_like(keys), np.empty_like(counts))
     room = MergeRoom(np.empty_like(keys), np.empty_like(counts))
     check(kernels.merge_runs(Run(leads, bounds, keys, counts), sequence, total, room))
-    buckets = len(total.leads)
-    size = int(total.bounds[buckets])
-    return Run(total.leads, total.bounds[: buckets + 1], total.keys[:size], total.counts[:size])
+    size = int(total.bounds[-1])
+    return total._replace(keys=total.keys[:size], counts=total.counts[:size])
