@@ -166,6 +166,10 @@ ContextRoom<Word> context_room_of(const py::tuple& room) {
   return {out<std::uint32_t>(room[0]), out<Word>(room[1])};
 }
 
+inline Matches matches_of(const py::tuple& matches) {
+  return {out<std::uint32_t>(matches[0]), out<double>(matches[1]), out<std::uint64_t>(matches[2])};
+}
+
 inline CompactTrie compact_of(const py::tuple& trie) {
   return {in<std::int64_t>(trie[0]),
           static_cast<int>(rows(trie[0])) - 1,

@@ -288,7 +288,7 @@ Result py_weigh_ngrams(const py::tuple& trie, const py::tuple& bigrams, const py
 
 Result py_match_windows(const py::object& leads, const py::object& bounds, const py::object& keys,
                         int bits, const py::tuple& trie, const py::tuple& weights,
-                        const py::tuple& room, const py::object& index, const py::object& records) {
+                        const py::tuple& room, const py::tuple& matches) {
   return with_word(trie, [&](auto word) {
     return with_width(keys, [&](auto width) {
       const auto* lead = in<std::uint32_t>(leads);
@@ -300,31 +300,28 @@ Result py_match_windows(const py::object& leads, const py::object& bounds, const
       const auto* backoffs = in<double>(weights[1]);
       auto* scratch = keys_out<width()>(room[0]);
       auto* table = out<std::uint32_t>(room[1]);
-      auto* place = out<std::uint32_t>(index);
-      auto* record = out<double>(records);
+      const Matches found = matches_of(matches);
       return run([&] {
         return match_windows(lead, bound, buckets, key, bits, levels, probabilities, backoffs,
-                             scratch, table, place, record);
+                             scratch, table, found);
       });
     });
   });
 }
 
 Result py_score_windows(const py::tuple& piece, const py::tuple& alphabet, std::uint32_t unknown,
-                        const py::object& offsets, const py::object& index,
-                        const py::object& records, double begin_backoff, const py::tuple& scores) {
+                        const py::object& offsets, const py::tuple& matches, double begin_backoff,
+                        const py::tuple& scores) {
   return with_token(piece, [&](auto token) {
     const auto documents = piece_of<decltype(token)>(piece);
     const Alphabet symbols = alphabet_of(alphabet);
     auto* next = out<std::int64_t>(offsets);
-    const auto* place = in<std::uint32_t>(index);
-    const auto* record = in<double>(records);
+    const Matches found = matches_of(matches);
     const ScoreOut to{out<std::uint64_t>(scores[0]), out<std::uint64_t>(scores[1]),
                       out<std::uint64_t>(scores[2]), out<std::uint64_t>(scores[3]),
                       out<std::uint64_t>(scores[4]), false};
-    return run([&] {
-      return score_windows(documents, symbols, unknown, next, place, record, begin_backoff, to);
-    });
+    return run(
+        [&] { return score_windows(documents, symbols, unknown, next, found, begin_backoff, to); });
   });
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "instantiate.hpp"
+#include "loss_of.hpp"
 #include "siblings.hpp"
 #include "sort_keys.hpp"
 
@@ -37,8 +38,8 @@ class Matcher {
     }
   }
 
-  void record(double* to) const {
-    const int longest = std::max(depth_, 1);
+  /// Writes a row; returns its loss as far as it is known.
+  std::uint64_t record(double* to) const {
     to[0] = probabilities_[depth_ == 0 ? 0 : node_[depth_]];
     double product = 1.0;
     for (int k = trie_.order - 1; k > depth_; --k) to[k] = 1.0;
@@ -46,7 +47,8 @@ class Matcher {
       product = backoffs_[node_[k]] * product;
       to[k] = product;
     }
-    to[trie_.order] = longest;
+    const int longest = std::max(depth_, 1);
+    return longest == trie_.order ? loss_of(to[0]) : kOpenLoss + static_cast<unsigned>(longest);
   }
 
  private:
@@ -72,13 +74,15 @@ std::uint64_t slot_of(const Key<W>& key, int shift) {
   return (hash * 0x9e3779b97f4a7c15ULL) >> shift;
 }
 
-/// Where each key stands among the sorted distinct ones, by a hash table of positions + 1. The
-/// table holds at least twice as many slots as distinct keys, at most four times.
+/// Where each key stands among the sorted distinct ones, by a hash table of positions + 1. It has
+/// four to eight slots a distinct key where its room suffices, else half as many: looking behind a
+/// key that stands in another's slot is mispredicted, which costs more than memory.
 template <int W>
 void look_up(const Key<W>* keys, std::int64_t size, const Key<W>* distinct, std::int64_t number,
              std::uint32_t* table, std::uint32_t base, std::uint32_t* index) {
   int slot_bits = 1;
   while ((std::int64_t{1} << slot_bits) < 2 * number) ++slot_bits;
+  if ((std::int64_t{1} << slot_bits) <= 2 * size) ++slot_bits;
   const std::uint64_t mask = (std::uint64_t{1} << slot_bits) - 1;
   const int shift = 64 - slot_bits;
   std::fill(table, table + mask + 1, 0U);
@@ -100,7 +104,7 @@ template <int W, class Word>
 Status match_windows(const std::uint32_t* leads, const std::int64_t* bounds, std::int64_t buckets,
                      const Key<W>* keys, int bits, const Trie<Word>& trie,
                      const double* probabilities, const double* backoffs, Key<W>* scratch,
-                     std::uint32_t* table, std::uint32_t* index, double* records) {
+                     std::uint32_t* table, const Matches& matches) {
   const KeyShape<W> shape(trie.order, bits);
   Matcher<W, Word> matcher(trie, shape, probabilities, backoffs);
   std::int64_t row = bounds[0];
@@ -119,19 +123,19 @@ Status match_windows(const std::uint32_t* leads, const std::int64_t* bounds, std
     matcher.begin(leads[b]);
     for (std::int64_t i = 0; i < number; ++i) {
       matcher.move_to(distinct[i], i == 0 ? 0 : shape.shared_symbols(distinct[i - 1], distinct[i]));
-      matcher.record(records + (row + i) * (trie.order + 1));
+      matches.losses[row + i] = matcher.record(matches.records + (row + i) * trie.order);
     }
     look_up(bucket, size, distinct, number, table, static_cast<std::uint32_t>(row),
-            index + bounds[b]);
+            matches.rows + bounds[b]);
     row += number;
   }
   return {};
 }
 
-#define ICFAST_WIDTH_WORD(W, T)                                                                    \
-  template Status match_windows<W, T>(                                                             \
-      const std::uint32_t*, const std::int64_t*, std::int64_t, const Key<W>*, int, const Trie<T>&, \
-      const double*, const double*, Key<W>*, std::uint32_t*, std::uint32_t*, double*);
+#define ICFAST_WIDTH_WORD(W, T)                                                                \
+  template Status match_windows<W, T>(const std::uint32_t*, const std::int64_t*, std::int64_t, \
+                                      const Key<W>*, int, const Trie<T>&, const double*,       \
+                                      const double*, Key<W>*, std::uint32_t*, const Matches&);
 #define ICFAST_WIDTH(W) ICFAST_WIDTH_WORD(W, std::uint32_t) ICFAST_WIDTH_WORD(W, std::uint64_t)
 ICFAST_FOR_EACH_WIDTH(ICFAST_WIDTH)
 #undef ICFAST_WIDTH

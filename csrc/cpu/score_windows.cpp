@@ -1,31 +1,57 @@
-// Losses of documents whose windows were matched: one record per token, in the order of the text.
+// Losses of documents whose windows were matched, in the order of the text.
 #include <algorithm>
-#include <cmath>
+#include <atomic>
 
 #include "icfast/kernels.hpp"
 #include "icfast/scalars.hpp"
 #include "instantiate.hpp"
+#include "loss_of.hpp"
 
 namespace icfast {
 namespace {
 
-constexpr std::int64_t kBlock = 128;  // records asked for before the first of them is read
+constexpr std::int64_t kBlock = 128;  // losses asked for before the first of them is read
 
-/// The losses of one document, window after window.
+/// The losses of one document, block after block of windows.
 class Chain {
  public:
-  Chain(int order, const double* begin) : order_(order), context_(begin) {}
+  /// begin: the bare begin mark as a context.
+  Chain(const Matches& matches, int order, const double* begin)
+      : matches_(matches), order_(order), context_(begin) {}
 
-  void add(const double* record) {
-    const int longest = static_cast<int>(record[order_]);
-    const double backoff = longest < order_ ? context_[longest] : 1.0;
-    const double probability = record[0] * backoff;
-    if (probability > 0) {
-      sum_.add(-std::log(probability));
-    } else {
-      ++infinite_;
+  /// Adds the windows with these rows. Whether a loss is known can't be predicted: those that are
+  /// not wait in a list, while what they need is on its way.
+  void add(const std::uint32_t* rows, std::int64_t size) {
+    for (std::int64_t i = 0; i < size; ++i) {
+      const std::uint64_t loss = kept(rows[i]).load(std::memory_order_relaxed);
+      const std::uint64_t open = loss >> 63;
+      sum_.add_quanta(loss & (open - 1));
+      waiting_[waits_] = {rows[i], context_ + (loss & kLongest & -open)};
+      waits_ += static_cast<std::int64_t>(open);
+      context_ = record(rows[i]);
     }
-    context_ = record;
+    for (std::int64_t w = 0; w < waits_; ++w) {
+      __builtin_prefetch(record(waiting_[w].row));
+      __builtin_prefetch(waiting_[w].backoff);
+    }
+  }
+
+  /// Adds those that wait.
+  void add_waiting() {
+    for (std::int64_t w = 0; w < waits_; ++w) {
+      const auto [row, backoff] = waiting_[w];
+      std::uint64_t loss = kept(row).load(std::memory_order_relaxed);
+      if (loss > kOpenLoss) {
+        loss = loss_of(*record(row) * *backoff);
+        kept(row).store(loss, std::memory_order_relaxed);
+      }
+      if (loss == kImpossible) {
+        ++infinite_;
+      } else {
+        sum_.add_quanta(loss);
+      }
+    }
+    waits_ = 0;
   }
 
   void store(const ScoreOut& out, std::int64_t document) const {
@@ -35,27 +61,44 @@ class Chain {
   }
 
  private:
+  static constexpr std::uint64_t kLongest = kOpenLoss - 1;
+
+  struct Waiting {
+    std::uint32_t row;
+    const double* backoff;
+  };
+
+  std::atomic_ref<std::uint64_t> kept(std::uint32_t row) const {
+    return std::atomic_ref<std::uint64_t>(matches_.losses[row]);
+  }
+
+  const double* record(std::uint32_t row) const {
+    return matches_.records + static_cast<std::int64_t>(row) * order_;
+  }
+
+  const Matches& matches_;
   int order_;
   const double* context_;  // record of the window before
   LossAccumulator sum_;
   std::uint64_t infinite_ = 0;
+  Waiting waiting_[kBlock + 1];
+  std::int64_t waits_ = 0;
 };
 
 }  // namespace
 
 template <class Token>
 Status score_windows(const Piece<Token>& piece, const Alphabet& alphabet, std::uint32_t unknown,
-                     std::int64_t* offsets, const std::uint32_t* index, const double* records,
-                     double begin_backoff, const ScoreOut& out) {
-  const std::int64_t stride = alphabet.order + 1;
+                     std::int64_t* offsets, const Matches& matches, double begin_backoff,
+                     const ScoreOut& out) {
   // The bare begin mark as a context: of one symbol, none longer.
-  double begin[kMaxOrder + 1];
-  std::fill(begin, begin + stride, 1.0);
+  double begin[kMaxOrder];
+  std::fill(begin, begin + alphabet.order, 1.0);
   if (alphabet.order > 1) begin[1] = begin_backoff;
   std::int64_t slots[kBlock];
-  const double* block[kBlock];
+  std::uint32_t rows[kBlock];
   for (std::int64_t d = 0; d < piece.documents; ++d) {
-    Chain chain(alphabet.order, begin);
+    Chain chain(matches, alphabet.order, begin);
     std::uint64_t oov = 0;
     const std::int64_t marks = alphabet.end_rank != 0;
     const std::int64_t stop = piece.stops[d] + marks;
@@ -72,15 +115,16 @@ Status score_windows(const Piece<Token>& piece, const Alphabet& alphabet, std::u
           oov += rank >= unknown;
         }
         slots[i] = offsets[rank]++;
-        __builtin_prefetch(index + slots[i]);
+        __builtin_prefetch(matches.rows + slots[i]);
       }
       for (std::int64_t i = 0; i < size; ++i) {
-        block[i] = records + static_cast<std::int64_t>(index[slots[i]]) * stride;
-        __builtin_prefetch(block[i]);
-        __builtin_prefetch(block[i] + stride - 1);
+        rows[i] = matches.rows[slots[i]];
+        __builtin_prefetch(matches.losses + rows[i]);
       }
-      for (std::int64_t i = 0; i < size; ++i) chain.add(block[i]);
+      chain.add_waiting();
+      chain.add(rows, size);
     }
+    chain.add_waiting();
     chain.store(out, d);
     out.predicted[d] = static_cast<std::uint64_t>(stop - piece.starts[d]);
     out.oov[d] = oov;
@@ -90,7 +134,7 @@ Status score_windows(const Piece<Token>& piece, const Alphabet& alphabet, std::u
 
 #define ICFAST_TOKEN(T)                                                                            \
   template Status score_windows<T>(const Piece<T>&, const Alphabet&, std::uint32_t, std::int64_t*, \
-                                   const std::uint32_t*, const double*, double, const ScoreOut&);
+                                   const Matches&, double, const ScoreOut&);
 ICFAST_FOR_EACH_TOKEN(ICFAST_TOKEN)
 #undef ICFAST_TOKEN
 

@@ -68,7 +68,7 @@ void check_bulk(Shape shape, bool end_mark) {
     bounds.push_back(static_cast<std::int64_t>(held.size()));
     largest = std::max(largest, keys.size());
   }
-  const auto columns = static_cast<std::size_t>(shape.order) + 1;
+  const auto columns = static_cast<std::size_t>(shape.order);
   const Array<std::uint32_t> lead(leads);
   const Array<std::int64_t> bound(bounds);
   const Array<Key<W>> keys(held);
@@ -76,10 +76,12 @@ void check_bulk(Shape shape, bool end_mark) {
   Array<std::uint32_t> table(4 * largest);
   Array<std::uint32_t> index(held.size());
   Array<double> records(held.size() * columns);
+  Array<std::uint64_t> losses(held.size());
+  const Matches matches{index.data(), records.data(), losses.data()};
   CHECK_OK(
       (match_windows<W, Word>(lead.data(), bound.data(), lead.rows(), keys.data(), shape.bits,
                               trie.trie(), weights.probabilities.data(), weights.backoffs.data(),
-                              scratch.data(), table.data(), index.data(), records.data())));
+                              scratch.data(), table.data(), matches)));
   CHECK_EQUAL(held, keys.copy());
 
   const std::size_t documents = shard.documents.size();
@@ -90,7 +92,7 @@ void check_bulk(Shape shape, bool end_mark) {
   Array<std::uint64_t> infinite(documents, 77);
   Array<std::int64_t> offsets(std::vector<std::int64_t>(bounds.begin(), bounds.end() - 1));
   CHECK_OK(score_windows(
-      shard.whole(), shard.alphabet(shape), unknown, offsets.data(), index.data(), records.data(),
+      shard.whole(), shard.alphabet(shape), unknown, offsets.data(), matches,
       weights.backoffs.size() == 0 ? 1.0 : weights.backoffs[0],
       ScoreOut{low.data(), high.data(), predicted.data(), oov.data(), infinite.data(), false}));
   CHECK_EQUAL(std::vector<std::int64_t>(bounds.begin() + 1, bounds.end()), offsets.copy());

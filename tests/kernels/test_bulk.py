@@ -10,7 +10,7 @@ from tests import naive
 from tests.kernels.definitions import bigrams_of, key_of, key_rows, ranked_windows, room_of
 from tests.kernels.test_scoring import HELDOUT, TRAINING, VOCABULARY, Fitted, conventions, words
 
-from icfast.kernels.contract import Alphabet, MatchRoom, Piece, ScoreOut, Weights
+from icfast.kernels.contract import Alphabet, Matches, MatchRoom, Piece, ScoreOut, Weights
 
 
 def weigh_range(kernels, fitted, low, high, weights):
@@ -94,14 +94,16 @@ class Bulk:
             yield from ranked_windows(ranks, self.order)
 
     def match(self, kernels, held, groups, weights):
-        """(offsets, index, records), matched in groups of neighbouring leads."""
+        """(offsets, matches), matched in groups of neighbouring leads."""
         leads = np.arange(self.unknown + 1, dtype=np.uint32)
         buckets = [[w for w in self.windows(held) if w[0] == lead] for lead in leads]
         bounds = np.append(0, np.cumsum([len(b) for b in buckets])).astype(np.int64)
         keys = key_rows((key_of(w, self.bits) for b in buckets for w in b), self.words)
         largest = max(len(bucket) for bucket in buckets)
         index = np.full(len(keys), 2**32 - 1, np.uint32)
-        records = np.full((len(keys), self.order + 1), np.nan)
+        matches = Matches(
+            index, np.full((len(keys), self.order), np.nan), np.full(len(keys), 99, np.uint64)
+        )
         room = MatchRoom(
             np.zeros((2 * largest, self.words), np.uint64), np.zeros(4 * largest, np.uint32)
         )
@@ -115,15 +117,14 @@ class Bulk:
                 self.fitted.trie,
                 weights,
                 room,
-                index,
-                records,
+                matches,
             )
             assert status == (0, 0, 0)
-        return bounds[:-1].copy(), index, records
+        return bounds[:-1].copy(), matches
 
     def score(self, kernels, held, groups=1, dtype="u2", weights=None):
         weights = weights or weigh(kernels, self.fitted)
-        offsets, index, records = self.match(kernels, held, groups, weights)
+        offsets, matches = self.match(kernels, held, groups, weights)
         stops = np.cumsum([len(document) for document in held]).astype(np.int64)
         starts = np.append(0, stops[:-1]).astype(np.int64)
         tokens = np.array([token for document in held for token in document], dtype)
@@ -135,7 +136,7 @@ class Bulk:
             piece = Piece(tokens, starts[first:last], stops[first:last], 0, len(tokens))
             here = ScoreOut(*(array[first:last] for array in out))
             status = kernels.score_windows(
-                piece, self.alphabet, self.unknown, offsets, index, records, begin, here
+                piece, self.alphabet, self.unknown, offsets, matches, begin, here
             )
             assert status == (0, 0, 0)
         return out
@@ -185,9 +186,9 @@ def test_a_symbol_of_probability_zero_is_counted_apart(kernels):
 def test_an_id_outside_the_vocabulary(kernels):
     bulk = Bulk(Fitted(3, "tokens"), 3, 4, 1)
     weights = weigh(kernels, bulk.fitted)
-    offsets, index, records = bulk.match(kernels, [[1, 2, 1]], 1, weights)
+    offsets, matches = bulk.match(kernels, [[1, 2, 1]], 1, weights)
     tokens = np.array([1, VOCABULARY, 1], np.uint16)
     piece = Piece(tokens, np.array([0]), np.array([3]), 0, 3)
     out = ScoreOut(*(np.zeros((1, 1) if i in (0, 1, 4) else 1, np.uint64) for i in range(5)))
-    status = kernels.score_windows(piece, bulk.alphabet, 10, offsets, index, records, 1.0, out)
+    status = kernels.score_windows(piece, bulk.alphabet, 10, offsets, matches, 1.0, out)
     assert status == (1, 1, VOCABULARY)

@@ -266,25 +266,38 @@ Status weigh_ngrams(const Trie<Word>& trie, const Bigrams<Word>& bigrams, const 
                     double uniform, std::uint32_t low, std::uint32_t high,
                     const ContextRoom<Word>& room, double* probabilities, double* backoffs);
 
-/// What scoring needs of a window, N + 1 numbers: p of its longest n-gram in the model; for
-/// k = 1..N-1 the product of the backoffs of the contexts that its newest k, k + 1, .. symbols are;
-/// and how many symbols that longest n-gram has (an unknown last symbol counts as one).
-/// Bucket b is leads[b] with windows bounds[b]..bounds[b + 1] in any order; equal ones share the
-/// row records[index[i]], rows bounds[0].. of the records. scratch holds twice the largest
-/// bucket, table four times.
+/// Windows matched with a model; equal ones share a row, rows[i] is window i's.
+///
+/// records: N numbers a row, p of the window's longest n-gram in the model, and for k = 1..N-1 the
+/// product of the backoffs of the contexts that its newest k, k + 1, .. symbols are.
+/// losses: one a row, in units of 2^-32 nat, or what is left to find out: kOpenLoss + how many
+/// symbols the longest n-gram has (an unknown last symbol counts as one), until a window before it
+/// is known; kImpossible for p = 0.
+struct Matches {
+  std::uint32_t* rows;
+  double* records;
+  std::uint64_t* losses;
+};
+
+inline constexpr std::uint64_t kOpenLoss = std::uint64_t{1} << 63;
+inline constexpr std::uint64_t kImpossible = kOpenLoss;
+
+/// Bucket b is leads[b] with windows bounds[b]..bounds[b + 1] in any order; their rows are among
+/// bounds[0].. of the matches. scratch holds twice the largest bucket, table four times.
 template <int W, class Word>
 Status match_windows(const std::uint32_t* leads, const std::int64_t* bounds, std::int64_t buckets,
                      const Key<W>* keys, int bits, const Trie<Word>& trie,
                      const double* probabilities, const double* backoffs, Key<W>* scratch,
-                     std::uint32_t* table, std::uint32_t* index, double* records);
+                     std::uint32_t* table, const Matches& matches);
 
 /// As score_ngrams for the order-N model, of windows that were matched: window by window
-/// p = records[i][0] * records[i of the window before][longest n-gram], i = index[offsets[lead]++].
+/// p = records[r][0] * records[r of the window before][longest n-gram], r = rows[offsets[lead]++].
+/// The context is part of the window, so a row's loss is found once and kept; several threads may.
 /// Ranks from `unknown` on are of symbols the model does not know.
 template <class Token>
 Status score_windows(const Piece<Token>& piece, const Alphabet& alphabet, std::uint32_t unknown,
-                     std::int64_t* offsets, const std::uint32_t* index, const double* records,
-                     double begin_backoff, const ScoreOut& out);
+                     std::int64_t* offsets, const Matches& matches, double begin_backoff,
+                     const ScoreOut& out);
 
 /// symbols = ranks[id] - 1 of each token of the piece in turn, and behind each document that ends
 /// in it the next of separator, separator + 1, ...

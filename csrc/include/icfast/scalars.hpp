@@ -52,10 +52,12 @@ struct LossAccumulator {
   std::uint64_t high = 0;
 
   /// Losses of n-grams: 0 <= nats < 2^20.
-  ICFAST_HOST_DEVICE void add(double nats) {
+  ICFAST_HOST_DEVICE static std::uint64_t quanta_of(double nats) {
     // As in loss_quanta, without its branches.
-    add_quanta(static_cast<std::uint64_t>((nats * 4294967296.0 + 0x1p52) - 0x1p52));
+    return static_cast<std::uint64_t>((nats * 4294967296.0 + 0x1p52) - 0x1p52);
   }
+
+  ICFAST_HOST_DEVICE void add(double nats) { add_quanta(quanta_of(nats)); }
 
   ICFAST_HOST_DEVICE void add_quanta(std::uint64_t quanta) {
     low += quanta;

@@ -168,6 +168,22 @@ class Weights(NamedTuple):
     backoffs: F64
 
 
+class Matches(NamedTuple):
+    """Windows matched with a model; equal ones share a row, rows[i] is window i's.
+
+    records f64[rows, N]: p of the longest n-gram, products of backoffs. losses: in 2^-32 nat, or
+    OPEN_LOSS + symbols of the longest n-gram until they are found; OPEN_LOSS alone for p = 0.
+    """
+
+    rows: U32
+    records: F64
+    losses: U64
+
+
+#: What losses of matches that are not known yet begin at.
+OPEN_LOSS = 1 << 63
+
+
 class MatchRoom(NamedTuple):
     """What match_windows works in: keys for twice the largest bucket, a table for four times."""
 
@@ -374,10 +390,9 @@ class Kernels(LossKernels, Protocol):
         trie: Trie,
         weights: Weights,
         room: MatchRoom,
-        index: U32,
-        records: F64,
+        matches: Matches,
     ) -> Status:
-        """Write records[index[i]] of every window: p, backoff products, longest n-gram."""
+        """Write the row of every window."""
 
     def score_windows(
         self,
@@ -385,12 +400,11 @@ class Kernels(LossKernels, Protocol):
         alphabet: Alphabet,
         unknown: int,
         offsets: I64,
-        index: U32,
-        records: F64,
+        matches: Matches,
         begin_backoff: float,
         out: ScoreOut,
     ) -> Status:
-        """Overwrite out with each document's loss, from the records of its windows."""
+        """Overwrite out with each document's loss, from the rows of its windows; keep theirs."""
 
     def join_documents(
         self, piece: Piece, alphabet: Alphabet, separator: int, symbols: I32

@@ -1,7 +1,7 @@
 """Scoring in bulk: the windows of many documents, sorted, are walked down the trie side by side.
 
 Each distinct window is searched once, next to its neighbours; then the documents are read again and
-every token finds its window's record. The sums are those of the walk from token to token, to the
+every token finds its window's loss. The sums are those of the walk from token to token, to the
 last bit: both multiply the same numbers in the same order.
 """
 
@@ -15,7 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import check
-from icfast.kernels.contract import MAX_KEY_WORDS, Buckets, MatchRoom, Piece, ScoreOut, Weights
+from icfast.kernels.contract import (
+    MAX_KEY_WORDS,
+    Buckets,
+    Matches,
+    MatchRoom,
+    Piece,
+    ScoreOut,
+    Weights,
+)
 from icfast.measure.runs import KeyShape
 from icfast.models.ngram import NgramModel
 from icfast.models.weights import weights_bytes
@@ -96,12 +104,12 @@ def _shape(model: NgramModel) -> tuple[int, int]:
 
 
 def _batch_windows(model: NgramModel, work: Work) -> int:
-    """Windows of a batch whose keys, index and records fit the memory the weights leave."""
+    """Windows of a batch whose keys, index, records and losses fit the memory the weights leave."""
     words = _shape(model)[1]
     if words > MAX_KEY_WORDS:
         return 0
     # A quarter more for what threads sort in.
-    per_window = (8 * words + 4 + 8 * (model.order + 1)) * 5 // 4
+    per_window = (8 * words + 4 + 8 * model.order + 8) * 5 // 4
     return max(0, work.memory_bytes - weights_bytes(model)) // per_window
 
 
@@ -145,10 +153,13 @@ class Bulk:
         offsets = bounds[:-1] + np.cumsum(counts, axis=0) - counts
         keys = zeros((int(bounds[-1]), self.symbols.shape.words), np.uint64)
         self._scatter(lanes, offsets.copy(), keys)
-        index = zeros(len(keys), np.uint32)
-        records = zeros((len(keys), self.model.order + 1), np.float64)
-        self._match(bounds, keys, index, records)
-        self._read(lanes, offsets, index, records)
+        matches = Matches(
+            zeros(len(keys), np.uint32),
+            zeros((len(keys), self.model.order), np.float64),
+            zeros(len(keys), np.uint64),
+        )
+        self._match(bounds, keys, matches)
+        self._read(lanes, offsets, matches)
 
     def _each(self, call: Callable[[int], None], count: int) -> None:
         for _ in self.pool.map(call, range(count)):
@@ -193,13 +204,7 @@ class Bulk:
 
         self._each(scatter, len(lanes))
 
-    def _match(
-        self,
-        bounds: NDArray[np.int64],
-        keys: NDArray[np.uint64],
-        index: NDArray[np.uint32],
-        records: NDArray[np.float64],
-    ) -> None:
+    def _match(self, bounds: NDArray[np.int64], keys: NDArray[np.uint64], matches: Matches) -> None:
         leads = np.arange(self.symbols.leads, dtype=np.uint32)
         groups = list(_groups(bounds))
         rooms = ThreadRooms()
@@ -218,20 +223,13 @@ class Bulk:
                 self.model.trie,
                 self.weights,
                 room,
-                index,
-                records,
+                matches,
             )
             check(status, self.model.path)
 
         self._each(match, len(groups))
 
-    def _read(
-        self,
-        lanes: list[list[Chunk]],
-        offsets: NDArray[np.int64],
-        index: NDArray[np.uint32],
-        records: NDArray[np.float64],
-    ) -> None:
+    def _read(self, lanes: list[list[Chunk]], offsets: NDArray[np.int64], matches: Matches) -> None:
         alphabet = self.symbols.alphabet
         unknown = self.symbols.leads - 1
         backoffs = self.weights.backoffs
@@ -242,7 +240,7 @@ class Bulk:
                 piece = self.symbols.view(chunk.piece)
                 here = ScoreOut(*(array[chunk.rows] for array in self.out))
                 status = self.work.backend.kernels.score_windows(
-                    piece, alphabet, unknown, offsets[lane], index, records, begin, here
+                    piece, alphabet, unknown, offsets[lane], matches, begin, here
                 )
                 check_ids(status, chunk.part.shard, self.symbols.vocab_size)
 

@@ -7,7 +7,7 @@ import numpy as np
 from icfast.kernels.fallback.contexts import backoff, level, stored_row
 from icfast.kernels.fallback.jit import OK, U1, jit
 from icfast.kernels.fallback.keys import compare, shared_symbols, symbol_at
-from icfast.kernels.fallback.scoring import add_nats, clear
+from icfast.kernels.fallback.scoring import OPEN, add_quanta, clear, loss_of
 from icfast.kernels.fallback.sorting import sort_runs
 from icfast.kernels.fallback.trie import seek
 
@@ -92,13 +92,15 @@ def _descend(trie, keys, row, bits, depth, nodes, following):
 
 @jit
 def _record(order, weights, depth, nodes, record):
+    """Write a row; its loss as far as it is known."""
     record[0] = weights.probabilities[nodes[depth] if depth else 0]
     record[1:order] = 1.0
     product = 1.0
     for k in range(min(depth, order - 1), 0, -1):
         product *= weights.backoffs[nodes[k]]
         record[k] = product
-    record[order] = max(depth, 1)
+    longest = max(depth, 1)
+    return loss_of(record[0]) if longest == order else OPEN | np.uint64(longest)
 
 
 @jit
@@ -131,7 +133,7 @@ def _look_up(keys, distinct, number, table, base, index):
 
 
 @jit
-def match_windows(leads, bounds, keys, bits, trie, weights, room, index, records):
+def match_windows(leads, bounds, keys, bits, trie, weights, room, matches):
     order = len(trie.levels) - 1
     nodes, following = np.zeros(order + 1, np.int64), np.zeros(order + 1, np.int64)
     found = np.zeros(1, np.int64)
@@ -158,17 +160,20 @@ def match_windows(leads, bounds, keys, bits, trie, weights, room, index, records
             shared = shared_symbols(distinct, i - 1, i, order, bits) if i else 0
             if known and depth > shared:  # what failed before fails again
                 depth = _descend(trie, distinct, i, bits, shared + 1, nodes, following)
-            _record(order, weights, depth, nodes, records[row + i])
-        _look_up(bucket, distinct, number, room.table, row, index[bounds[b] : bounds[b + 1]])
+            matches.losses[row + i] = _record(
+                order, weights, depth, nodes, matches.records[row + i]
+            )
+        index = matches.rows[bounds[b] : bounds[b + 1]]
+        _look_up(bucket, distinct, number, room.table, row, index)
         row += number
     return OK
 
 
 @jit
-def score_windows(piece, alphabet, unknown, offsets, index, records, begin_backoff, out):
+def score_windows(piece, alphabet, unknown, offsets, matches, begin_backoff, out):
     clear(out)
     order = alphabet.order
-    begin = np.ones(order + 1, np.float64)
+    begin = np.ones(order, np.float64)
     if order > 1:
         begin[1] = begin_backoff
     marks = 1 if alphabet.end_rank else 0
@@ -183,11 +188,17 @@ def score_windows(piece, alphabet, unknown, offsets, index, records, begin_backo
                 rank = np.int64(alphabet.ranks[token])
                 if rank >= unknown:
                     out.oov[d] += U1
-            record = records[index[offsets[rank]]]
+            row = matches.rows[offsets[rank]]
             offsets[rank] += 1
-            longest = np.int64(record[order])
-            product = context[longest] if longest < order else 1.0
-            add_nats(record[0] * product, out, d, 0)
+            loss = matches.losses[row]
+            record = matches.records[row]
+            if loss > OPEN:
+                loss = loss_of(record[0] * context[np.int64(loss - OPEN)])
+                matches.losses[row] = loss
+            if loss == OPEN:
+                out.infinite[d, 0] += U1
+            else:
+                add_quanta(loss, out, d, 0)
             out.predicted[d] += U1
             context = record
     return OK

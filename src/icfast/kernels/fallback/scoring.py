@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from icfast.kernels.contract import OPEN_LOSS
 from icfast.kernels.fallback.contexts import backoff, level, stored_row
 from icfast.kernels.fallback.jit import OK, U1, jit
 from icfast.kernels.fallback.trie import seek
 
 UNKNOWN = 0xFFFFFFFF
+OPEN = np.uint64(OPEN_LOSS)
 
 
 @jit
@@ -58,15 +60,28 @@ def _probabilities(trie, discounts, uniform, nodes, depth, context, context_dept
 
 
 @jit
-def add_nats(probability, out, d, column):
-    """Add one symbol's loss to a document's sum."""
+def loss_of(probability):
+    """In units of 2^-32 nat; OPEN where it is infinite."""
     if probability <= 0.0:
-        out.infinite[d, column] += U1
-        return
-    quanta = np.uint64(np.rint(-np.log(probability) * 4294967296.0))
+        return OPEN
+    return np.uint64(np.rint(-np.log(probability) * 4294967296.0))
+
+
+@jit
+def add_quanta(quanta, out, d, column):
     out.low[d, column] += quanta
     if out.low[d, column] < quanta:
         out.high[d, column] += U1
+
+
+@jit
+def add_nats(probability, out, d, column):
+    """Add one symbol's loss to a document's sum."""
+    loss = loss_of(probability)
+    if loss == OPEN:
+        out.infinite[d, column] += U1
+    else:
+        add_quanta(loss, out, d, column)
 
 
 @jit
