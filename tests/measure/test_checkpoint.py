@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
+
 import numpy as np
 import pytest
 
@@ -70,4 +73,34 @@ def test_every_changed_or_missing_byte_is_noticed(tmp_path):
             kept.load(key)
     path.write_bytes(content + b"\0")
     with pytest.raises(ArtefactError, match="checksum"):
+        kept.load(key)
+
+
+def resealed(path, change):
+    """The file with another content behind its key, and a checksum that fits."""
+    content = path.read_bytes()
+    magic, body = content[:8], content[40:]
+    key_end = 4 + int.from_bytes(body[:4], "little")
+    body = body[:key_end] + change(body[key_end:])
+    path.write_bytes(magic + hashlib.sha256(body).digest() + body)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda held: held[:15], "ends too early"),
+        (lambda held: held[:16] + b"\0" + held[17:], "can't be unpacked"),
+        (lambda held: held[:-9], "other sums than it says"),
+        (lambda held: struct.pack("<QQ", 3, 6) + held[16:], "other sums than it says"),
+        (lambda held: struct.pack("<QQ", 3, 4) + held[16:], "other sums than it says"),
+        (lambda held: struct.pack("<QQ", 2**64 - 1, 9) + held[16:], "other sums than it says"),
+    ],
+)
+def test_forged_sizes_are_refused(tmp_path, change, message):
+    kept, key = Checkpoint.at(tmp_path), {"a": 1}
+    kept.save(key, sums())
+    resealed(kept.path(key), lambda held: held)
+    assert_equal(kept.load(key), sums())
+    resealed(kept.path(key), change)
+    with pytest.raises(ArtefactError, match=message):
         kept.load(key)

@@ -5,8 +5,8 @@ One file per unit of work, ``<SHA-256 of its key>.losses``; the key is JSON that
 version 1::
 
     "ICFLOSS" 01, SHA-256 of all that follows (32 bytes), u32 bytes of the key, the key as JSON,
-    u64 documents d, u64 position bins p, then as u64: low[d], high[d], counts[d, 6] by document,
-    low[p], high[p], counts[p, 6] by position
+    u64 documents d, u64 position bins p, then compressed by zlib, for most counts are 0, as u64:
+    low[d], high[d], counts[d, 6] by document, low[p], high[p], counts[p, 6] by position
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,8 +77,8 @@ class Checkpoint:
         text = _text(key)
         parts = [_KEY_BYTES.pack(len(text)), text]
         parts.append(_SIZES.pack(len(sums.documents.low), len(sums.positions.low)))
-        for cells in (sums.documents, sums.positions):
-            parts += [array.astype("<u8").tobytes() for array in cells]
+        words = [array.astype("<u8").tobytes() for cells in sums for array in cells]
+        parts.append(zlib.compress(b"".join(words), 1))
         content = b"".join(parts)
         with atomic_path(self.path(key)) as temporary:
             temporary.write_bytes(_MAGIC + hashlib.sha256(content).digest() + content)
@@ -110,12 +111,17 @@ def _text(key: Mapping[str, Any]) -> bytes:
 
 
 def _unpack(content: bytes, path: Path) -> UnitSums:
-    documents = positions = -1
-    if len(content) >= _SIZES.size:
-        documents, positions = _SIZES.unpack_from(content)
-    if len(content) != _SIZES.size + 8 * _WORDS * (documents + positions):
+    if len(content) < _SIZES.size:
+        raise ArtefactError(f"{path} ends too early")
+    documents, positions = _SIZES.unpack_from(content)
+    size = 8 * _WORDS * (documents + positions)
+    try:
+        unpacked = zlib.decompressobj().decompress(content[_SIZES.size :], min(size + 1, 1 << 40))
+    except zlib.error as error:
+        raise ArtefactError(f"{path} can't be unpacked: {error}") from error
+    if len(unpacked) != size:
         raise ArtefactError(f"{path} holds other sums than it says")
-    words = np.frombuffer(content, "<u8", offset=_SIZES.size).astype(np.uint64)
+    words = np.frombuffer(unpacked, "<u8").astype(np.uint64)
     cut = _WORDS * documents
     return UnitSums(_cells(words[:cut]), _cells(words[cut:]))
 
