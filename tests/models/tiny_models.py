@@ -213,6 +213,10 @@ def as_transformers(
     import torch
     import transformers
 
+    if int(transformers.__version__.split(".")[0]) < 5:  # they were two settings then
+        rope = dict(config.pop("rope_parameters"))
+        config["rope_theta"] = rope.pop("rope_theta")
+        config["rope_scaling"] = None if rope["rope_type"] == "default" else rope
     settings = transformers.AutoConfig.for_model(kind, **config)
     model = transformers.AutoModelForCausalLM.from_config(settings).eval()
     heads = {"attn_q": settings.num_attention_heads, "attn_k": settings.num_key_value_heads}

@@ -1,1 +1,1 @@
-"""Models of token sequences: Kneser-Ney n-grams (neural ones are still to come)."""
+"""Models of token sequences: Kneser-Ney n-grams, and neural ones that are fed windows."""
