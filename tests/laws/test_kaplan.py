@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from icfast.errors import OptionError
 from icfast.laws.kaplan import (
     CORRECTED_BITS_PER_TOKEN,
-    bits_per_token_at,
+    kaplan_bits_per_token,
     kaplan_etas,
-    loss_nats_from_model_bits,
-    loss_nats_from_tokens,
+    kaplan_loss_nats_from_model_bits,
+    kaplan_loss_nats_from_tokens,
 )
 
 
@@ -44,21 +44,21 @@ def test_etas(label: str, loss: float, in_nats: float, in_bits: float | None) ->
 @given(st.floats(1.2, 12.0))
 def test_k_is_where_both_laws_give_the_loss(loss: float) -> None:
     tokens = 5.4e13 * loss ** (-1 / 0.095)
-    model_bits = tokens * bits_per_token_at(loss)
-    assert loss_nats_from_tokens(tokens) == pytest.approx(loss, rel=1e-12, abs=0)
-    assert loss_nats_from_model_bits(model_bits) == pytest.approx(loss, rel=1e-12, abs=0)
+    model_bits = tokens * kaplan_bits_per_token(loss)
+    assert kaplan_loss_nats_from_tokens(tokens) == pytest.approx(loss, rel=1e-12, abs=0)
+    assert kaplan_loss_nats_from_model_bits(model_bits) == pytest.approx(loss, rel=1e-12, abs=0)
 
 
 def test_k_is_no_constant() -> None:
     exact = [r for r in kaplan_etas() if r.label == "exact k(L)"]
-    assert [r.model_bits_per_token for r in exact] == [bits_per_token_at(x) for x in (7, 3, 2)]
-    ratio = bits_per_token_at(3.0) / bits_per_token_at(7.0)
+    assert [r.model_bits_per_token for r in exact] == [kaplan_bits_per_token(x) for x in (7, 3, 2)]
+    ratio = kaplan_bits_per_token(3.0) / kaplan_bits_per_token(7.0)
     assert ratio == pytest.approx((3 / 7) ** (1 / 0.095 - 1 / 0.076), rel=1e-14, abs=0)
     assert ratio > 9
 
 
 @pytest.mark.parametrize(
-    "law", [loss_nats_from_tokens, loss_nats_from_model_bits, bits_per_token_at]
+    "law", [kaplan_loss_nats_from_tokens, kaplan_loss_nats_from_model_bits, kaplan_bits_per_token]
 )
 @pytest.mark.parametrize("wrong", [0.0, -1.0, math.nan, math.inf])
 def test_domains(law: object, wrong: float) -> None:

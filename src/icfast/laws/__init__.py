@@ -1,4 +1,4 @@
-"""Pure functions from sums to numbers: entropies, code lengths, IC-1 and IC-2.
+"""Pure functions from sums to numbers: entropies, code lengths, IC-1, IC-2 and what follows.
 
 Each states its formula, source and units, takes arguments named by unit, and returns a number or
 a frozen result. Nothing here reads files, rounds, or knows of corpora, kernels and models.
@@ -38,7 +38,13 @@ from icfast.laws.entropy_rate import (
 from icfast.laws.estimator_table import ESTIMATORS, Estimator
 from icfast.laws.heaps import HeapsLaw, fit_heaps, observed_types, shuffled_types
 from icfast.laws.initial_loss import expected_initial_loss_nats
-from icfast.laws.kaplan import KaplanEta, bits_per_token_at, kaplan_etas
+from icfast.laws.kaplan import (
+    KaplanEta,
+    kaplan_bits_per_token,
+    kaplan_etas,
+    kaplan_loss_nats_from_model_bits,
+    kaplan_loss_nats_from_tokens,
+)
 from icfast.laws.known_capacities import (
     KNOWLEDGE_BITS_PER_PARAM,
     MEMORISED_BITS_PER_PARAM,
@@ -94,7 +100,6 @@ __all__ = [
     "SpentJoules",
     "ZipfTail",
     "best_description_bits",
-    "bits_per_token_at",
     "bos_padded_bits_per_token",
     "capacity",
     "capacity_per_token",
@@ -117,7 +122,10 @@ __all__ = [
     "gate",
     "hapax_share",
     "jensen_shannon_bits",
+    "kaplan_bits_per_token",
     "kaplan_etas",
+    "kaplan_loss_nats_from_model_bits",
+    "kaplan_loss_nats_from_tokens",
     "kt_code_bits",
     "kt_code_lengths",
     "match_estimates",

@@ -26,26 +26,26 @@ PRINTED_BITS_PER_TOKEN = 26.08
 CORRECTED_BITS_PER_TOKEN = 704 / 27
 
 
-def loss_nats_from_tokens(tokens: float) -> float:
+def kaplan_loss_nats_from_tokens(tokens: float) -> float:
     """L(D) = (D / 5.4e13)^-0.095, nats per token, parameters enough.
 
     Raises:
         OptionError: D is not positive and finite.
 
-    >>> round(loss_nats_from_tokens(5.4e9), 6)
+    >>> round(kaplan_loss_nats_from_tokens(5.4e9), 6)
     2.398833
     """
     require_positive("tokens", tokens)
     return math.exp(-TOKENS_EXPONENT * math.log(tokens / TOKENS_SCALE))
 
 
-def loss_nats_from_model_bits(model_bits: float) -> float:
+def kaplan_loss_nats_from_model_bits(model_bits: float) -> float:
     """L(N) = (N / 16 / 8.8e13)^-0.076, nats per token, tokens enough.
 
     Raises:
         OptionError: N is not positive and finite.
 
-    >>> round(loss_nats_from_model_bits(16 * 8.8e9), 6)
+    >>> round(kaplan_loss_nats_from_model_bits(16 * 8.8e9), 6)
     2.013724
     """
     require_positive("model_bits", model_bits)
@@ -53,7 +53,7 @@ def loss_nats_from_model_bits(model_bits: float) -> float:
     return math.exp(-PARAMS_EXPONENT * math.log(model_bits / scale))
 
 
-def bits_per_token_at(loss_nats_per_token: float) -> float:
+def kaplan_bits_per_token(loss_nats_per_token: float) -> float:
     """k(L) = N / D = (704/27) L^(1/0.095 - 1/0.076), both limits at the same loss L, in nats.
 
     The exponent is -2.63: k is 704/27 at L = 1 nat and nowhere else.
@@ -61,7 +61,7 @@ def bits_per_token_at(loss_nats_per_token: float) -> float:
     Raises:
         OptionError: L is not positive and finite.
 
-    >>> bits_per_token_at(1.0) == 704 / 27, round(bits_per_token_at(3.0), 4)
+    >>> kaplan_bits_per_token(1.0) == 704 / 27, round(kaplan_bits_per_token(3.0), 4)
     (True, 1.4475)
     """
     require_positive("loss_nats_per_token", loss_nats_per_token)
@@ -104,7 +104,7 @@ def kaplan_etas() -> tuple[KaplanEta, ...]:
     """
     rows = [("printed", PRINTED_BITS_PER_TOKEN, loss) for loss in (7.0, 3.0)]
     rows += [("corrected", CORRECTED_BITS_PER_TOKEN, loss) for loss in (7.0, 3.0, 2.0)]
-    rows += [("exact k(L)", bits_per_token_at(loss), loss) for loss in (7.0, 3.0, 2.0)]
+    rows += [("exact k(L)", kaplan_bits_per_token(loss), loss) for loss in (7.0, 3.0, 2.0)]
     return tuple(_row(label, ratio, loss) for label, ratio, loss in rows)
 
 
