@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from icfast.errors import IcfastError, OptionError
+from icfast.kernels.losses import Kind
 from icfast.laws.code_length import code_lengths, kt_code_lengths
 from icfast.laws.constancy import entropy_rate_constancy
 from icfast.laws.entropy_rate import excess_entropy_bits, extrapolated_entropy_rate
 from icfast.laws.quality import quality
 from icfast.measure.loss import LossSum
+from icfast.measure.positions import PositionSums
 from icfast.measure.spectrum import Spectra, Spectrum
 
 SpectraOf = Callable[[Sequence[Sequence[object]], int], Spectra]
@@ -207,6 +209,20 @@ def test_rare_positions_weigh_little() -> None:
     found = entropy_rate_constancy(rows)
     assert found.slope_bits_per_doubling == pytest.approx(-1.0, abs=1e-4)
     assert found.range_bits_per_token == pytest.approx(5.0, abs=1e-8)
+
+
+def test_sums_by_position_are_rows() -> None:
+    sums = PositionSums.zeros(4)
+    sums.low[:] = [3 * NAT, 4 * NAT, 2 * NAT, 2 * NAT]
+    sums.counts[:, Kind.SCORED] = [1, 2, 1, 3]
+    found = entropy_rate_constancy(sums.doublings())
+    assert [(row.first, row.last, row.predicted_tokens) for row in found.rows] == [
+        (0, 0, 1),
+        (1, 1, 2),
+        (2, 3, 4),
+    ]
+    nats = [row.bits_per_token * math.log(2) for row in found.rows]
+    assert nats == pytest.approx([3.0, 2.0, 1.0], rel=1e-15)
 
 
 def test_constancy_refuses() -> None:
