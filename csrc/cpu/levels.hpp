@@ -6,6 +6,8 @@
 #pragma once
 #include <cstdint>
 
+#include "icfast/keys.hpp"
+
 namespace icfast {
 
 /// Element 0 is the n-gram still open when the block began, the others begin in it. Where none was
@@ -50,7 +52,9 @@ void shorten_avx512(Level& level, int n);
 
 /// Appends windows of one lead behind another one of it: keys[i] follows keys[i - 1]. `total`
 /// counts windows before them, then behind them. Returns how many ascend before one does not.
-std::int64_t append_avx512(Level& level, const std::uint64_t* keys, const std::uint64_t* counts,
+/// Keys of one and of two words.
+template <int W>
+std::int64_t append_avx512(Level& level, const Key<W>* keys, const std::uint64_t* counts,
                            std::int64_t size, int order, int bits, std::uint64_t& total);
 #endif
 

@@ -71,29 +71,86 @@ void shorten_avx512(Level& level, int n) {
   level.size = kept;
 }
 
-std::int64_t append_avx512(Level& level, const std::uint64_t* keys, const std::uint64_t* counts,
+namespace {
+
+/// Eight keys, word by word.
+template <int W>
+struct Keys {
+  Vec word[W];
+};
+
+/// The first `left` of eight keys that stand in memory one after the other.
+Keys<1> load(const Key<1>* keys, std::int64_t left) {
+  return {{_mm512_maskz_loadu_epi64(valid_lanes(left), keys)}};
+}
+
+Keys<2> load(const Key<2>* keys, std::int64_t left) {
+  const Vec low = _mm512_maskz_loadu_epi64(valid_lanes(2 * left), keys);
+  const Vec high = _mm512_maskz_loadu_epi64(valid_lanes(std::max<std::int64_t>(2 * left - 8, 0)),
+                                            keys + kLanes / 2);
+  const Vec even = _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0);
+  const Vec odd = _mm512_set_epi64(15, 13, 11, 9, 7, 5, 3, 1);
+  return {{_mm512_permutex2var_epi64(low, even, high), _mm512_permutex2var_epi64(low, odd, high)}};
+}
+
+/// The least significant `bits` of a key, or the others.
+template <int W>
+Keys<W> low_bits(int bits, bool others) {
+  Keys<W> mask;
+  for (int w = 0; w < W; ++w) {
+    const int here = std::clamp(bits - 64 * (W - 1 - w), 0, 64);
+    const std::uint64_t low = here == 0 ? 0 : ~std::uint64_t{0} >> (64 - here);
+    mask.word[w] = all(others ? ~low : low);
+  }
+  return mask;
+}
+
+/// Chosen lanes where no bit of the mask is set.
+template <int W>
+__mmask8 are_zero(__mmask8 chosen, const Keys<W>& keys, const Keys<W>& mask) {
+  for (int w = 0; w < W; ++w) {
+    chosen = _mm512_mask_testn_epi64_mask(chosen, keys.word[w], mask.word[w]);
+  }
+  return chosen;
+}
+
+/// Lanes whose key is not above the other one.
+template <int W>
+__mmask8 not_above(__mmask8 valid, const Keys<W>& keys, const Keys<W>& others) {
+  __mmask8 found = _mm512_mask_cmple_epu64_mask(valid, keys.word[W - 1], others.word[W - 1]);
+  for (int w = W - 2; w >= 0; --w) {
+    found = _mm512_mask_cmpeq_epi64_mask(found, keys.word[w], others.word[w]) |
+            _mm512_mask_cmplt_epu64_mask(valid, keys.word[w], others.word[w]);
+  }
+  return found;
+}
+
+}  // namespace
+
+template <int W>
+std::int64_t append_avx512(Level& level, const Key<W>* keys, const std::uint64_t* counts,
                            std::int64_t size, int order, int bits, std::uint64_t& total) {
-  // Two keys share their newest symbols where they differ by less than the older ones hold.
-  Vec older[64];
-  for (int n = 2; n < order; ++n) older[n] = all(std::uint64_t{1} << bits * (order - n));
+  // Two keys share their newest symbols where they differ in older ones only.
+  Keys<W> newest[64];
+  for (int n = 2; n < order; ++n) newest[n] = low_bits<W>(bits * (order - n), true);
   const Vec zero = _mm512_setzero_si512();
   Vec before = all(total);
   for (std::int64_t i = 0; i < size; i += kLanes) {
     const __mmask8 valid = valid_lanes(size - i);
-    const Vec key = _mm512_maskz_loadu_epi64(valid, keys + i);
-    const Vec last = _mm512_maskz_loadu_epi64(valid, keys + i - 1);
-    const __mmask8 descends = _mm512_mask_cmple_epu64_mask(valid, key, last);
+    const Keys<W> key = load(keys + i, size - i);
+    const Keys<W> last = load(keys + i - 1, size - i);
+    const __mmask8 descends = not_above(valid, key, last);
     if (descends != 0) return i + __builtin_ctz(descends);
-    const Vec differing = _mm512_xor_si512(key, last);
+    Keys<W> differing;
+    for (int w = 0; w < W; ++w) differing.word[w] = _mm512_xor_si512(key.word[w], last.word[w]);
     Vec mark = all(mark_of(1, order - 1));
     for (int n = 2; n < order; ++n) {
-      const __mmask8 shared = _mm512_cmplt_epu64_mask(differing, older[n]);
-      mark = _mm512_mask_add_epi64(mark, shared, mark, all(1));
+      mark = _mm512_mask_add_epi64(mark, are_zero(valid, differing, newest[n]), mark, all(1));
     }
     // A history that is cut ends in zeros.
     __mmask8 cut = valid;
     for (int n = 1; n < order && cut != 0; ++n) {
-      cut = _mm512_mask_testn_epi64_mask(cut, key, all(~std::uint64_t{0} >> (64 - bits * n)));
+      cut = are_zero(cut, key, low_bits<W>(bits * n, false));
       mark = _mm512_mask_sub_epi64(mark, cut, mark, all(mark_of(0, 1)));
     }
     const Vec count = _mm512_maskz_loadu_epi64(valid, counts + i);
@@ -109,5 +166,12 @@ std::int64_t append_avx512(Level& level, const std::uint64_t* keys, const std::u
   level.size += size;
   return size;
 }
+
+#define ICFAST_APPENDED(W)                                                            \
+  template std::int64_t append_avx512<W>(Level&, const Key<W>*, const std::uint64_t*, \
+                                         std::int64_t, int, int, std::uint64_t&);
+ICFAST_APPENDED(1)
+ICFAST_APPENDED(2)
+#undef ICFAST_APPENDED
 
 }  // namespace icfast

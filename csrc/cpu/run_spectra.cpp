@@ -177,11 +177,10 @@ class Scan {
 
   Status append_more(std::uint32_t lead, std::int64_t first, std::int64_t last) {
 #if defined(ICFAST_AVX512)
-    if constexpr (W == 1) {
+    if constexpr (W <= 2) {
       if (first < last && use_avx512()) {
-        const std::int64_t ascending =
-            append_avx512(level_, run_.keys->word + first, run_.counts + first, last - first,
-                          order_, bits_, total_);
+        const std::int64_t ascending = append_avx512(level_, run_.keys + first, run_.counts + first,
+                                                     last - first, order_, bits_, total_);
         if (ascending < last - first) return {Code::not_sorted, first + ascending, lead};
         path_.move_to(lead, run_.keys[last - 1]);
         return {};

@@ -45,6 +45,7 @@ SHAPES = [
     Shape(2, 3, 1),  # one symbol, nothing to shift out
     Shape(3, 8, 1),  # bytes
     Shape(5, 16, 1),  # exactly one full word
+    Shape(5, 17, 2),  # four bits more than a word
     Shape(6, 13, 2),  # the symbol at bit 52 straddles the words
     Shape(9, 16, 2),  # two full words
     Shape(14, 11, 3),  # three words, straddling both seams

@@ -81,18 +81,26 @@ CORE_BLOCK = 1024
 
 
 def many_windows(shape, ids, end_mark):
-    """Documents of a few ids, cut short and long, with more distinct windows than two blocks."""
+    """Documents of a few ids, cut short and long, with more distinct windows than two blocks; ranks
+    are spread over all the bits of a symbol."""
     chosen = random.Random(shape.order)
     lengths = [1, 2, 3] * 40 + [5, 17, 60] * 25 + [6000]
     documents = [[chosen.randrange(ids) for _ in range(length)] for length in lengths]
     documents += documents[100:150]
     chosen.shuffle(documents)
-    return lay(documents, shape, "u2", end_mark)
+    laid = lay(documents, shape, "u2", end_mark)
+    step = (2**shape.bits - 1) // (ids + 1)
+    ranks, end_rank = laid.alphabet.ranks * np.uint32(step), laid.alphabet.end_rank * step
+    return laid._replace(alphabet=laid.alphabet._replace(ranks=ranks, end_rank=end_rank))
 
 
 @pytest.mark.parametrize("end_mark", [False, True], ids=["tokens", "end-mark"])
 @pytest.mark.parametrize("ids", [5, 40])
-@pytest.mark.parametrize("shape", [Shape(5, 16, 1), Shape(6, 8, 1), Shape(6, 13, 2)], ids=shape_id)
+@pytest.mark.parametrize(
+    "shape",
+    [Shape(5, 16, 1), Shape(6, 8, 1), Shape(6, 13, 2), Shape(5, 17, 2), Shape(9, 16, 2)],
+    ids=shape_id,
+)
 def test_runs_of_several_blocks(kernels, shape, ids, end_mark):
     laid = many_windows(shape, ids, end_mark)
     run, ends = run_of(laid.windows(), shape), ends_of(laid.ends(), shape)
@@ -107,13 +115,14 @@ def test_runs_of_several_blocks(kernels, shape, ids, end_mark):
     ):
         found = scan(kernels, parts_of(run, edges), ends, shape, capacity=len(run.counts))
         assert found == expected
-    if shape.words == 1:
-        # Out of order deep inside a block.
-        keys, lead = run.keys.copy(), int(np.argmax(np.diff(run.bounds)))
-        at = int(run.bounds[lead]) + 21
-        keys[at] = keys[at - 1]
-        status = scan(kernels, [run._replace(keys=keys)], ends, shape)
-        assert status == (4, at, run.leads[lead])
+    # Out of order deep inside a block: equal keys, and neighbours that differ in any of their words.
+    lead = int(np.argmax(np.diff(run.bounds)))
+    for at in range(int(run.bounds[lead]) + 21, int(run.bounds[lead]) + 61):
+        for swapped in ([at - 1, at - 1], [at, at - 1]):
+            keys = run.keys.copy()
+            keys[[at - 1, at]] = keys[swapped]
+            status = scan(kernels, [run._replace(keys=keys)], ends, shape)
+            assert status == (4, at, run.leads[lead])
 
 
 def test_the_code_any_machine_runs(backend):

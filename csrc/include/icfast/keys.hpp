@@ -4,6 +4,7 @@
 // rank(w[t-i]) << bits*(N-1-i). Rank 0 is the begin mark, so a history cut by the document's
 // start ends in zeros, and integer order is suffix order.
 #pragma once
+#include <algorithm>
 #include <bit>
 #include <compare>
 #include <cstddef>
@@ -35,12 +36,10 @@ class KeyShape {
     }
     const int word = W - 1 - newest_ / 64;
     const int offset = newest_ % 64;
+    std::fill(enter_right_, enter_right_ + W, 63);  // no symbol has so many bits: nothing enters
     enter_left_[word] = offset;
-    enter_mask_[word] = ~std::uint64_t{0};
-    if (offset + bits > 64) {
-      enter_right_[word - 1] = 64 - offset;
-      enter_mask_[word - 1] = ~std::uint64_t{0};
-    }
+    enter_right_[word] = 0;
+    if (offset + bits > 64) enter_right_[word - 1] = 64 - offset;
   }
 
   /// The key one token later: `symbol` becomes w[t-1], the oldest symbol falls out. Always inlined:
@@ -56,7 +55,7 @@ class KeyShape {
     } else {
       // Words indexed by constants stay in registers; place() would send the key through memory.
       for (int i = 0; i < W; ++i) {
-        key.word[i] |= ((symbol << enter_left_[i]) >> enter_right_[i]) & enter_mask_[i];
+        key.word[i] |= (symbol << enter_left_[i]) >> enter_right_[i];
       }
     }
   }
@@ -109,8 +108,7 @@ class KeyShape {
   std::int8_t shared_[64 * W];
   // How the newest symbol enters each word.
   int enter_left_[W] = {};
-  int enter_right_[W] = {};
-  std::uint64_t enter_mask_[W] = {};
+  int enter_right_[W];
 };
 
 }  // namespace icfast
