@@ -45,6 +45,11 @@ class History {
     const auto length = static_cast<int>(std::min<std::int64_t>(most_, t - start));
     Key<W> key{};
     if constexpr (W == 1) {
+      if (length == kUnrolled) {
+        for (int i = 1; i <= kUnrolled; ++i) key.word[0] = key.word[0] << bits_ | rank_at(t - i);
+        key.word[0] <<= bits_ * (most_ - length);
+        return key;
+      }
       for (int i = 1; i <= length; ++i) key.word[0] = key.word[0] << bits_ | rank_at(t - i);
       // A shift by all 64 bits would need more history symbols than there are.
       if (length > 0) key.word[0] <<= bits_ * (most_ - length);
@@ -58,6 +63,8 @@ class History {
   Status status() const { return status_; }
 
  private:
+  static constexpr int kUnrolled = 4;  // histories of order 5 are read without a loop
+
   std::uint64_t rank_at(std::int64_t t) {
     const auto id = static_cast<std::int64_t>(tokens_[t]);
     const bool outside = id >= vocab_size_;

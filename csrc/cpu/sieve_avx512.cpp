@@ -8,6 +8,8 @@ namespace icfast {
 namespace {
 
 constexpr std::int64_t kPlaces = 16;  // places in a vector
+constexpr std::int64_t kAhead =
+    2048;  // tokens; the work on those kept interrupts the hardware's own
 
 /// Bit i: whether lane i, counted from low, is at most span.
 template <class Token>
@@ -44,6 +46,7 @@ std::int64_t sieve_avx512(const Token* tokens, std::int64_t size, Token low, Tok
   std::int64_t found = 0;
   std::int64_t i = 0;
   for (; i + kLanes <= size; i += kLanes) {
+    _mm_prefetch(tokens + i + kAhead, _MM_HINT_T0);
     const std::uint64_t kept = kept_lanes(tokens + i, low, span);
     // Compressing in registers and storing whole vectors: compressing stores are microcoded on
     // some machines.

@@ -53,6 +53,9 @@ Status count_windows(const Piece<Token>& piece, const Alphabet& alphabet, const 
 
 namespace {
 
+template <int W>
+constexpr std::int64_t kLineKeys = 64 / sizeof(Key<W>);
+
 /// Scatters all windows where buckets are leads: nothing but what each window needs, so that its
 /// loop stays in registers.
 template <class Token, int W>
@@ -60,11 +63,10 @@ Status scatter_by_lead(const Piece<Token>& piece, const Alphabet& alphabet, std:
                        Key<W>* keys, std::int64_t size) {
   const KeyShape<W> shape(alphabet.order, alphabet.bits);
   return for_each_window<W>(piece, alphabet, shape, [=](std::uint32_t lead, const Key<W>& key) {
-    constexpr std::int64_t kLineKeys = 64 / sizeof(Key<W>);
     const std::int64_t at = offsets[lead]++;
     if (at < size) keys[at] = key;
     // More leads take turns than the caches hold lines of: ask now for the next line of this one.
-    __builtin_prefetch(keys + at + kLineKeys, 1);
+    __builtin_prefetch(keys + at + kLineKeys<W>, 1);
   });
 }
 
@@ -83,6 +85,7 @@ Status scatter_windows(const Piece<Token>& piece, const Alphabet& alphabet,
     if (bucket < bucket_begin || bucket >= bucket_end) return;
     const std::int64_t at = offsets[bucket - bucket_begin]++;
     if (at < size) keys[at] = key;
+    __builtin_prefetch(keys + at + kLineKeys<W>, 1);
   };
   if (all) return for_each_window<W>(piece, alphabet, shape, put);
   const Kept kept = kept_by(buckets, bucket_begin, bucket_end, alphabet);
