@@ -115,7 +115,7 @@ def test_runs_of_several_blocks(kernels, shape, ids, end_mark):
     ):
         found = scan(kernels, parts_of(run, edges), ends, shape, capacity=len(run.counts))
         assert found == expected
-    # Out of order deep inside a block: equal keys, and neighbours that differ in any of their words.
+    # Out of order deep inside a block: equal keys, and neighbours that differ in any word.
     lead = int(np.argmax(np.diff(run.bounds)))
     for at in range(int(run.bounds[lead]) + 21, int(run.bounds[lead]) + 61):
         for swapped in ([at - 1, at - 1], [at, at - 1]):

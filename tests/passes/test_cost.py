@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from tests.passes.corpora import write_shards
 
 import icfast
 from icfast.errors import ResourceError
+from icfast.passes import cost as cost_pass
 from icfast.passes import count as count_pass
 from icfast.passes import spectra as spectra_pass
 from icfast.passes.count import count_documents
@@ -77,6 +79,27 @@ def test_passes_are_those_of_the_plan(backend, written, monkeypatch):
     monkeypatch.setattr(kernels, "scatter_windows", scatter)
     spectra_of(all_documents(written.corpus), 3, work)
     assert readings[0] >= len(set(scattered)) > 2  # a pass of equal windows reads nothing
+
+
+def test_leads_cut_by_reading_again_and_groups_are_in_the_seconds(backend, written, monkeypatch):
+    monkeypatch.setattr(spectra_pass, "budget", lambda *_: Budget(30, 6, 8))
+    work = Work.of(backend, 1)
+    with spectra_pass.counting(all_documents(written.corpus), 3, work) as task:
+        forecast, plan = task.forecast, task.sorter.plan
+        tokens = Counter(int(task.symbols.alphabet.ranks[t]) for d in written.documents for t in d)
+        # A pass that holds a part of a lead looks at all its windows.
+        looked_at = [
+            tokens[lead]
+            for begin, end in plan.passes
+            if not plan.equal[begin]
+            for lead in set(plan.leads[begin:end].tolist())
+        ]
+        assert forecast.windows_read == sum(looked_at) > forecast.documents.tokens
+        sorted_groups = list(task.sorter.map(lambda group: group.whole))
+        assert len(plan.passes) < forecast.groups
+        assert len(sorted_groups) / 2 <= forecast.groups <= 2 * len(sorted_groups)
+        monkeypatch.setattr(cost_pass, "_GROUP_SECONDS", 100.0)
+        assert 100 * forecast.groups <= forecast.cost.seconds < 100 * forecast.groups + 60
 
 
 def test_a_cost_is_said_once_before_each_count(tmp_path, written):
