@@ -138,7 +138,8 @@ def test_against_the_textbook_formula(counts: dict[int, int], v: int, d: float, 
     measured = pitman_yor_code_bits(
         windows, Spectrum.from_counts([total]), Spectrum.from_counts([kinds]), v, d, th
     )
-    assert measured == pytest.approx(expected, rel=1e-12, abs=1e-15)
+    # One window costs nothing at V = 1: the difference of two terms of the size ln th.
+    assert measured == pytest.approx(expected, rel=1e-12, abs=1e-14)
 
 
 def test_it_beats_kt_on_a_large_vocabulary() -> None:
