@@ -22,6 +22,10 @@ class ModelError(IcfastError):
     """A neural model can't be used as it stands: no such file, weights missing, unknown parts."""
 
 
+class LogError(IcfastError):
+    """A training log, or a table of runs or energy, can't be read; the message has the line."""
+
+
 class MergeError(IcfastError):
     """Two measurements can't be added: other tokenizer, order, convention, or shared shards."""
 

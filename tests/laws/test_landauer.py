@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from icfast.energy.joules import JoulesSource, SpentJoules
 from icfast.errors import MergeError, OptionError, UnitError
 from icfast.laws.landauer import energy, erasable_bits, flop_estimate
-from icfast.measure.joules import JoulesSource, SpentJoules
 
 
 @pytest.mark.parametrize(

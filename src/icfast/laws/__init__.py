@@ -4,6 +4,7 @@ Each states its formula, source and units, takes arguments named by unit, and re
 a frozen result. Nothing here reads files, rounds, or knows of corpora, kernels and models.
 """
 
+from icfast.energy.joules import JoulesSource, SpentJoules
 from icfast.laws.capacity import Capacity, capacity, capacity_per_token
 from icfast.laws.code_length import (
     CodeLengths,
@@ -70,7 +71,6 @@ from icfast.laws.quality import LearnableOrder, Quality, quality
 from icfast.laws.quantisation import Quantisation, quantise
 from icfast.laws.sizing import CHINCHILLA_TOKENS_PER_PARAM, Size, size
 from icfast.laws.zipf import ZipfTail, hapax_share, zipf_tail
-from icfast.measure.joules import JoulesSource, SpentJoules
 
 __all__ = [
     "CHINCHILLA_TOKENS_PER_PARAM",

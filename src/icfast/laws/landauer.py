@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from icfast.energy.joules import JoulesSource, SpentJoules
 from icfast.errors import OptionError, UnitError
-from icfast.measure.joules import JoulesSource, SpentJoules
 from icfast.units import BOLTZMANN_JOULES_PER_KELVIN, bits_to_nats, nats_to_bits
 
 

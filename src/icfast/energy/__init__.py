@@ -1,0 +1,1 @@
+"""Energy that was spent: joules with the source that says so."""

@@ -1,0 +1,92 @@
+"""The one place that knows every format of training logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from icfast.errors import LogError, OptionError
+from icfast.runs import hf, llmc, megatron, modded_nanogpt, nanogpt, table, torchtitan
+from icfast.runs.assemble import Sizes, assemble
+from icfast.runs.log import TrainingLog
+from icfast.runs.rows import Parsed
+
+_Matches = Callable[[str], bool]
+_Reads = Callable[[str, str | None], Parsed]
+
+
+def _named(read: Callable[[str], Parsed]) -> _Reads:
+    """A reader of a format that has one loss only."""
+
+    def read_only_loss(text: str, loss_column: str | None) -> Parsed:
+        if loss_column is not None:
+            raise OptionError("a column of losses can be named in CSV and JSONL alone")
+        return read(text)
+
+    return read_only_loss
+
+
+#: Name to (is it one, read it), in the order they are tried: the most particular first.
+_FORMATS: dict[str, tuple[_Matches, _Reads]] = {
+    "hf": (hf.matches, _named(hf.read)),
+    "jsonl": (table.matches_jsonl, table.read_jsonl),
+    "wandb": (table.matches_wandb, table.read_wandb),
+    "csv": (table.matches_csv, table.read_csv),
+    "megatron": (megatron.matches, _named(megatron.read)),
+    "llmc": (llmc.matches, _named(llmc.read)),
+    "modded-nanogpt": (modded_nanogpt.matches, _named(modded_nanogpt.read)),
+    "torchtitan": (torchtitan.matches, _named(torchtitan.read)),
+    "nanogpt": (nanogpt.matches, _named(nanogpt.read)),
+}
+
+FORMATS = tuple(_FORMATS)
+
+
+def read_training_log(
+    path: str | Path,
+    *,
+    tokens_per_step: int | None = None,
+    tokens_per_sequence: int | None = None,
+    gpus: int | None = None,
+    format: str | None = None,  # noqa: A002 - as icfast.open calls it
+    loss_column: str | None = None,
+) -> TrainingLog:
+    """Read a training log; losses are nats per token.
+
+    Args:
+        path: the file.
+        tokens_per_step: tokens of one optimiser step over all ranks; needed where the log does
+            not count tokens.
+        tokens_per_sequence: needed where it counts sequences (Megatron).
+        gpus: of the run, where energy is logged per GPU (Megatron).
+        format: one of `FORMATS`; found by content where it is None.
+        loss_column: the column of training losses, in CSV and JSONL.
+
+    Raises:
+        LogError: no known format, a number that is none or not finite (with its line), tokens
+            that do not grow, or no losses.
+        OptionError: a size is missing or below 1, or there is no such format or column.
+    """
+    sizes = Sizes(tokens_per_step, tokens_per_sequence, gpus)
+    path = Path(path)
+    try:
+        text = path.read_text("utf-8-sig", errors="replace")
+    except OSError as error:
+        raise LogError(f"cannot read {path}: {error.strerror}") from error
+    name = format or _find(text, path)
+    if name not in _FORMATS:
+        raise OptionError(f"format must be one of {', '.join(FORMATS)}, found {name!r}")
+    try:
+        return assemble(name, _FORMATS[name][1](text, loss_column), sizes)
+    except (LogError, OptionError) as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def _find(text: str, path: Path) -> str:
+    for name, (matches, _) in _FORMATS.items():
+        if matches(text):
+            return name
+    raise LogError(
+        f"{path}: no training log that icfast knows ({', '.join(FORMATS)}); a CSV with the columns "
+        "step and loss always will do"
+    )
