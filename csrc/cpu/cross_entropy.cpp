@@ -1,5 +1,4 @@
 // The loss of each row of a matrix of logits.
-#include <cmath>
 #include <limits>
 
 #include "icfast/losses.hpp"
@@ -8,7 +7,6 @@
 namespace icfast {
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 std::int64_t bytes_of(Format format) {
@@ -35,31 +33,6 @@ void prefetch(const char* row, Format format, std::int64_t target) {
 }
 
 }  // namespace
-
-void write_token(const SoftmaxScale& scale, const RowSums& sums, Kind kind, const TokenOut& out,
-                 std::int64_t row) {
-  const SoftmaxSum total = sums.total(scale);
-  const bool defined = total.sum > 0;
-  const bool targeted = kind == Kind::scored;
-  if (targeted && !defined) kind = Kind::nan;
-  if (kind == Kind::scored && scale.target == -kInf) kind = Kind::infinite;
-  double nll = kNaN;
-  if (kind == Kind::ignored) nll = 0;
-  if (kind == Kind::infinite) nll = kInf;
-  if (kind == Kind::scored) nll = total.nll_nats(scale.capped(scale.target), scale.temperature);
-  out.nll_nats[row] = nll;
-  out.kinds[row] = static_cast<std::uint8_t>(kind);
-  if (out.logsumexp_nats != nullptr) {
-    out.logsumexp_nats[row] = defined ? total.logsumexp_nats(scale.temperature) : kNaN;
-  }
-  if (out.entropy_nats != nullptr) out.entropy_nats[row] = defined ? total.entropy_nats() : kNaN;
-  if (out.ranks != nullptr) out.ranks[row] = targeted && defined ? sums.larger : -1;
-}
-
-Kind kind_of_target(std::int64_t target, const Softmax& softmax) {
-  if (target == softmax.ignore_index) return Kind::ignored;
-  return target >= 0 && target < softmax.columns ? Kind::scored : Kind::out_of_range;
-}
 
 template <class Target>
 Status cross_entropy(const Matrix& logits, const Target* targets, const Softmax& softmax,

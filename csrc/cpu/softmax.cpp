@@ -74,21 +74,6 @@ void sweep_wide(const void* logits, std::int64_t size, const SoftmaxScale& scale
 
 }  // namespace
 
-SoftmaxScale SoftmaxScale::of(const Softmax& softmax) {
-  const auto c = static_cast<float>(kLog2E / softmax.temperature);
-  return {c, softmax.softcap, softmax.temperature, kNaN, c > 0x1p-60F && c < 0x1p60F};
-}
-
-double SoftmaxScale::capped(double logit) const {
-  return softcap == 0 || std::isinf(logit) ? logit : softcap * std::tanh(logit / softcap);
-}
-
-SoftmaxSum RowSums::total(const SoftmaxScale& scale) const {
-  SoftmaxSum sum = wide;
-  if (fast.k != PowerSum::kNone) sum.merge(fast.in_nats(scale.c), scale.temperature);
-  return sum;
-}
-
 double decoded(const void* numbers, Format format, std::int64_t index) {
   switch (format) {
     case Format::fp32:
