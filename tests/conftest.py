@@ -27,7 +27,7 @@ def backends_under_test() -> tuple[str, ...]:
     named = os.environ.get(RESTRICTION)
     if named:
         return tuple(name.strip() for name in named.split(","))
-    return tuple(name for name in installed() if name != "cuda")
+    return installed()
 
 
 @pytest.fixture(params=backends_under_test(), scope="session")

@@ -86,6 +86,11 @@ _KERNEL_SENTENCES: dict[int, tuple[type[IcfastError], str]] = {
         "entry {index} of {where} skips a rank before {value}; the table is damaged, "
         "count it again",
     ),
+    7: (
+        BackendError,
+        "the device refused work on {where}: error {value}; an earlier call on it may have failed, "
+        "and what fits no memory or no code for this device fails here",
+    ),
 }
 
 

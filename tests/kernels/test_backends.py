@@ -14,7 +14,7 @@ import icfast
 from icfast.errors import BackendError, OptionError
 from icfast.kernels.contract import Kernels, Piece
 from icfast.kernels.losses import LossKernels
-from icfast.kernels.select import _MODULES, installed, select
+from icfast.kernels.select import _MODULES, installed, select, select_device
 
 NAMES = [
     name
@@ -71,8 +71,23 @@ def test_a_name_that_is_none():
         select("fast")
 
 
-def test_a_missing_backend_gives_its_own_reason():
-    if "cuda" in installed():
-        pytest.skip("this build has a CUDA part")
-    with pytest.raises(BackendError, match=r"cuda is not here: .*_cuda.*; this build has no CUDA"):
-        select("cuda")
+def test_the_cuda_part_says_why_it_can_not_run():
+    try:
+        cuda = import_module(_MODULES["cuda"])
+    except ImportError:
+        said = r"cuda is not here: .*_cuda.*; this build has no CUDA part; .*ICFAST_CUDA=ON"
+    else:
+        if not cuda.device_error():
+            pytest.skip("it can")
+        said = rf"cuda is not here: it was built for .*: {cuda.device_error()}"
+    for choose in (select, select_device):
+        with pytest.raises(BackendError, match=said):
+            choose("cuda")
+    assert "cuda" not in installed()
+
+
+def test_a_backend_reads_one_kind_of_memory():
+    with pytest.raises(BackendError, match="backend numba reads the host's memory; move the"):
+        select_device("numba")
+    with pytest.raises(OptionError, match="backend 'fast' is none of"):
+        select_device("fast")

@@ -13,6 +13,7 @@ enum class Code : int {
   not_sorted = 4,             // index: the entry that does not ascend
   table_without_context = 5,  // index: the n-gram whose context has no entry
   rank_without_window = 6,    // index: the entry, value: its lead, which skipped a rank
+  device_failed = 7,          // value: what CUDA or cuBLASLt calls the error
 };
 
 struct Status {

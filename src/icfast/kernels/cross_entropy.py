@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import OptionError, check
-from icfast.kernels.intake import integers, numbers
-from icfast.kernels.losses import Format, Matrix, Softmax, TokenOut
+from icfast.kernels.device import DeviceArrays
+from icfast.kernels.dlpack import Device
+from icfast.kernels.intake import cuda_device, integers, numbers
+from icfast.kernels.losses import DeviceTokenOut, Format, Matrix, Softmax, TokenOut
 from icfast.kernels.rows import Rows, available_threads, side_by_side
-from icfast.kernels.select import select
+from icfast.kernels.select import select, select_device
 
 #: Logits a thread must have to be worth its start; about 50 us of reading.
 _LOGITS_PER_THREAD = 1 << 18
@@ -133,8 +135,8 @@ def cross_entropy(
 
     Args:
         logits: float32, bfloat16, float16 or float64 (..., V), the last axis contiguous and the
-            others of any stride: a numpy array (read-only or mapped is fine), a torch CPU tensor,
-            or anything with DLPack or a buffer.
+            others of any stride: a numpy array (read-only or mapped is fine), a torch tensor, a
+            CuPy array, or anything with DLPack or a buffer; on the CPU or a CUDA device.
         targets: ids of any integer dtype, shape (...).
         ignore_index: the target of tokens that are not scored; their loss is 0.
         vocab_size: columns of the distribution; those behind are padding, whatever they hold.
@@ -142,17 +144,19 @@ def cross_entropy(
         temperature: logits are divided by it, after the cap.
         return_logsumexp, return_entropy, return_rank: return :class:`TokenLosses`, with these.
         threads: at most so many; by default the cores this process may use.
-        backend: auto, core or numba.
+        backend: auto, core or numba; cuda for logits on a device.
 
     Returns:
-        float64 (...), a torch tensor where the logits are one, else a numpy array; or
-        :class:`TokenLosses` of such. A target of probability 0 costs inf; one that is no column,
-        or logits without a distribution (NaN, +inf, all -inf), give NaN, never a number.
+        float64 (...), a torch tensor where the logits are one, else a numpy array, or on a device a
+        CuPy array; or :class:`TokenLosses` of such. On a device the work is queued on the caller's
+        current stream, and nothing waits for it. A target of probability 0 costs inf; one that is
+        no column, or logits without a distribution (NaN, +inf, all -inf), give NaN, never a number.
 
     Raises:
         OptionError: shapes, dtypes or layouts do not fit, a tensor requires grad, or an option has
             no meaning.
-        BackendError: the logits live on another device, or the forced backend is missing.
+        BackendError: arrays live on different devices, or the backend that reads them is missing.
+        MissingExtraError: logits on a device that are no torch tensor, and there is no CuPy.
 
     >>> nats = cross_entropy(np.array([[1000.0, 1000.0], [0.0, 0.0]]), np.array([0, -100]))
     >>> nats.round(9).tolist()  # ln 2, and one that is ignored
@@ -172,7 +176,9 @@ def cross_entropy(
         threads,
         backend,
     )
-    return _as_asked(token_losses(logits, targets, options), options, logits)
+    if (device := cuda_device(logits)) is not None:
+        return _as_asked(device_token_losses(logits, targets, options, device), options)
+    return _as_asked(_beside(token_losses(logits, targets, options), logits), options)
 
 
 def linear_cross_entropy(
@@ -226,7 +232,7 @@ def linear_cross_entropy(
         backend,
     )
     found = linear_token_losses(hidden, weight, targets, bias, options)
-    return _as_asked(found, options, hidden)
+    return _as_asked(_beside(found, hidden), options)
 
 
 def token_losses(logits: Any, targets: Any, options: LossOptions) -> TokenLosses:
@@ -245,6 +251,33 @@ def token_losses(logits: Any, targets: Any, options: LossOptions) -> TokenLosses
     parts = min(rows.count, values.size // _LOGITS_PER_THREAD)
     side_by_side(score, rows.count, options.threads_for(parts))
     return _shaped(out, values.shape[:-1], options)
+
+
+def device_token_losses(
+    logits: Any, targets: Any, options: LossOptions, device: Device
+) -> TokenLosses:
+    """The same of logits on a CUDA device, as arrays there; queued on the caller's stream."""
+    kernels = select_device(options.backend).kernels
+    options.threads_for(1)
+    here = DeviceArrays.beside(logits, device)
+    values, form = numbers(logits, "logits", here.queue)
+    shape = values.shape[:-1]
+    ids = here.ids(targets, shape, "targets")
+    softmax = options.softmax(values.shape[-1], "logits")
+    found = TokenLosses(
+        here.empty(shape, "float64"),
+        here.empty(shape, "uint8"),
+        here.empty(shape, "float64") if options.logsumexp else None,
+        here.empty(shape, "float64") if options.entropy else None,
+        here.empty(shape, "int64") if options.rank else None,
+    )
+    rows = Rows(values)
+    for first, run in rows.runs(0, rows.count):
+        out = DeviceTokenOut._make(here.address(array, first) for array in found)
+        ids_here = ids._replace(address=ids.address + first * here.id_bytes(ids))
+        status = kernels.cross_entropy(here.matrix(run, form), ids_here, softmax, out, here.queue)
+        check(status, f"logits on {device}")
+    return found
 
 
 def linear_token_losses(
@@ -327,10 +360,15 @@ def _shaped(out: TokenOut, shape: tuple[int, ...], options: LossOptions) -> Toke
     )
 
 
-def _as_asked(found: TokenLosses, options: LossOptions, beside: Any) -> Any:
-    """Tensors beside a tensor; the losses alone where nothing else was asked for."""
+def _beside(found: TokenLosses, array: Any) -> TokenLosses:
+    """Tensors beside a tensor."""
     torch = sys.modules.get("torch")
-    if torch is not None and isinstance(beside, torch.Tensor):
-        found = TokenLosses(*(None if a is None else torch.from_numpy(a) for a in found))
+    if torch is None or not isinstance(array, torch.Tensor):
+        return found
+    return TokenLosses(*(None if a is None else torch.from_numpy(a) for a in found))
+
+
+def _as_asked(found: TokenLosses, options: LossOptions) -> Any:
+    """The losses alone where nothing else was asked for."""
     more = options.logsumexp or options.entropy or options.rank
     return found if more else found.nll_nats

@@ -35,6 +35,9 @@ _DEVICES = {
 #: Memory the CPU reads without asking anyone; pinned pages are.
 _HOST = ("cpu", "cuda_host", "rocm_host")
 
+#: Memory that kernels on a CUDA device read.
+_CUDA = ("cuda", "cuda_managed")
+
 #: What kinds of numbers are called, and the letter of numpy's.
 _KINDS = {
     0: ("int", "i"),
@@ -65,12 +68,21 @@ class Device(NamedTuple):
         """Whether the CPU reads it as it stands."""
         return self.kind in _HOST
 
+    @property
+    def is_cuda(self) -> bool:
+        """Whether a CUDA device reads it as it stands."""
+        return self.kind in _CUDA
+
     def __str__(self) -> str:
         return f"{self.kind}:{self.number}"
 
 
 class Tensor(NamedTuple):
-    """A view of someone's memory, which lives as long as the view; bfloat16 as u16 bits."""
+    """A view of someone's memory, which lives as long as the view; bfloat16 as u16 bits.
+
+    Of memory on a device only the view's address, shape and strides mean something: looking at an
+    element would crash.
+    """
 
     values: NDArray[Any]
     is_bfloat16: bool
@@ -154,13 +166,18 @@ def device_of(array: Any) -> Device:
     return Device(_DEVICES.get(int(kind), f"device{int(kind)}"), int(number))
 
 
-def read(array: Any) -> Tensor:
-    """A view of an array with ``__dlpack__``, in memory of the host.
+def read(array: Any, stream: int | None = None) -> Tensor:
+    """A view of an array with ``__dlpack__``.
+
+    Args:
+        stream: of a device's memory, the address of the stream that will read it, 1 for CUDA's
+            legacy default stream; the array's own library makes that stream wait for what is
+            still being written. None for memory of the host.
 
     Raises:
         DLPackError: numbers of a kind numpy and icfast do not have, or a newer DLPack.
     """
-    owner = _Owner(_capsule(array))
+    owner = _Owner(_capsule(array, {} if stream is None else {"stream": stream}))
     managed = owner.managed
     if getattr(managed, "major", 1) != 1:
         raise DLPackError(f"expected DLPack 1.x, found version {managed.major}.{managed.minor}")
@@ -184,11 +201,11 @@ def read(array: Any) -> Tensor:
     return Tensor(np.asarray(owner), is_bfloat16)
 
 
-def _capsule(array: Any) -> object:
+def _capsule(array: Any, options: dict[str, int]) -> object:
     try:
-        return array.__dlpack__(max_version=(1, 0))
+        return array.__dlpack__(max_version=(1, 0), **options)
     except TypeError:  # written before 1.0
-        return array.__dlpack__()
+        return array.__dlpack__(**options)
 
 
 def _numpy_dtype(dtype: _DLDataType) -> np.dtype[Any]:

@@ -105,3 +105,73 @@ class LossKernels(Protocol):
         self, nll_nats: F64, kinds: NDArray[np.uint8], cells: I64, sums: LossCells
     ) -> Status:
         """Add each row to its cell, in whole units of 2^-32 nat; a cell below 0 is left out."""
+
+
+# On a device ---------------------------------------------------------------------------------
+
+
+class DeviceMatrix(NamedTuple):
+    """A :class:`Matrix` as its address and shape; strides in elements."""
+
+    address: int
+    format: int
+    rows: int
+    columns: int
+    stride: int
+
+
+class DeviceIds(NamedTuple):
+    """Contiguous ids: their address, and the place of their dtype in ID_DTYPES."""
+
+    address: int
+    type: int
+
+
+class DeviceTokenOut(NamedTuple):
+    """Addresses of a :class:`TokenOut`; 0 for what is not asked for."""
+
+    nll_nats: int
+    kinds: int
+    logsumexp_nats: int
+    entropy_nats: int
+    ranks: int
+
+
+class DeviceLossCells(NamedTuple):
+    """Addresses of a :class:`LossCells`, of the first row that has no cell, and how many cells."""
+
+    low: int
+    high: int
+    counts: int
+    first_bad: int
+    cells: int
+
+
+class Queue(NamedTuple):
+    """Where work is queued: a device, and the address of one of its streams."""
+
+    device: int
+    stream: int
+
+
+#: Dtypes of ids on a device, as cuda::IdType numbers them.
+ID_DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+
+
+class DeviceKernels(Protocol):
+    """What a backend for a device offers: the kernels above, queued, none waits for the device."""
+
+    def cross_entropy(
+        self,
+        logits: DeviceMatrix,
+        targets: DeviceIds,
+        softmax: Softmax,
+        out: DeviceTokenOut,
+        queue: Queue,
+    ) -> Status:
+        """Overwrite out with the loss of each row's target."""
+
+    def add_losses(
+        self, nll_nats: int, kinds: int, cells: int, rows: int, sums: DeviceLossCells, queue: Queue
+    ) -> Status:
+        """Add each row to its cell; rows whose cell or kind is none are left out and noted."""

@@ -9,9 +9,13 @@ from typing import cast
 
 from icfast.errors import BackendError, OptionError
 from icfast.kernels.contract import Kernels
+from icfast.kernels.losses import DeviceKernels
 
-#: Fastest first; "auto" takes the first that is installed.
+#: Fastest first; "auto" takes the first that is installed and reads memory of that kind.
 ORDER = ("cuda", "core", "numba")
+
+#: Kernels that read memory of a device; the others read the host's.
+_ON_DEVICE = ("cuda",)
 
 _MODULES = {
     "cuda": "icfast.kernels._cuda",
@@ -19,7 +23,7 @@ _MODULES = {
     "numba": "icfast.kernels.fallback",
 }
 _HINTS = {
-    "cuda": "this build has no CUDA part",
+    "cuda": "this build has no CUDA part; where nvcc is, ICFAST_CUDA=ON pip install . makes one",
     "core": "the package was built without its compiled core; reinstall without ICFAST_PURE",
     "numba": "pip install 'icfast[numba]'",
 }
@@ -33,6 +37,14 @@ class Backend:
     kernels: Kernels
 
 
+@dataclass(frozen=True)
+class DeviceBackend:
+    """The same for arrays on a device."""
+
+    name: str
+    kernels: DeviceKernels
+
+
 @cache
 def _load(name: str) -> Backend | ImportError:
     try:
@@ -44,9 +56,22 @@ def _load(name: str) -> Backend | ImportError:
     return Backend(name, cast(Kernels, module))
 
 
+@cache
+def _load_device(name: str) -> DeviceBackend | ImportError:
+    try:
+        module = import_module(_MODULES[name])
+    except ImportError as reason:
+        return ImportError(f"{reason}; {_HINTS[name]}")
+    if error := module.device_error():
+        return ImportError(f"it was built for compute capabilities {module.architectures}: {error}")
+    return DeviceBackend(name, cast(DeviceKernels, module))
+
+
 def installed() -> tuple[str, ...]:
-    """Names of the backends that import here, fastest first."""
-    return tuple(name for name in ORDER if isinstance(_load(name), Backend))
+    """Names of the backends that import here and read the host's memory, fastest first."""
+    return tuple(
+        name for name in ORDER if name not in _ON_DEVICE and isinstance(_load(name), Backend)
+    )
 
 
 def select(backend: str = "auto") -> Backend:
@@ -61,18 +86,49 @@ def select(backend: str = "auto") -> Backend:
     """
     if backend == "auto":
         return _first_installed()
-    if backend not in ORDER:
-        raise OptionError(f"backend {backend!r} is none of auto, {', '.join(ORDER)}")
+    _check_name(backend)
+    if backend in _ON_DEVICE:
+        select_device(backend)
+        raise BackendError(
+            f"backend {backend} computes losses of arrays that live on a device; what is given "
+            "here is read from the host's memory: choose auto, or move the arrays there"
+        )
     loaded = _load(backend)
     if isinstance(loaded, ImportError):
         raise BackendError(f"backend {backend} is not here: {loaded}; {_HINTS[backend]}")
     return loaded
 
 
+def select_device(backend: str = "auto") -> DeviceBackend:
+    """The backend for arrays on a CUDA device, by name or ``"auto"``.
+
+    Raises:
+        OptionError: no such name.
+        BackendError: it reads the host's memory only, was not built, or finds no device here.
+    """
+    name = _ON_DEVICE[0] if backend == "auto" else backend
+    _check_name(name)
+    if name not in _ON_DEVICE:
+        raise BackendError(
+            f"backend {name} reads the host's memory; move the arrays there, such as with .cpu(), "
+            f"or choose {_ON_DEVICE[0]}"
+        )
+    loaded = _load_device(name)
+    if isinstance(loaded, ImportError):
+        raise BackendError(f"backend {name} is not here: {loaded}")
+    return loaded
+
+
+def _check_name(backend: str) -> None:
+    if backend not in ORDER:
+        raise OptionError(f"backend {backend!r} is none of auto, {', '.join(ORDER)}")
+
+
 def _first_installed() -> Backend:
     # One at a time: importing numba takes a second that the core does not need.
-    for name in ORDER:
+    names = [name for name in ORDER if name not in _ON_DEVICE]
+    for name in names:
         if isinstance(loaded := _load(name), Backend):
             return loaded
-    reasons = "; ".join(f"{name}: {_load(name)}" for name in ORDER)
+    reasons = "; ".join(f"{name}: {_load(name)}" for name in names)
     raise BackendError(f"no backend is installed ({reasons}); {_HINTS['numba']}")

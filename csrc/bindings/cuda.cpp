@@ -1,0 +1,114 @@
+// The extension module _cuda: the loss kernels for CUDA devices, under the names of _core. Memory
+// of a device arrives as addresses, shapes and strides, which kernels/device.py has checked; what
+// only the binding knows (sizes that must fit one another) is checked here.
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+#include "device_losses.hpp"
+#include "run.hpp"
+
+namespace icfast::bindings {
+namespace {
+
+namespace py = pybind11;
+
+template <class T>
+T* address(const py::handle& number) {
+  return reinterpret_cast<T*>(number.cast<std::uintptr_t>());
+}
+
+/// (address, format, rows, columns, stride)
+Matrix matrix_of(const py::tuple& matrix, const char* name) {
+  const Matrix found{address<const void>(matrix[0]), static_cast<Format>(matrix[1].cast<int>()),
+                     matrix[2].cast<std::int64_t>(), matrix[3].cast<std::int64_t>(),
+                     matrix[4].cast<std::int64_t>()};
+  const int format = static_cast<int>(found.format);
+  if (format < 0 || format > 3 || found.rows < 0 || found.columns < 0) {
+    throw py::value_error(std::string(name) + " have no such format or shape");
+  }
+  const std::uintptr_t size = found.format == Format::fp64   ? 8
+                              : found.format == Format::fp32 ? 4
+                                                             : 2;
+  if (reinterpret_cast<std::uintptr_t>(found.data) % size != 0) {
+    throw py::value_error(std::string(name) + " don't lie at a multiple of their element size");
+  }
+  return found;
+}
+
+Softmax softmax_of(const py::tuple& softmax, std::int64_t width) {
+  const Softmax scale{softmax[0].cast<std::int64_t>(), softmax[1].cast<double>(),
+                      softmax[2].cast<double>(), softmax[3].cast<std::int64_t>()};
+  if (scale.columns < 0 || scale.columns > width) {
+    throw py::value_error("the distribution has " + std::to_string(scale.columns) +
+                          " columns, the logits " + std::to_string(width));
+  }
+  return scale;
+}
+
+/// (address, type)
+cuda::Targets targets_of(const py::tuple& targets) {
+  const int type = targets[1].cast<int>();
+  if (type < 0 || type > static_cast<int>(cuda::IdType::u64)) {
+    throw py::value_error("targets have no such type");
+  }
+  return {address<const void>(targets[0]), static_cast<cuda::IdType>(type)};
+}
+
+/// Addresses, 0 for what is not asked for.
+TokenOut tokens_of(const py::tuple& tokens, std::int64_t rows) {
+  const TokenOut out{address<double>(tokens[0]), address<std::uint8_t>(tokens[1]),
+                     address<double>(tokens[2]), address<double>(tokens[3]),
+                     address<std::int64_t>(tokens[4])};
+  if (rows != 0 && (out.nll_nats == nullptr || out.kinds == nullptr)) {
+    throw py::value_error("losses and kinds are always written, and have no address");
+  }
+  return out;
+}
+
+/// (device, stream)
+cuda::Queue queue_of(const py::tuple& queue) {
+  return {queue[0].cast<int>(), address<CUstream_st>(queue[1])};
+}
+
+Result py_cross_entropy(const py::tuple& logits, const py::tuple& targets, const py::tuple& softmax,
+                        const py::tuple& tokens, const py::tuple& queue) {
+  const Matrix matrix = matrix_of(logits, "logits");
+  const cuda::Targets ids = targets_of(targets);
+  const Softmax scale = softmax_of(softmax, matrix.columns);
+  const TokenOut to = tokens_of(tokens, matrix.rows);
+  const cuda::Queue on = queue_of(queue);
+  return run([&] { return cuda::cross_entropy(matrix, ids, scale, to, on); });
+}
+
+/// sums: addresses of low, high, counts and first_bad, and how many cells.
+Result py_add_losses(const py::handle& nll_nats, const py::handle& kinds, const py::handle& cells,
+                     std::int64_t rows, const py::tuple& sums, const py::tuple& queue) {
+  if (rows < 0) throw py::value_error("fewer rows than none");
+  const cuda::DeviceCells to{{address<std::uint64_t>(sums[0]), address<std::uint64_t>(sums[1]),
+                              address<std::uint64_t>(sums[2]), sums[4].cast<std::int64_t>()},
+                             address<std::uint64_t>(sums[3])};
+  const auto* nats = address<const double>(nll_nats);
+  const auto* kind = address<const std::uint8_t>(kinds);
+  const auto* cell = address<const std::int64_t>(cells);
+  const cuda::Queue on = queue_of(queue);
+  return run([&] { return cuda::add_losses(nats, kind, cell, rows, to, on); });
+}
+
+}  // namespace
+}  // namespace icfast::bindings
+
+PYBIND11_MODULE(_cuda, module) {
+  using namespace icfast::bindings;
+  module.doc() = "Loss kernels of icfast for CUDA devices; the contract is kernels/device.py.";
+  module.def("cross_entropy", &py_cross_entropy);
+  module.def("add_losses", &py_add_losses);
+  module.def("device_error", [] {
+    const char* error = icfast::cuda::device_error();
+    return std::string(error == nullptr ? "" : error);
+  });
+  module.def("name_of_error", &icfast::cuda::name_of_error);
+  module.attr("architectures") = ICFAST_CUDA_ARCHITECTURES;
+}

@@ -1,0 +1,37 @@
+// One loss added to a sum of 128 bits that others add to at the same time. For the host too, where
+// tests have threads do it.
+#pragma once
+#include <cstdint>
+
+#include "icfast/losses.hpp"
+
+namespace icfast::cuda {
+
+/// fetch_add(word, addend) is atomic and returns what was there. Each wrap of the low word is seen
+/// by the one addition that causes it, so the two words end up as LossAccumulator's, whatever the
+/// order; read between two additions they may not fit each other.
+template <class FetchAdd>
+ICFAST_HOST_DEVICE void add_to_cell(std::uint64_t* low, std::uint64_t* high, std::int64_t quanta,
+                                    FetchAdd fetch_add) {
+  const auto addend = static_cast<std::uint64_t>(quanta);
+  const std::uint64_t before = fetch_add(low, addend);
+  LossAccumulator carried{before, 0};
+  carried.add_signed(quanta);
+  if (carried.high != 0) fetch_add(high, carried.high);
+}
+
+/// One row; false where its cell or kind is none.
+template <class FetchAdd>
+ICFAST_HOST_DEVICE bool add_row(double nats, std::uint8_t kind, std::int64_t cell,
+                                const LossCells& sums, FetchAdd fetch_add) {
+  if (cell < 0) return true;
+  if (cell >= sums.cells || kind >= kLossKinds) return false;
+  const Kind added = added_as(static_cast<Kind>(kind), nats);
+  fetch_add(sums.counts + cell * kLossKinds + static_cast<int>(added), 1);
+  if (added == Kind::scored) {
+    add_to_cell(sums.low + cell, sums.high + cell, loss_quanta(nats), fetch_add);
+  }
+  return true;
+}
+
+}  // namespace icfast::cuda

@@ -1,0 +1,149 @@
+// The loss of each row of a matrix of logits: a row by a block of threads.
+#include <algorithm>
+
+#include "check.cuh"
+#include "row_block.cuh"
+
+namespace icfast::cuda {
+namespace {
+
+struct Call {
+  Matrix logits;
+  Targets targets;
+  Softmax softmax;
+  SoftmaxScale scale;
+  TokenOut out;
+  std::int64_t first;  // row of this launch
+  bool always;         // rows without a target, too
+};
+
+template <class T>
+__device__ std::int64_t id_at(const void* ids, std::int64_t row) {
+  return static_cast<std::int64_t>(static_cast<const T*>(ids)[row]);
+}
+
+__device__ std::int64_t target_at(const Targets& targets, std::int64_t row) {
+  switch (targets.type) {
+    case IdType::i8:
+      return id_at<std::int8_t>(targets.ids, row);
+    case IdType::u8:
+      return id_at<std::uint8_t>(targets.ids, row);
+    case IdType::i16:
+      return id_at<std::int16_t>(targets.ids, row);
+    case IdType::u16:
+      return id_at<std::uint16_t>(targets.ids, row);
+    case IdType::i32:
+      return id_at<std::int32_t>(targets.ids, row);
+    case IdType::u32:
+      return id_at<std::uint32_t>(targets.ids, row);
+    case IdType::i64:
+      return id_at<std::int64_t>(targets.ids, row);
+    case IdType::u64:
+      break;
+  }
+  // A huge one is no column, and must not become a negative one.
+  const std::uint64_t id = static_cast<const std::uint64_t*>(targets.ids)[row];
+  return id >> 63 != 0 ? INT64_MAX : static_cast<std::int64_t>(id);
+}
+
+/// sums(row, scale): how a row is swept.
+template <class Source, class Sums>
+__device__ void write_row(const Call& call, Sums sums) {
+  const std::int64_t row = call.first + blockIdx.x;
+  const std::int64_t target = target_at(call.targets, row);
+  const Kind kind = kind_of_target(target, call.softmax);
+  const auto* logits = static_cast<const char*>(call.logits.data) +
+                       row * call.logits.stride * bytes_of(Source::kFormat);
+  SoftmaxScale scale = call.scale;
+  if (kind == Kind::scored) scale.target = stored_number<Source>(logits, target);
+  RowSums found;
+  if (kind == Kind::scored || call.always) found = sums(logits, scale);
+  if (threadIdx.x == 0) write_token(scale, found, kind, call.out, row);
+}
+
+template <class Source, bool kCapped, bool kExtras>
+__global__ void __launch_bounds__(kMostThreads, 4) sweep_rows(const __grid_constant__ Call call) {
+  __shared__ Partial shared;
+  write_row<Source>(call, [&](const void* row, const SoftmaxScale& scale) {
+    return sums_of_row<Source, kCapped, kExtras>(row, call.softmax.columns, scale, shared);
+  });
+}
+
+template <class Source>
+__global__ void __launch_bounds__(kMostThreads) sweep_rows_wide(const __grid_constant__ Call call) {
+  __shared__ Partial shared;
+  write_row<Source>(call, [&](const void* row, const SoftmaxScale& scale) {
+    return wide_sums_of_row<Source>(row, call.softmax.columns, scale, shared);
+  });
+}
+
+using Kernel = void (*)(Call);
+
+template <class Source>
+Kernel kernel_for(bool capped, bool extras) {
+  if (capped) return extras ? &sweep_rows<Source, true, true> : &sweep_rows<Source, true, false>;
+  return extras ? &sweep_rows<Source, false, true> : &sweep_rows<Source, false, false>;
+}
+
+Kernel kernel_of(Format format, const SoftmaxScale& scale, bool extras) {
+  const bool wide = !scale.fits_fp32;
+  const bool capped = scale.softcap != 0;
+  switch (format) {
+    case Format::fp32:
+      return wide ? &sweep_rows_wide<Fp32> : kernel_for<Fp32>(capped, extras);
+    case Format::bf16:
+      return wide ? &sweep_rows_wide<Bf16> : kernel_for<Bf16>(capped, extras);
+    case Format::fp16:
+      return wide ? &sweep_rows_wide<Fp16> : kernel_for<Fp16>(capped, extras);
+    case Format::fp64:
+      break;
+  }
+  return &sweep_rows_wide<Fp64>;
+}
+
+}  // namespace
+
+Status cross_entropy(const Matrix& logits, const Targets& targets, const Softmax& softmax,
+                     const TokenOut& out, const Queue& queue) {
+  constexpr std::int64_t kMostBlocks = INT32_MAX;
+  const DeviceGuard guard(queue.device);
+  const bool extras = out.entropy_nats != nullptr || out.ranks != nullptr;
+  Call call{logits,
+            targets,
+            softmax,
+            SoftmaxScale::of(softmax),
+            out,
+            0,
+            out.logsumexp_nats != nullptr || out.entropy_nats != nullptr};
+  const Kernel kernel = kernel_of(logits.format, call.scale, extras);
+  const int threads = threads_of(softmax.columns, logits.format);
+  for (; call.first < logits.rows; call.first += kMostBlocks) {
+    const auto blocks = static_cast<unsigned>(std::min(kMostBlocks, logits.rows - call.first));
+    kernel<<<blocks, static_cast<unsigned>(threads), 0, queue.stream>>>(call);
+  }
+  return launched();
+}
+
+const char* device_error() {
+  int devices = 0;
+  if (const cudaError_t error = cudaGetDeviceCount(&devices); error != cudaSuccess) {
+    cudaGetLastError();  // told; not to be found by the next launch
+    return cudaGetErrorString(error);
+  }
+  if (devices == 0) return cudaGetErrorString(cudaErrorNoDevice);
+  for (int device = 0; device < devices; ++device) {
+    const DeviceGuard guard(device);
+    cudaFuncAttributes attributes;
+    const cudaError_t error = cudaFuncGetAttributes(&attributes, &sweep_rows<Bf16, false, false>);
+    if (error == cudaSuccess) return nullptr;
+    cudaGetLastError();
+    if (device == devices - 1) return cudaGetErrorString(error);
+  }
+  return nullptr;
+}
+
+const char* name_of_error(std::uint64_t error) {
+  return cudaGetErrorString(static_cast<cudaError_t>(error));
+}
+
+}  // namespace icfast::cuda
