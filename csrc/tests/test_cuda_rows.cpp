@@ -229,6 +229,14 @@ TEST(cuda_rows_without_a_distribution) {
   }
 }
 
+TEST(cuda_a_nan_that_no_reference_was_found_beside_is_not_lost) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  std::vector<double> row(5000, -infinity);
+  row[0] = std::nan("");
+  row[4000] = -3e38;  // added in fp64, by another thread
+  check_row<cuda::Fp32>(row, 4000, {5000, 0, 1, -100});
+}
+
 TEST(cuda_every_fp16_is_the_number_it_is) {
   for (std::uint32_t bits = 0; bits < 1U << 16; ++bits) {
     const std::uint32_t exponent = bits >> 10 & 31;
