@@ -224,6 +224,7 @@ def with_neural(result: Result) -> Result:
             "name": "gguf:<models>/tiny.gguf",
             "params": 134_515_008,
             "model_bits": 670_000_000,
+            "compute_format": "bf16",
             "logits_format": "fp32",
         },
         "loss_bits_per_token": 4.5,

@@ -111,7 +111,9 @@ def test_measure_of_a_model_without_finite_loss(
     assert not (out / "result.json").exists()
 
 
-@pytest.mark.parametrize("option", [("--window", "8"), ("--initial-seed", "1")])
+@pytest.mark.parametrize(
+    "option", [("--window", "8"), ("--initial-seed", "1"), ("--model-dtype", "bfloat16")]
+)
 def test_measure_refuses_options_of_no_model(
     run: Run, shards: Shards, options: tuple[str, ...], tmp_path: Path, option: tuple[str, str]
 ) -> None:

@@ -44,7 +44,15 @@ COMMANDS = {
     "measure": CORPUS
     | NEURAL
     | WORK
-    | {"--output", "--order", "--heldout", "--temperature-kelvin", "--model", "--initial-seed"},
+    | {
+        "--output",
+        "--order",
+        "--heldout",
+        "--temperature-kelvin",
+        "--model",
+        "--initial-seed",
+        "--model-dtype",
+    },
     "inspect": CORPUS,
     "tokenize": {"--output", "--tokenizer", "--eos-id", "--skip-bad"},
     "entropy": CORPUS | WORK | {"--order", "--match-length", "--match-tokens"},
@@ -54,7 +62,7 @@ COMMANDS = {
     "score": CORPUS
     | NEURAL
     | WORK
-    | {"--model", "--output", "--temperature-kelvin", "--initial-seed"},
+    | {"--model", "--output", "--temperature-kelvin", "--initial-seed", "--model-dtype"},
     "export": WORK | {"--output"},
     "compress": CORPUS | WORK | {"--output", "--bits", "--prune", "--corpus"},
 }

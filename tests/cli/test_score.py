@@ -127,6 +127,7 @@ def test_the_laws_of_a_neural_model(run: Run, model: Any, command: Any) -> None:
         "params": 1010,
         "model_bits": 5320,
         "sha256": "5" * 64,
+        "compute_format": "fp64",
         "logits_format": "fp64",
     }
     (row,) = found["ic1"]

@@ -19,7 +19,10 @@ from tests.models.tiny_models import (
 )
 
 from icfast.errors import MissingExtraError, ModelError
+from icfast.models.compact import CompactModel
 from icfast.models.neural import load_model
+from icfast.models.ngram import NgramModel
+from icfast.models.open_model import open_model
 
 torch = pytest.importorskip("torch", reason="no torch here: pip install 'icfast[neural]'")
 gguf = pytest.importorskip("gguf", reason="no gguf here: pip install 'icfast[neural]'")
@@ -146,6 +149,9 @@ def test_what_is_known_of_a_model(tmp_path: Path) -> None:
 
 def test_bf16(tmp_path: Path) -> None:
     path = save_gguf(tmp_path / "x.gguf")
+    named = open_model(f"gguf:{path}", model_dtype="bfloat16")
+    assert not isinstance(named, NgramModel | CompactModel)
+    assert (named.compute_format, named.logits_format) == ("bf16", "fp32")
     ids, targets = some_windows()
     exact = load_gguf(path).losses(ids, targets, 1).nll_nats
     error = np.abs(load_gguf(path, "bfloat16").losses(ids, targets, 1).nll_nats - exact)

@@ -55,6 +55,7 @@ class HashModel:
     bos_id: int | None = None
     tokenizer: str | None = None
     tokenizer_sha256: str | None = None
+    compute_format: str | None = "fp64"
     logits_format: str = "fp64"
     tensors: tuple[TensorSize, ...] = ()
     sha256: str | None = "5" * 64

@@ -473,6 +473,7 @@ def test_resumed_sums_are_the_same_integers(written, small_units, tmp_path, pack
         {"model": HashModel(sha256=None), "name": "mine"},
         {"model": HashModel(vocab_size=21)},
         {"model": HashModel(logits_format="bf16")},
+        {"model": HashModel(compute_format="bf16")},
     ],
 )
 def test_nothing_of_another_measurement_is_taken(written, tmp_path, change):
@@ -607,3 +608,8 @@ def test_logits_that_are_no_distribution(written):
     assert scores.total.infinite == sum(pair == (6, 7) for pair in pairs) > 0
     with pytest.raises(IcfastError, match=r"probability 0 .* have no distribution"):
         bits_per_token(scores.total)
+
+
+def test_only_models_loaded_by_name_take_a_dtype(written):
+    with pytest.raises(OptionError, match="model_dtype 'bfloat16'"):
+        icfast.score(written.corpus, HashModel(), model_dtype="bfloat16")

@@ -13,6 +13,7 @@ from icfast.cli.options import (
     CorpusPaths,
     InitialSeed,
     Json,
+    ModelDtype,
     NeuralOptions,
     Order,
     OutputFolder,
@@ -65,13 +66,14 @@ def measure(
             help="A neural model to score on the same held-out tokens.",
         ),
     ] = None,
+    model_dtype: ModelDtype = None,
     initial_seed: InitialSeed = None,
     as_json: Json = False,
 ) -> None:
     """Measure entropy, held-out loss, IC-1 capacity and IC-2 energy; write result and report."""
     from icfast.job import measure as run_measure
 
-    neural = neural_options.of(model, initial_seed, work_options.backend)
+    neural = neural_options.of(model, model_dtype, initial_seed, work_options.backend)
     opened = options.open(corpus)
     with work_options.start() as work:
         result = run_measure(

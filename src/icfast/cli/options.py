@@ -157,6 +157,15 @@ InitialSeed = Annotated[
 ]
 
 
+ModelDtype = Annotated[
+    str | None,
+    _neural(
+        "float32|bfloat16|float16",
+        "What it is computed in; the default is hf: as stored, gguf: float32.",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class NeuralOptions:
     """How a neural model is fed; the keywords of `icfast.score` that only these have."""
@@ -194,7 +203,13 @@ class NeuralOptions:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {f.name: values[f.name] for f in fields(self) if values[f.name] != f.default}
 
-    def of(self, model: str | None, initial_seed: int | None, backend: str) -> Neural | None:
+    def of(
+        self,
+        model: str | None,
+        model_dtype: str | None,
+        initial_seed: int | None,
+        backend: str,
+    ) -> Neural | None:
         """The neural model that these options speak of; None where none was named.
 
         Raises:
@@ -206,13 +221,14 @@ class NeuralOptions:
         from icfast.models.open_model import open_model
 
         if model is None:
-            if self.given or initial_seed is not None:
+            beside = {"model_dtype": model_dtype, "initial_seed": initial_seed}
+            given = [*self.given, *(name for name, value in beside.items() if value is not None)]
+            if given:
                 raise OptionError(
-                    f"{', '.join([*self.given, *['initial_seed'] * (initial_seed is not None)])}: "
-                    "for neural models only; name one with --model"
+                    f"{', '.join(given)}: for neural models only; name one with --model"
                 )
             return None
-        loaded = open_model(model, backend=backend)
+        loaded = open_model(model, model_dtype=model_dtype, backend=backend)
         if isinstance(loaded, NgramModel | CompactModel):
             raise OptionError(
                 f"{model} is an n-gram model; `icfast measure` fits its own to the training "

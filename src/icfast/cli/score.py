@@ -14,6 +14,7 @@ from icfast.cli.options import (
     CorpusPaths,
     InitialSeed,
     Json,
+    ModelDtype,
     NeuralOptions,
     WorkOptions,
 )
@@ -49,6 +50,7 @@ def score(
     temperature_kelvin: Annotated[
         float, typer.Option(help="Temperature of IC-2, in kelvin.")
     ] = 300.0,
+    model_dtype: ModelDtype = None,
     initial_seed: InitialSeed = None,
     as_json: Json = False,
 ) -> None:
@@ -60,7 +62,7 @@ def score(
     from icfast.passes.score import score_model
 
     energy(bits=0, temperature_kelvin=temperature_kelvin)  # a wrong T is found before the work
-    loaded = open_model(model, backend=work_options.backend)
+    loaded = open_model(model, model_dtype=model_dtype, backend=work_options.backend)
     opened = options.open(corpus)
     with ExitStack() as stack:
         # Whatever keeps the output from being written is met before the work.
@@ -151,7 +153,8 @@ def _neural_facts(content: dict[str, Any]) -> dict[str, str]:
     model, counts, normalised = content["model"], content["counts"], content["normalised"]
     facts = {
         "Model": f"{model['name']}, {numbers.count(model['params'])} parameters in "
-        f"{numbers.bits(model['model_bits'])}, losses from {model['logits_format']} logits",
+        f"{numbers.bits(model['model_bits'])}, computed in "
+        f"{model['compute_format'] or numbers.DASH}, losses from {model['logits_format']} logits",
         "Policy": content["policy"]["name"],
         "Windows": f"{numbers.count(counts['windows'])}, "
         f"{numbers.count(counts['context_tokens'])} tokens fed again as context",

@@ -18,6 +18,7 @@ class ModelRecord:
         params: numbers stored, of all tensors; None where nothing is known.
         model_bits: N, the bits they take as stored; None where nothing is known.
         sha256: of what it was loaded from, or None.
+        compute_format: what its layers were computed in, or None.
         logits_format: fp32, bf16, fp16 or fp64, what its losses were computed from.
     """
 
@@ -26,13 +27,14 @@ class ModelRecord:
     params: int | None
     model_bits: int | None
     sha256: str | None
+    compute_format: str | None
     logits_format: str
 
     @property
     def label(self) -> str:
         """The name without its folders.
 
-        >>> ModelRecord("hf:models/tiny", 256, None, None, None, "fp32").label
+        >>> ModelRecord("hf:models/tiny", 256, None, None, None, None, "fp32").label
         'hf:tiny'
         """
         scheme, colon, path = self.name.rpartition(":")
@@ -48,5 +50,6 @@ class ModelRecord:
             params=sum(tensor.params for tensor in tensors) if tensors else None,
             model_bits=sum(tensor.bits for tensor in tensors) if tensors else None,
             sha256=model.sha256,
+            compute_format=model.compute_format,
             logits_format=model.logits_format,
         )

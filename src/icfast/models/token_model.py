@@ -36,6 +36,7 @@ class TokenModel(Protocol):
         tokenizer: name of its tokenizer's file, or None where it has none.
         tokenizer_sha256: of what a corpus tokenised with it records; where both are known they are
             compared, else the names are.
+        compute_format: what its layers are computed in, such as bf16; None where nobody says.
         logits_format: fp32, bf16, fp16 or fp64; rounded logits bias a loss, so it is recorded.
         tensors: what N is counted from; empty where nothing is known (a callable).
         sha256: of what it was loaded from; None where nothing can be hashed (a callable).
@@ -48,6 +49,7 @@ class TokenModel(Protocol):
     bos_id: int | None
     tokenizer: str | None
     tokenizer_sha256: str | None
+    compute_format: str | None
     logits_format: str
     tensors: tuple[TensorSize, ...]
     sha256: str | None

@@ -43,6 +43,7 @@ def score(
     batch: int | None = None,
     vocab_size: int | None = None,
     name: str | None = None,
+    model_dtype: str | None = None,
     memory: str | int | None = None,
     threads: int | None = None,
     backend: str = "auto",
@@ -74,6 +75,8 @@ def score(
             where memory does not hold them.
         vocab_size: columns of a function's logits that count; by default all.
         name: what results call a function, and what its checkpoints go by.
+        model_dtype: float32, bfloat16 or float16, what "hf:" and "gguf:" are computed in; by
+            default hf as stored, gguf float32. Faster ones round: their logits' format is recorded.
         memory, threads, backend: as in :func:`icfast.spectra`.
 
     Returns:
@@ -110,7 +113,9 @@ def score(
     }
     given = {option: value for option, value in options.items() if value != _UNSET.get(option)}
     work = Work.of(backend, threads, memory, progress)
-    loaded = open_model(model, vocab_size=vocab_size, name=name, backend=backend)
+    loaded = open_model(
+        model, vocab_size=vocab_size, name=name, model_dtype=model_dtype, backend=backend
+    )
     return score_model(corpus, loaded, given, work)
 
 

@@ -261,6 +261,7 @@ class _Run:
             "policy": policy,
             "model": model.sha256 or f"name {self.name}",
             "vocab_size": model.vocab_size,
+            "compute_format": model.compute_format,
             "logits_format": model.logits_format,
         }
 

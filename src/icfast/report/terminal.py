@@ -45,8 +45,8 @@ def _print_neural(found: Result, console: Console) -> None:
         model["name"],
         f"{numbers.per_token(found['loss_bits_per_token'])}{spread} bits/token · "
         f"{per_byte} bits/byte · {numbers.count(model['params'])} parameters in "
-        f"{numbers.bits(model['model_bits'])} · {model['logits_format']} logits · "
-        f"{found['policy']['name']}",
+        f"{numbers.bits(model['model_bits'])}, computed in "
+        f"{model['compute_format'] or numbers.DASH} · {found['policy']['name']}",
     )
     if found["initial_loss"] is not None:
         _line(console, "Untrained", numbers.initial_loss(found["initial_loss"]))

@@ -16,6 +16,14 @@ from icfast.kernels.losses import Kind, TokenOut
 from icfast.models.neural.extra import neural_extra
 from icfast.models.token_model import IGNORE_INDEX
 
+#: Formats by the names torch gives its dtypes.
+FORMATS = {
+    "torch.float64": "fp64",
+    "torch.float32": "fp32",
+    "torch.bfloat16": "bf16",
+    "torch.float16": "fp16",
+}
+
 
 def check_windows(ids: NDArray[np.int64], name: str, vocab_size: int, context: int | None) -> None:
     """Refuse what a model would compute wrongly, or stop at with a word of its own.

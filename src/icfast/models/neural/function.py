@@ -46,6 +46,7 @@ class FunctionModel:
     bos_id: int | None
     logits_format: str
     bytes_per_token: int
+    compute_format: str | None = None
     tensors: tuple[TensorSize, ...] = ()
     sha256: str | None = None
     tokenizer: str | None = None

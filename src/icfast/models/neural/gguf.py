@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from icfast.corpus.gguf_file import PREFIX, GgufFile
 from icfast.errors import ModelError
 from icfast.kernels.losses import TokenOut
-from icfast.models.neural.batch import OutputLayer, check_windows, computing, default_threads
+from icfast.models.neural.batch import (
+    FORMATS,
+    OutputLayer,
+    check_windows,
+    computing,
+    default_threads,
+)
 from icfast.models.neural.extra import neural_extra
 from icfast.models.neural.footprint import bytes_per_token
 from icfast.models.neural.llama import Llama, Shape
@@ -40,6 +46,7 @@ class GgufModel:
     bos_id: int | None
     tokenizer: str | None
     tokenizer_sha256: str | None
+    compute_format: str | None
     logits_format: str
     tensors: tuple[TensorSize, ...]
     sha256: str | None
@@ -58,6 +65,7 @@ class GgufModel:
         self.context = self.shape.context
         self.bos_id = _begin_id(file)
         self._output = OutputLayer(self._llama.output, self._llama.output_bias, self.vocab_size)
+        self.compute_format = FORMATS[str(self._llama.embedding.dtype)]
         self.logits_format = "fp32"
         self.tokenizer = file.path.name
         self.tokenizer_sha256 = file.vocabulary_sha256()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from icfast.errors import ModelError
 from icfast.kernels.losses import TokenOut
 from icfast.models.neural.batch import (
+    FORMATS,
     OutputLayer,
     check_windows,
     computing,
@@ -36,10 +37,6 @@ from icfast.models.token_model import TensorSize
 _CONTEXTS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
 #: Positions of the window a model is checked on.
 _PROBE = 8
-_FORMATS = {
-    "torch.float64": "fp64", "torch.float32": "fp32", "torch.bfloat16": "bf16",
-    "torch.float16": "fp16",
-}  # fmt: skip
 _TOKENIZER = "tokenizer.json"
 
 
@@ -62,6 +59,7 @@ class HfModel:
     bos_id: int | None
     tokenizer: str | None
     tokenizer_sha256: str | None
+    compute_format: str | None
     logits_format: str
     tensors: tuple[TensorSize, ...]
     sha256: str | None
@@ -79,6 +77,7 @@ class HfModel:
     ) -> None:
         self._model = model.eval().requires_grad_(False)
         self._model.config.use_cache = False
+        self.compute_format = FORMATS[str(model.dtype)]
         self.backend = backend
         self.name = name
         self.config = model.config
@@ -158,7 +157,7 @@ class HfModel:
         count = min(_PROBE, self.context or _PROBE)
         tokens = torch.arange(count)[None] * 31 % self.vocab_size
         logits = self._logits(tokens)
-        self.logits_format = _FORMATS[str(self._coarsest(logits))]
+        self.logits_format = FORMATS[str(self._coarsest(logits))]
         self._check_causal(tokens, logits)
         if output is None:
             return None
