@@ -7,8 +7,10 @@
 
 namespace icfast {
 
+/// A forged model may give more than 1; its loss must not look like one that is open.
 inline std::uint64_t loss_of(double probability) {
-  return probability > 0 ? LossAccumulator::quanta_of(-std::log(probability)) : kImpossible;
+  if (!(probability > 0)) return kImpossible;
+  return LossAccumulator::quanta_of(-std::log(probability)) & (kOpenLoss - 1);
 }
 
 }  // namespace icfast

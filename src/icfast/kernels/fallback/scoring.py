@@ -61,10 +61,13 @@ def _probabilities(trie, discounts, uniform, nodes, depth, context, context_dept
 
 @jit
 def loss_of(probability):
-    """In units of 2^-32 nat; OPEN where it is infinite."""
-    if probability <= 0.0:
+    """In units of 2^-32 nat; OPEN where it is infinite.
+
+    A forged model may give more than 1; its loss must not look like one that is open.
+    """
+    if not probability > 0.0:
         return OPEN
-    return np.uint64(np.rint(-np.log(probability) * 4294967296.0))
+    return np.uint64(np.int64(np.rint(-np.log(probability) * 4294967296.0))) & ~OPEN
 
 
 @jit
