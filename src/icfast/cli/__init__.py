@@ -26,6 +26,7 @@ from icfast.cli.laws import capacity, energy, quantise, size
 from icfast.cli.models import fit
 from icfast.cli.run import as_command
 from icfast.cli.score import score
+from icfast.cli.training import run
 
 __all__ = ["app", "main"]
 
@@ -38,7 +39,7 @@ app = _group(
     help="Exact n-gram entropy, held-out cross-entropy and information capacity of token corpora.",
     epilog="Exit codes: 0 ok, 1 failure, 2 usage, 3 partial, 130 interrupted.",
 )
-laws = _group(name="laws", help="Formulas on numbers you have: IC-1 and IC-2.")
+laws = _group(name="laws", help="Formulas on numbers you have (IC-1, IC-2) and on training logs.")
 
 _COMMANDS: tuple[Callable[..., None], ...] = (
     demo,
@@ -53,7 +54,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     export,
     compress,
 )
-_LAWS: tuple[Callable[..., None], ...] = (capacity, energy, size, quantise)
+_LAWS: tuple[Callable[..., None], ...] = (capacity, energy, size, quantise, run)
 
 
 def _print_version(wanted: bool) -> None:

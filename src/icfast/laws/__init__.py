@@ -62,6 +62,7 @@ from icfast.laws.matches import (
     mean_ratio_bits_per_token,
     two_sided_bits_per_token,
 )
+from icfast.laws.online_code import OnlineCode, online_code
 from icfast.laws.pitman_yor import (
     PitmanYorCode,
     pitman_yor_code_bits,
@@ -69,7 +70,9 @@ from icfast.laws.pitman_yor import (
 )
 from icfast.laws.quality import LearnableOrder, Quality, quality
 from icfast.laws.quantisation import Quantisation, quantise
+from icfast.laws.saturation import Interval, Saturation, saturation
 from icfast.laws.sizing import CHINCHILLA_TOKENS_PER_PARAM, Size, size
+from icfast.laws.training import TrainingRun, TrajectoryPoint, training_run
 from icfast.laws.zipf import ZipfTail, hapax_share, zipf_tail
 
 __all__ = [
@@ -86,18 +89,23 @@ __all__ = [
     "EntropyRate",
     "Estimator",
     "HeapsLaw",
+    "Interval",
     "JoulesSource",
     "KaplanEta",
     "LearnableOrder",
     "MatchEntropy",
     "MatchWindow",
+    "OnlineCode",
     "OrderEntropy",
     "PitmanYorCode",
     "PositionLoss",
     "Quality",
     "Quantisation",
+    "Saturation",
     "Size",
     "SpentJoules",
+    "TrainingRun",
+    "TrajectoryPoint",
     "ZipfTail",
     "best_description_bits",
     "bos_padded_bits_per_token",
@@ -133,6 +141,7 @@ __all__ = [
     "mean_ratio_bits_per_token",
     "minimum_length_order",
     "observed_types",
+    "online_code",
     "order_entropy",
     "pitman_yor_code_bits",
     "pitman_yor_code_lengths",
@@ -143,8 +152,10 @@ __all__ = [
     "quality",
     "quantise",
     "renyi_entropy_bits",
+    "saturation",
     "shuffled_types",
     "size",
+    "training_run",
     "two_sided_bits_per_token",
     "zipf_tail",
 ]

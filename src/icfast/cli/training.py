@@ -1,0 +1,176 @@
+"""Commands on files of training runs: laws run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from icfast.cli.options import Json
+from icfast.cli.output import emit, print_facts
+
+if TYPE_CHECKING:
+    from icfast.laws.saturation import Interval, Saturation
+    from icfast.laws.training import TrainingRun
+
+
+def run(
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="A training log; see --format.")],
+    tokens_per_step: Annotated[
+        int | None, typer.Option(help="Tokens of an optimiser step, all ranks together.")
+    ] = None,
+    tokens_per_sequence: Annotated[
+        int | None, typer.Option(help="Tokens of a sequence, where the log counts these.")
+    ] = None,
+    gpus: Annotated[int | None, typer.Option(help="GPUs, where energy is logged for one.")] = None,
+    format: Annotated[  # noqa: A002 - as the other commands call it
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="hf, jsonl, wandb, csv, megatron, llmc, modded-nanogpt, torchtitan or nanogpt; "
+            "else found by content.",
+        ),
+    ] = None,
+    loss_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Column of training losses, in nats.")
+    ] = None,
+    params: Annotated[float | None, typer.Option(help="P, parameters.")] = None,
+    bits_per_param: Annotated[
+        float | None, typer.Option(help="Bits a parameter is stored in; with P this is N.")
+    ] = None,
+    model_bits: Annotated[float | None, typer.Option(help="N, size of the model in bits.")] = None,
+    entropy_bits_per_token: Annotated[
+        float | None, typer.Option(help="H of a baseline on the tokens trained on, in bits.")
+    ] = None,
+    entropy_nats_per_token: Annotated[float | None, typer.Option(help="H in nats.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="What H is measured under: uniform, unigram, ...")
+    ] = None,
+    final_loss_bits_per_token: Annotated[
+        float | None,
+        typer.Option(help="L of the final model, of a pass over the tokens trained on, in bits."),
+    ] = None,
+    final_loss_nats_per_token: Annotated[float | None, typer.Option(help="L in nats.")] = None,
+    unique_tokens: Annotated[
+        int | None, typer.Option(help="Tokens of the data, where they were seen more than once.")
+    ] = None,
+    predicted_set: Annotated[
+        str | None, typer.Option(help="Hash of the tokens trained on.")
+    ] = None,
+    final_predicted_set: Annotated[
+        str | None, typer.Option(help="Hash of the tokens the final loss is of; must be the same.")
+    ] = None,
+    eval_predicted_set: Annotated[
+        str | None,
+        typer.Option(help="Hash of the evaluated tokens; if the same, the last evaluation is L."),
+    ] = None,
+    saturated_below_nats: Annotated[
+        float, typer.Option(help="What doubling the tokens must gain to be a gain.")
+    ] = 0.01,
+    temperature_kelvin: Annotated[float, typer.Option(help="Temperature, in kelvin.")] = 300.0,
+    as_json: Json = False,
+) -> None:
+    """Compute L(D), code lengths A, B, C, absorbed bits B - C and eta(D) of a training log."""
+    from icfast import laws
+    from icfast.runs import read_training_log
+
+    read = read_training_log(
+        log,
+        tokens_per_step=tokens_per_step,
+        tokens_per_sequence=tokens_per_sequence,
+        gpus=gpus,
+        format=format,
+        loss_column=loss_column,
+    )
+    found = laws.training_run(
+        read,
+        params=params,
+        bits_per_param=bits_per_param,
+        model_bits=model_bits,
+        entropy_bits_per_token=entropy_bits_per_token,
+        entropy_nats_per_token=entropy_nats_per_token,
+        baseline=baseline,
+        final_loss_bits_per_token=final_loss_bits_per_token,
+        final_loss_nats_per_token=final_loss_nats_per_token,
+        unique_tokens=unique_tokens,
+        predicted_set=predicted_set,
+        final_predicted_set=final_predicted_set,
+        eval_predicted_set=eval_predicted_set,
+        saturated_below_nats=saturated_below_nats,
+        temperature_kelvin=temperature_kelvin,
+    )
+    facts = {**_code_facts(found), **_model_facts(found), **_fit_facts(found.saturation)}
+    for index, flag in enumerate(found.flags):
+        facts["Note" if index == 0 else " " * index] = flag
+    emit(asdict(found), as_json, lambda console: print_facts(console, facts))
+
+
+def _code_facts(found: TrainingRun) -> dict[str, str]:
+    from icfast.report import numbers
+
+    loss = numbers.per_token(found.final_loss_bits_per_token)
+    lengths = found.lengths
+    return {
+        "Log": f"{found.format}, {found.curve}",
+        "D": f"{numbers.count(found.unique_tokens)} unique tokens of "
+        f"{numbers.count(found.tokens_seen)} seen, {found.epochs:.4g} epochs "
+        f"(worth {numbers.short_count(round(found.effective_tokens))} fresh ones)",
+        "A, baseline": numbers.DASH
+        if lengths is None
+        else f"{numbers.bits(lengths.baseline_bits)} ({found.baseline or 'H given'})",
+        "B, online": f"{numbers.bits(found.online_bits)}, between "
+        f"{numbers.bits(found.online_bits_right)} and {numbers.bits(found.online_bits_left)}",
+        "C, final": f"{numbers.bits(found.final_bits)} at {loss} bits/token "
+        f"({found.final_loss_source})",
+        "B − C, absorbed": f"{numbers.bits(found.absorbed_bits)}, between "
+        f"{numbers.bits(found.absorbed_bits_right)} and {numbers.bits(found.absorbed_bits_left)}",
+        "A − B, compressed": numbers.bits(None if lengths is None else lengths.compression_bits),
+        "A − C, gross savings": numbers.bits(
+            None if lengths is None else lengths.gross_savings_bits
+        ),
+    }
+
+
+def _model_facts(found: TrainingRun) -> dict[str, str]:
+    from icfast.report import numbers
+
+    facts = {
+        "Absorbed bits/param": numbers.ratio(found.absorbed_bits_per_param),
+        "eta, absorbed": f"{numbers.ratio(found.eta_absorbed)} bits/bit",
+        "eta, gross": f"{numbers.ratio(found.eta)} bits/bit, "
+        f"{numbers.ratio(found.eta_tokens_seen)} over tokens seen",
+        "eta grows as": f"D^{numbers.ratio(found.eta_growth_exponent)} over the last doubling",
+    }
+    for known in found.compared:
+        facts[f"Against {known.known_bits_per_param:g}"] = (
+            f"{numbers.ratio(known.ratio)} times ({known.name}: {known.source})"
+        )
+    if (energy := found.energy) is not None:
+        facts["Landauer floor"] = f"{numbers.joules(energy.energy_joules)} of the absorbed bits"
+        if energy.spent_joules is not None:
+            facts["Spent"] = f"{numbers.joules(energy.spent_joules)} ({energy.spent_source})"
+        if energy.spent_log10_ratio is not None:
+            facts["Spent/floor"] = f"10^{energy.spent_log10_ratio:.2f}"
+    return facts
+
+
+def _fit_facts(found: Saturation) -> dict[str, str]:
+    def nats(value: Interval | None) -> str:
+        from icfast.report import numbers
+
+        if value is None:
+            return numbers.DASH
+        low, high = numbers.per_token(value.low), numbers.per_token(value.high)
+        return f"{numbers.per_token(value.estimate)} [{low}, {high}]"
+
+    facts = {
+        "More tokens": f"{found.verdict}: twice as many would gain "
+        f"{nats(found.doubling_gain_nats)} nats/token (counts from {found.threshold_nats:g})",
+        "Fit E + A D^-alpha": f"E = {nats(found.floor_nats)} nats, "
+        f"alpha = {nats(found.exponent)}, above E {nats(found.reducible_nats)} nats",
+    }
+    if found.flags:
+        facts["Fit's note"] = "; ".join(found.flags)
+    return facts

@@ -1,0 +1,187 @@
+"""Whether a loss curve has levelled off: E + A D^-alpha fitted, with intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icfast.errors import OptionError
+from icfast.laws.balance import require_positive
+
+_Floats = NDArray[np.float64]
+
+#: Exponents looked at; a fit at either end is none.
+_LEAST_EXPONENT, _MOST_EXPONENT = 0.02, 3.0
+
+#: Bins of equal width in ln D; fewer with losses in them, or a shorter span, tell nothing.
+_BINS, _FEWEST_BINS, _LEAST_SPAN = 48, 8, 4.0
+
+_REPLICATES, _INTERVAL = 300, (2.5, 97.5)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and its 95 % interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """Result of :func:`saturation`; nats per token.
+
+    Attributes:
+        verdict: ``saturated``, ``not saturated``, ``undecided`` or ``unknown``.
+        floor_nats: E, where the form would end.
+        exponent: alpha.
+        reducible_nats: A D^-alpha at the last token: how far above E the curve still is.
+        doubling_gain_nats: A D^-alpha (1 - 2^-alpha): what as many tokens again would gain.
+        threshold_nats: gains below it count as none.
+        fitted_from_tokens: where the fitted part of the curve begins.
+        bins: points the form was fitted to.
+        flags: what a reader should be told, in words.
+    """
+
+    verdict: str
+    floor_nats: Interval | None
+    exponent: Interval | None
+    reducible_nats: Interval | None
+    doubling_gain_nats: Interval | None
+    threshold_nats: float
+    fitted_from_tokens: float
+    bins: int
+    flags: tuple[str, ...]
+
+
+def saturation(
+    tokens: _Floats,
+    loss_nats: _Floats,
+    *,
+    threshold_nats: float = 0.01,
+    fit_from_tokens: float | None = None,
+    seed: int = 0,
+) -> Saturation:
+    """Fit L = E + A D^-alpha to a loss curve and judge what doubling D would gain.
+
+    Losses are averaged in bins of ln D; E and A >= 0 are least squares weighted by the losses in a
+    bin, alpha minimises what is left. Intervals are of 300 wild bootstraps (residuals with random
+    signs; Wu 1986) and presume that bins err independently: of smoothed losses they are too narrow.
+    ``saturated`` if the interval of the doubling's gain lies below the threshold, ``not saturated``
+    if it lies above, ``undecided`` if it holds it, ``unknown`` without a fit.
+
+    Args:
+        tokens: D > 0 of each loss, ascending.
+        loss_nats: L(D).
+        threshold_nats: a gain that does not count.
+        fit_from_tokens: where the fit begins; the default is the last D / 100.
+        seed: of the signs.
+
+    Raises:
+        OptionError: no losses, of unequal number, D not positive and ascending, or a threshold
+            that is not positive.
+
+    >>> d = np.arange(1.0, 10_001.0)
+    >>> found = saturation(d, 2 + 5 * d**-0.5)
+    >>> found.verdict, round(found.floor_nats.estimate, 3), round(found.exponent.estimate, 3)
+    ('not saturated', 2.0, 0.5)
+    """
+    require_positive("threshold_nats", threshold_nats)
+    tokens, losses = np.asarray(tokens, np.float64), np.asarray(loss_nats, np.float64)
+    if not len(tokens) or len(tokens) != len(losses):
+        raise OptionError(f"found {len(losses)} losses at {len(tokens)} points")
+    if tokens[0] <= 0 or (np.diff(tokens) <= 0).any() or not np.isfinite(losses).all():
+        raise OptionError("tokens must be positive and ascend, losses be finite")
+    begin = tokens[-1] / 100 if fit_from_tokens is None else fit_from_tokens
+    kept = tokens >= begin
+    u, y, weights = _binned(tokens[kept] / tokens[-1], losses[kept])
+    if len(u) < _FEWEST_BINS or u[-1] < _LEAST_SPAN * u[0]:
+        flag = f"{len(u)} bins from {begin:.4g} tokens on: too short a curve for a fit"
+        none = (None, None, None, None)
+        return Saturation("unknown", *none, threshold_nats, float(begin), len(u), (flag,))
+    fits = _replicates(u, y, weights, seed)
+    floor, reducible, exponent = (_interval(column) for column in fits.T)
+    gain = _interval(fits[:, 1] * -np.expm1(-fits[:, 2] * np.log(2.0)))
+    at_end = not _LEAST_EXPONENT * 1.001 < exponent.estimate < _MOST_EXPONENT / 1.001
+    flags = ["the form does not fit: its exponent runs to the end of its range"] if at_end else []
+    if reducible.estimate == 0.0:
+        flags.append("the curve does not fall: A is 0")
+    if floor.low == 0.0:
+        flags.append("E is not known: its interval reaches 0")
+    return Saturation(
+        _verdict(gain, threshold_nats, at_end and reducible.estimate > 0),
+        floor,
+        exponent,
+        reducible,
+        gain,
+        threshold_nats,
+        float(begin),
+        len(u),
+        tuple(flags),
+    )
+
+
+def _verdict(gain: Interval, threshold: float, unfit: bool) -> str:
+    if gain.high < threshold:
+        return "saturated"
+    if unfit:
+        return "unknown"
+    return "not saturated" if gain.low > threshold else "undecided"
+
+
+def _binned(u: _Floats, y: _Floats) -> tuple[_Floats, _Floats, _Floats]:
+    """Means over bins of equal width in ln u: of ln u, of y, and how many."""
+    if not len(u):
+        return u, y, u
+    x = np.log(u)
+    width = (x[-1] - x[0]) / _BINS or 1.0
+    index = np.minimum(((x - x[0]) / width).astype(np.int64), _BINS - 1)
+    counts = np.bincount(index)
+    used = counts > 0
+    rows = counts[used].astype(np.float64)
+    centres, means = (np.bincount(index, values)[used] / rows for values in (x, y))
+    return np.exp(centres), means, rows
+
+
+def _replicates(u: _Floats, y: _Floats, weights: _Floats, seed: int) -> _Floats:
+    """(E, reducible at u = 1, alpha) of the data first, then of each bootstrap."""
+    best = _fit(u, y, weights)
+    expected = best[0] + best[1] * u ** -best[2]
+    residuals = (y - expected) * np.sqrt(len(u) / (len(u) - 3))
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], (_REPLICATES, len(u)))
+    return np.array([best, *(_fit(u, expected + row * residuals, weights) for row in signs)])
+
+
+def _fit(u: _Floats, y: _Floats, weights: _Floats) -> tuple[float, float, float]:
+    from scipy.optimize import minimize_scalar
+
+    def left(log_exponent: float) -> float:
+        return _linear(u ** -np.exp(log_exponent), y, weights)[2]
+
+    grid = np.linspace(np.log(_LEAST_EXPONENT), np.log(_MOST_EXPONENT), 41)
+    best = int(np.argmin([left(point) for point in grid]))
+    bounds = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
+    found = minimize_scalar(left, bounds=bounds, method="bounded", options={"xatol": 1e-6})
+    exponent = float(np.exp(found.x))
+    floor, scale, _ = _linear(u**-exponent, y, weights)
+    return floor, scale, exponent
+
+
+def _linear(v: _Floats, y: _Floats, weights: _Floats) -> tuple[float, float, float]:
+    """E, A >= 0 of y = E + A v by weighted least squares, and what is left."""
+    total = weights.sum()
+    mean_v, mean_y = weights @ v / total, weights @ y / total
+    scale = max(weights @ ((v - mean_v) * y) / (weights @ ((v - mean_v) ** 2)), 0.0)
+    floor = mean_y - scale * mean_v
+    if floor < 0:
+        floor, scale = 0.0, weights @ (v * y) / (weights @ (v * v))
+    return float(floor), float(scale), float(weights @ (y - floor - scale * v) ** 2)
+
+
+def _interval(values: _Floats) -> Interval:
+    """The first value is the estimate, the others its bootstraps."""
+    low, high = np.percentile(values[1:], _INTERVAL)
+    return Interval(float(values[0]), float(low), float(high))

@@ -1,0 +1,391 @@
+"""A training run by its log: L(D), the three code lengths, what was absorbed, eta on the way."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from icfast.energy.joules import JoulesSource, SpentJoules
+from icfast.errors import OptionError
+from icfast.laws.balance import checked_model_bits, in_bits, require_not_negative, require_positive
+from icfast.laws.code_length import CodeLengths, code_lengths
+from icfast.laws.known_capacities import CapacityComparison, compared_capacities
+from icfast.laws.landauer import Energy, energy
+from icfast.laws.loss_curve import effective_tokens
+from icfast.laws.online_code import OnlineCode, growth_exponent, online_code
+from icfast.laws.saturation import Saturation, saturation
+from icfast.runs.log import TrainingLog
+from icfast.units import bits_to_nats, nats_to_bits
+
+#: Points of the trajectory, evenly in ln D.
+_POINTS = 40
+
+
+@dataclass(frozen=True)
+class TrajectoryPoint:
+    """A run up to D fresh tokens, as if it had ended there.
+
+    Attributes:
+        tokens: D.
+        loss_bits_per_token: L(D), the mean of the last hundredth of D.
+        online_bits: B(D), the mean of its left and right sum.
+        absorbed_bits: B(D) - D L(D).
+        absorbed_bits_per_param: that over P, None without P.
+        gross_savings_bits: D (H - L(D)), None without H.
+        eta: gross savings over N, None without H or N.
+        eta_absorbed: absorbed bits over N, None without N.
+        energy_joules: spent up to there, None where not logged.
+    """
+
+    tokens: float
+    loss_bits_per_token: float
+    online_bits: float
+    absorbed_bits: float
+    absorbed_bits_per_param: float | None
+    gross_savings_bits: float | None
+    eta: float | None
+    eta_absorbed: float | None
+    energy_joules: float | None
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """Result of :func:`training_run`. Code lengths are of the unique tokens, in bits.
+
+    Attributes:
+        format: of the log.
+        curve: ``training`` losses, or ``evaluations`` where the log has nothing else.
+        tokens_seen: every epoch counted.
+        unique_tokens: D, of the first pass over the data.
+        epochs: tokens seen over unique ones.
+        effective_tokens: D' of these epochs (Muennighoff et al. 2023).
+        online_bits: B, the mean of the next two.
+        online_bits_left: gaps of the log at the loss before them: the most, where the loss falls.
+        online_bits_right: gaps at the loss after them: the least.
+        final_loss_bits_per_token: L of the final model.
+        final_loss_source: ``given``, ``evaluation`` of the same set, or ``last losses``.
+        final_bits: C = D L.
+        absorbed_bits: B - C.
+        absorbed_bits_left: with the left sum.
+        absorbed_bits_right: with the right sum.
+        absorbed_bits_per_param: over P, None without P.
+        compared: that beside published capacities; empty without P.
+        baseline: what H is measured under, None without H.
+        entropy_bits_per_token: H, None where not given.
+        lengths: A, B, C and their differences, None without H.
+        params: P, None where not given.
+        model_bits: N, None where not given.
+        eta: gross D (H - L)/N over unique tokens, None without H or N.
+        eta_tokens_seen: the same over tokens seen: a second copy saves again, and tells nothing.
+        eta_absorbed: (B - C)/N, None without N.
+        eta_growth_exponent: d ln eta/d ln D over the last doubling; 1 is linear growth.
+        saturation: what a fit says of more tokens.
+        energy: Landauer's floor of the absorbed bits beside what was spent; None if B < C.
+        trajectory: the run at growing D.
+        flags: what a reader should be told, the log's labels first.
+    """
+
+    format: str
+    curve: str
+    tokens_seen: int
+    unique_tokens: int
+    epochs: float
+    effective_tokens: float
+    online_bits: float
+    online_bits_left: float
+    online_bits_right: float
+    final_loss_bits_per_token: float
+    final_loss_source: str
+    final_bits: float
+    absorbed_bits: float
+    absorbed_bits_left: float
+    absorbed_bits_right: float
+    absorbed_bits_per_param: float | None
+    compared: tuple[CapacityComparison, ...]
+    baseline: str | None
+    entropy_bits_per_token: float | None
+    lengths: CodeLengths | None
+    params: float | None
+    model_bits: float | None
+    eta: float | None
+    eta_tokens_seen: float | None
+    eta_absorbed: float | None
+    eta_growth_exponent: float | None
+    saturation: Saturation
+    energy: Energy | None
+    trajectory: tuple[TrajectoryPoint, ...]
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Against:
+    """What losses are compared with: H in bits, P, N; each may be unknown."""
+
+    entropy: float | None
+    params: float | None
+    model_bits: float | None
+
+    def saved(self, tokens: float, loss_bits: float) -> float | None:
+        return None if self.entropy is None else tokens * (self.entropy - loss_bits)
+
+    def per_param(self, bits: float | None) -> float | None:
+        return None if bits is None or self.params is None else bits / self.params
+
+    def per_bit(self, bits: float | None) -> float | None:
+        return None if bits is None or self.model_bits is None else bits / self.model_bits
+
+
+def training_run(
+    log: TrainingLog,
+    *,
+    params: float | None = None,
+    bits_per_param: float | None = None,
+    model_bits: float | None = None,
+    entropy_bits_per_token: float | None = None,
+    entropy_nats_per_token: float | None = None,
+    baseline: str | None = None,
+    final_loss_bits_per_token: float | None = None,
+    final_loss_nats_per_token: float | None = None,
+    unique_tokens: int | None = None,
+    predicted_set: str | None = None,
+    final_predicted_set: str | None = None,
+    eval_predicted_set: str | None = None,
+    saturated_below_nats: float = 0.01,
+    spent: SpentJoules | None = None,
+    temperature_kelvin: float = 300.0,
+    seed: int = 0,
+) -> TrainingRun:
+    """A, B, C of a run, B - C absorbed, eta(D), epochs and saturation (arXiv 2411.00660 sec. 2).
+
+    B sums the losses of *fresh* tokens, each before it is learned from: a second epoch is no code
+    length. C = D L is the final model's code length of the same tokens; L is given (a fresh pass
+    over them), or the log's last evaluation where that is of the same set, or else the mean of the
+    last losses, which are of other tokens of the same source, and a flag says so. Evaluations
+    stand for training losses only where the log has no others. With dropout, training losses are
+    above what the model would have paid.
+
+    Args:
+        log: what a reader of `icfast.runs` found.
+        params: P.
+        bits_per_param: b, for N = P b.
+        model_bits: N.
+        entropy_bits_per_token: H of the baseline on these tokens; or
+        entropy_nats_per_token: the same in nats.
+        baseline: its name.
+        final_loss_bits_per_token: L, of a pass over the tokens trained on; or
+        final_loss_nats_per_token: the same in nats.
+        unique_tokens: of the data; the default is what the log's epochs say, else all.
+        predicted_set: hash of the tokens trained on.
+        final_predicted_set: hash of the tokens that the given L is of.
+        eval_predicted_set: hash of the evaluated tokens.
+        saturated_below_nats: what doubling D must gain not to count as saturated.
+        spent: joules, where the log has none or others are meant.
+        temperature_kelvin: of Landauer's floor.
+        seed: of the bootstrap.
+
+    Raises:
+        UnitError: H and L in different units.
+        OptionError: a value out of range, predicted sets that differ, or a baseline without H.
+    """
+    entropy, final = in_bits(
+        (entropy_bits_per_token, final_loss_bits_per_token),
+        (entropy_nats_per_token, final_loss_nats_per_token),
+    )
+    if baseline is not None and entropy is None:
+        raise OptionError("a baseline needs its code length: entropy_bits_per_token, or in nats")
+    for name, value in (("entropy", entropy), ("final_loss", final)):
+        if value is not None:
+            require_not_negative(f"{name}_bits_per_token", value)
+    against = _Against(entropy, params, checked_model_bits(model_bits, params, bits_per_param))
+    if against.model_bits is not None:
+        require_positive("model_bits", against.model_bits)
+    curve, code = _curve(log)
+    tokens, seen, epoch_flags = _unique(log, code, unique_tokens)
+    loss, source = _final_loss(log, code, tokens, final, predicted_set, final_predicted_set)
+    if source == "last losses" and eval_predicted_set is not None:
+        _same_set(predicted_set, eval_predicted_set)
+        loss, source = _last_evaluation(log), "evaluation"
+    left, right = (nats_to_bits(nats) for nats in code.up_to(tokens))
+    online, final_bits = (left + right) / 2, tokens * loss
+    absorbed = online - final_bits
+    trajectory = tuple(_point(log, code, against, at) for at in _stations(code, tokens))
+    per_param = against.per_param(absorbed)
+    saved = against.saved(tokens, loss)
+    fresh = _halfway(code, tokens)
+    fit_from, rate_flags = _rates(log, curve)
+    flags = [*log.labels, *epoch_flags, *rate_flags, *_flags(curve, source, absorbed, left, right)]
+    return TrainingRun(
+        format=log.format,
+        curve=curve,
+        tokens_seen=seen,
+        unique_tokens=tokens,
+        epochs=seen / tokens,
+        effective_tokens=effective_tokens(tokens, max(seen / tokens, 1.0)),
+        online_bits=online,
+        online_bits_left=left,
+        online_bits_right=right,
+        final_loss_bits_per_token=loss,
+        final_loss_source=source,
+        final_bits=final_bits,
+        absorbed_bits=absorbed,
+        absorbed_bits_left=left - final_bits,
+        absorbed_bits_right=right - final_bits,
+        absorbed_bits_per_param=per_param,
+        compared=() if per_param is None else compared_capacities(per_param),
+        baseline=baseline,
+        entropy_bits_per_token=entropy,
+        lengths=None if entropy is None else code_lengths(tokens * entropy, online, final_bits),
+        params=params,
+        model_bits=against.model_bits,
+        eta=against.per_bit(saved),
+        eta_tokens_seen=against.per_bit(against.saved(seen, loss)),
+        eta_absorbed=against.per_bit(absorbed),
+        eta_growth_exponent=_eta_growth(code, against, tokens),
+        saturation=saturation(
+            *fresh,
+            threshold_nats=saturated_below_nats,
+            fit_from_tokens=None if fit_from is None else max(fit_from, fresh[0][-1] / 100),
+            seed=seed,
+        ),
+        energy=_energy(log, absorbed, spent, temperature_kelvin),
+        trajectory=trajectory,
+        flags=tuple(flags),
+    )
+
+
+def _curve(log: TrainingLog) -> tuple[str, OnlineCode]:
+    if len(log.train_loss_nats):
+        return "training", online_code(log.start_tokens, log.end_tokens, log.train_loss_nats)
+    code = online_code(log.eval_tokens, log.eval_tokens, log.eval_loss_nats)
+    return "evaluations", code
+
+
+def _unique(log: TrainingLog, code: OnlineCode, given: int | None) -> tuple[int, int, list[str]]:
+    """Tokens of the first pass that have losses, tokens seen, and what to say of it."""
+    covered = int(code.knots[-1])
+    seen = max(log.tokens, covered)
+    if given is not None:
+        require_positive("unique_tokens", given)
+        return min(int(given), covered), seen, []
+    if log.epoch is None:
+        return covered, seen, ["epochs are not logged: all tokens are taken for unique ones"]
+    first = np.interp(1.0, np.r_[0.0, log.epoch], np.r_[0, log.end_tokens])
+    return min(round(float(first)), covered), seen, []
+
+
+def _final_loss(
+    log: TrainingLog,
+    code: OnlineCode,
+    tokens: float,
+    given: float | None,
+    predicted_set: str | None,
+    final_set: str | None,
+) -> tuple[float, str]:
+    if given is None:
+        if final_set is not None:
+            raise OptionError("final_predicted_set is the hash of a final loss, which is missing")
+        return nats_to_bits(code.loss_at(tokens)), "last losses"
+    if final_set is not None:
+        _same_set(predicted_set, final_set)
+    return given, "given"
+
+
+def _same_set(online: str | None, other: str) -> None:
+    if online != other:
+        raise OptionError(
+            f"B is of the predicted set {online}, C of {other}: code lengths of different tokens "
+            "are not subtracted; score the tokens that were trained on"
+        )
+
+
+def _last_evaluation(log: TrainingLog) -> float:
+    if not len(log.eval_loss_nats):
+        raise OptionError("eval_predicted_set is given, but the log has no evaluations")
+    return nats_to_bits(float(log.eval_loss_nats[-1]))
+
+
+def _stations(code: OnlineCode, tokens: float) -> list[float]:
+    """D of the trajectory: ends of rows, evenly in ln D, the last one included."""
+    ends = code.end_tokens[(code.end_tokens > 0) & (code.end_tokens <= tokens)]
+    if not len(ends):
+        return [float(tokens)]
+    wanted = np.geomspace(ends[0], ends[-1], _POINTS)
+    found = ends[np.minimum(np.searchsorted(ends, wanted * (1 - 1e-12)), len(ends) - 1)]
+    return sorted({*map(float, found), float(tokens)})
+
+
+def _point(log: TrainingLog, code: OnlineCode, against: _Against, tokens: float) -> TrajectoryPoint:
+    loss = nats_to_bits(code.loss_at(tokens))
+    online = nats_to_bits(math.fsum(code.up_to(tokens)) / 2)
+    absorbed = online - tokens * loss
+    saved = against.saved(tokens, loss)
+    joules = log.energy_joules
+    return TrajectoryPoint(
+        tokens,
+        loss,
+        online,
+        absorbed,
+        against.per_param(absorbed),
+        saved,
+        against.per_bit(saved),
+        against.per_bit(absorbed),
+        None if joules is None else float(np.interp(tokens, log.end_tokens, joules)),
+    )
+
+
+def _eta_growth(code: OnlineCode, against: _Against, tokens: float) -> float | None:
+    half = tokens / 2
+    saved = [against.saved(d, nats_to_bits(code.loss_at(d))) for d in (half, tokens)]
+    if saved[0] is None or saved[1] is None:
+        return None
+    return growth_exponent(saved[0], saved[1], 2.0)
+
+
+def _halfway(code: OnlineCode, tokens: float) -> tuple[np.ndarray, np.ndarray]:
+    """The middle of each fresh row and its loss; none at 0 tokens, where no power law is."""
+    middle = (code.start_tokens + code.end_tokens) / 2
+    fresh = (code.end_tokens <= tokens) & (middle > 0)
+    fresh = fresh if fresh.any() else middle == middle.max()
+    return np.maximum(middle[fresh], 0.5), code.loss_nats[fresh]
+
+
+def _rates(log: TrainingLog, curve: str) -> tuple[float | None, list[str]]:
+    """Where the learning rate has risen to its height, and whether it falls after that."""
+    rates = log.learning_rate
+    if rates is None or curve != "training" or not rates.any():
+        return None, []
+    flags = []
+    if rates[-1] < 0.9 * rates.max():
+        flags.append(
+            f"the learning rate falls to {rates[-1] / rates.max():.2g} of its height: annealing "
+            "takes the loss down too, so the fit is not of tokens alone"
+        )
+    return float(log.start_tokens[int(rates.argmax())]), flags
+
+
+def _flags(curve: str, source: str, absorbed: float, left: float, right: float) -> list[str]:
+    flags = []
+    if curve == "evaluations":
+        flags.append("held-out losses stand for those of training: B is what fresh tokens would")
+    if source == "last losses":
+        flags.append("C is by the last losses, of other tokens than B: an estimate of B - C")
+    if source == "evaluation":
+        flags.append("C is by the log's last evaluation")
+    if absorbed < 0:
+        flags.append("nothing absorbed: B < C, so L is not of the model that these losses led to")
+    if left < right:
+        flags.append("the loss rises over the gaps: left and right sums are no bounds")
+    return flags
+
+
+def _energy(
+    log: TrainingLog, absorbed: float, spent: SpentJoules | None, temperature_kelvin: float
+) -> Energy | None:
+    if absorbed < 0:
+        return None
+    if spent is None and log.energy_joules is not None:
+        source = JoulesSource.MEGATRON_LOG if log.format == "megatron" else JoulesSource.STATED
+        spent = SpentJoules(float(log.energy_joules[-1]), source)
+    return energy(nats=bits_to_nats(absorbed), temperature_kelvin=temperature_kelvin, spent=spent)

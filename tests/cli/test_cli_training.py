@@ -1,0 +1,57 @@
+"""laws run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from icfast import laws
+from icfast.runs import read_training_log
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "run.csv"
+    rows = (f"{step},{2 + 6 * step**-0.35},{3.0 * step}" for step in range(1, 501))
+    path.write_text("\n".join(["step,loss,energy_joules", *rows]) + "\n")
+    return path
+
+
+def test_run_as_json(run: Run, log: Path) -> None:
+    options = ("--tokens-per-step", 10, "--params", 100, "--bits-per-param", 16)
+    answer = run("laws", "run", log, *options, "--entropy-nats-per-token", 8, "--json")
+    assert (answer.code, answer.err) == (0, "")
+    found = laws.training_run(
+        read_training_log(log, tokens_per_step=10),
+        params=100,
+        bits_per_param=16,
+        entropy_nats_per_token=8,
+    )
+    assert answer.json == json.loads(json.dumps(asdict(found)))
+    assert answer.json["lengths"]["absorbed_bits"] == found.absorbed_bits > 0
+
+
+def test_run_in_words(run: Run, log: Path) -> None:
+    answer = run("laws", "run", log, "--tokens-per-step", 10, "--params", 100)
+    assert answer.code == 0
+    for said in ("B − C, absorbed", "not saturated", "Spent/floor", "epochs are not logged"):
+        assert said in answer.out
+    short = run("laws", "run", log, "--tokens-per-step", 10, "--final-loss-nats-per-token", 9)
+    assert "nothing absorbed" in short.out
+
+
+def test_what_is_missing_is_said(run: Run, log: Path, tmp_path: Path) -> None:
+    answer = run("laws", "run", log)
+    assert answer.code == 2
+    assert "--tokens-per-step" in answer.err
+    (tmp_path / "x").write_text("nothing\n")
+    answer = run("laws", "run", tmp_path / "x", "--tokens-per-step", 10)
+    assert answer.code == 1
+    assert "no training log" in answer.err
