@@ -30,7 +30,7 @@ endif()
 
 # Code for each, and the last one's PTX for devices to come. Nothing is compiled before kernels are
 # (no "native"), so what is built does not depend on the machine that builds it.
-set(architectures_given ${CMAKE_CUDA_ARCHITECTURES})
+set(architectures_given "${CMAKE_CUDA_ARCHITECTURES}$ENV{CUDAARCHS}")
 enable_language(CUDA)
 if(NOT architectures_given)
   set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90-real)
