@@ -1,4 +1,4 @@
-"""laws run."""
+"""laws run, laws scaling."""
 
 from __future__ import annotations
 
@@ -55,3 +55,26 @@ def test_what_is_missing_is_said(run: Run, log: Path, tmp_path: Path) -> None:
     answer = run("laws", "run", tmp_path / "x", "--tokens-per-step", 10)
     assert answer.code == 1
     assert "no training log" in answer.err
+
+
+def test_scaling(run: Run, tmp_path: Path) -> None:
+    table = tmp_path / "runs.csv"
+    grid = [(p, d) for p in (1e8, 1e9, 1e10) for d in (1e9, 1e10, 1e11)]
+    rows = (f"{p},{d},{1.8172 + 482.01 * p**-0.3478 + 2085.43 * d**-0.3658}" for p, d in grid)
+    table.write_text("\n".join(["N,D,loss", *rows]) + "\n")
+    answer = run("laws", "scaling", table, "--bootstraps", 20, "--json")
+    assert (answer.code, answer.err) == (0, "")
+    found = answer.json["chinchilla"]["constants"]
+    assert found["e"]["estimate"] == pytest.approx(1.8172, rel=1e-5)
+    assert found["beta"]["estimate"] == pytest.approx(0.3658, rel=1e-5)
+    assert set(answer.json) == {"chinchilla", "kaplan"}
+    words = run("laws", "scaling", table, "--bootstraps", 20)
+    assert "e = 1.8172 [" in words.out
+    for text, said in (
+        ("N,D\n1,2\n", "params, tokens and loss"),
+        ("N,D,loss\n1,2,x\n", "line 2: expected a number for loss"),
+    ):
+        table.write_text(text)
+        answer = run("laws", "scaling", table)
+        assert answer.code == 1
+        assert said in answer.err

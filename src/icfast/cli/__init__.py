@@ -26,7 +26,7 @@ from icfast.cli.laws import capacity, energy, quantise, size
 from icfast.cli.models import fit
 from icfast.cli.run import as_command
 from icfast.cli.score import score
-from icfast.cli.training import run
+from icfast.cli.training import run, scaling
 
 __all__ = ["app", "main"]
 
@@ -54,7 +54,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     export,
     compress,
 )
-_LAWS: tuple[Callable[..., None], ...] = (capacity, energy, size, quantise, run)
+_LAWS: tuple[Callable[..., None], ...] = (capacity, energy, size, quantise, run, scaling)
 
 
 def _print_version(wanted: bool) -> None:

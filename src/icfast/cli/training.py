@@ -1,4 +1,4 @@
-"""Commands on files of training runs: laws run."""
+"""Commands on files of training runs: laws run, scaling."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from icfast.cli.output import emit, print_facts
 
 if TYPE_CHECKING:
     from icfast.laws.saturation import Interval, Saturation
+    from icfast.laws.scaling import ScalingFit
     from icfast.laws.training import TrainingRun
 
 
@@ -173,4 +174,44 @@ def _fit_facts(found: Saturation) -> dict[str, str]:
     }
     if found.flags:
         facts["Fit's note"] = "; ".join(found.flags)
+    return facts
+
+
+def scaling(
+    table: Annotated[
+        Path,
+        typer.Argument(metavar="TABLE", help="CSV of runs: params, tokens, loss in nats."),
+    ],
+    bootstraps: Annotated[int, typer.Option(help="Resamples for the intervals.")] = 100,
+    seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Fit L = E + A P^-alpha + B D^-beta and Kaplan's form to runs of several P and D."""
+    from icfast import laws
+    from icfast.runs import read_scaling_points
+
+    points = read_scaling_points(table)
+    fits = [
+        fit(points.params, points.tokens, points.loss_nats, bootstraps=bootstraps, seed=seed)
+        for fit in (laws.chinchilla_fit, laws.kaplan_fit)
+    ]
+    facts = {name: value for fit in fits for name, value in _scaling_facts(fit).items()}
+    content = {fit.form: asdict(fit) for fit in fits}
+    emit(content, as_json, lambda console: print_facts(console, facts))
+
+
+def _scaling_facts(found: ScalingFit) -> dict[str, str]:
+    def written(value: Interval) -> str:
+        return f"{value.estimate:.5g} [{value.low:.5g}, {value.high:.5g}]"
+
+    form = found.form
+    constants = (f"{name} = {written(value)}" for name, value in found.constants.items())
+    facts = {
+        f"{form}": "; ".join(constants),
+        f"{form}, error": f"{found.rms_log_error:.3g} of ln L, {found.points} points",
+    }
+    if found.params_exponent is not None:
+        facts[f"{form}, optimum"] = f"P ~ C^{written(found.params_exponent)}"
+    if found.flags:
+        facts[f"{form}, note"] = "; ".join(found.flags)
     return facts

@@ -71,6 +71,7 @@ from icfast.laws.pitman_yor import (
 from icfast.laws.quality import LearnableOrder, Quality, quality
 from icfast.laws.quantisation import Quantisation, quantise
 from icfast.laws.saturation import Interval, Saturation, saturation
+from icfast.laws.scaling import ScalingFit, chinchilla_fit, kaplan_fit
 from icfast.laws.sizing import CHINCHILLA_TOKENS_PER_PARAM, Size, size
 from icfast.laws.training import TrainingRun, TrajectoryPoint, training_run
 from icfast.laws.zipf import ZipfTail, hapax_share, zipf_tail
@@ -102,6 +103,7 @@ __all__ = [
     "Quality",
     "Quantisation",
     "Saturation",
+    "ScalingFit",
     "Size",
     "SpentJoules",
     "TrainingRun",
@@ -111,6 +113,7 @@ __all__ = [
     "bos_padded_bits_per_token",
     "capacity",
     "capacity_per_token",
+    "chinchilla_fit",
     "code_lengths",
     "compared_capacities",
     "coverage_chao_jost",
@@ -132,6 +135,7 @@ __all__ = [
     "jensen_shannon_bits",
     "kaplan_bits_per_token",
     "kaplan_etas",
+    "kaplan_fit",
     "kaplan_loss_nats_from_model_bits",
     "kaplan_loss_nats_from_tokens",
     "kt_code_bits",

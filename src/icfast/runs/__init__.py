@@ -2,5 +2,6 @@
 
 from icfast.runs.log import TrainingLog
 from icfast.runs.open import FORMATS, read_training_log
+from icfast.runs.points import ScalingPoints, read_scaling_points
 
-__all__ = ["FORMATS", "TrainingLog", "read_training_log"]
+__all__ = ["FORMATS", "ScalingPoints", "TrainingLog", "read_scaling_points", "read_training_log"]

@@ -93,7 +93,7 @@ def read_csv(text: str, loss_column: str | None) -> Parsed:
         LogError: a row has more fields than the header, or no column is known.
         OptionError: there is no such column.
     """
-    rows, header = _csv_rows(text)
+    rows, header = csv_rows(text)
     return _read(rows, header, loss_column)
 
 
@@ -104,7 +104,7 @@ def read_wandb(text: str, loss_column: str | None) -> Parsed:
         LogError: a row has more fields than the header.
         OptionError: several columns could be the loss, or there is no such column.
     """
-    rows, header = _csv_rows(text)
+    rows, header = csv_rows(text)
     metrics = [name for name in header if " - " in name and not name.endswith(("__MIN", "__MAX"))]
     loss = loss_column or _only_loss(metrics)
     labels = ["W&B's Step counts calls of log(): optimiser steps only where each step logs once"]
@@ -138,7 +138,12 @@ def _header(text: str) -> list[str]:
     return [name.strip() for name in next(csv.reader([first]), [])]
 
 
-def _csv_rows(text: str) -> tuple[Numbered, list[str]]:
+def csv_rows(text: str) -> tuple[Numbered, list[str]]:
+    """Numbered rows by column, and the columns.
+
+    Raises:
+        LogError: a row has more fields than the header.
+    """
     reader = csv.reader(text.splitlines())
     header: list[str] = []
     rows: Numbered = []
@@ -156,7 +161,8 @@ def _csv_rows(text: str) -> tuple[Numbered, list[str]]:
     return rows, header
 
 
-def _column(names: Sequence[str], known: Sequence[str]) -> str | None:
+def column(names: Sequence[str], known: Sequence[str]) -> str | None:
+    """The first of some known names that a table has, in its own letter case."""
     lower = {name.lower(): name for name in names}
     return next((lower[name] for name in known if name in lower), None)
 
@@ -166,8 +172,8 @@ def _read(
 ) -> Parsed:
     if loss_column is not None and loss_column not in names:
         raise OptionError(f"there is no column {loss_column!r}; there are {', '.join(names)}")
-    evaluation = _column(names, _EVALUATION)
-    train = loss_column if loss_column is not None else _column(names, _TRAIN)
+    evaluation = column(names, _EVALUATION)
+    train = loss_column if loss_column is not None else column(names, _TRAIN)
     if train is not None and train == evaluation:
         train = None
     if train is None and evaluation is None:
@@ -183,7 +189,7 @@ def _read(
 
 
 def _rows(rows: Numbered, names: Sequence[str], loss: str | None) -> tuple[Row, ...]:
-    step, tokens = _column(names, _STEP), _column(names, _TOKENS)
+    step, tokens = column(names, _STEP), column(names, _TOKENS)
     if step is None and tokens is None:
         raise LogError(f"no column of steps or tokens among {', '.join(names)}")
     found: list[Row] = []
@@ -197,9 +203,9 @@ def _rows(rows: Numbered, names: Sequence[str], loss: str | None) -> tuple[Row, 
                 reader.whole(step) if step is not None else len(found) + 1,
                 reader.number(loss),
                 tokens=reader.optional_whole(tokens),
-                learning_rate=reader.optional_number(_column(names, _RATE)),
-                epoch=reader.optional_number(_column(names, _EPOCH)),
-                joules=reader.optional_number(_column(names, _JOULES)),
+                learning_rate=reader.optional_number(column(names, _RATE)),
+                epoch=reader.optional_number(column(names, _EPOCH)),
+                joules=reader.optional_number(column(names, _JOULES)),
             )
         )
     return tuple(found)

@@ -1,0 +1,124 @@
+"""Scaling fits: published constants recovered, noise, outliers, gradients, what is refused."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.optimize import check_grad
+
+from icfast.errors import OptionError
+from icfast.laws.scaling import _chinchilla, _kaplan, chinchilla_fit, kaplan_fit
+
+#: Besiroglu et al. 2024, the replication of Hoffmann et al. 2022.
+REPLICATION = {"e": 1.8172, "a": 482.01, "b": 2085.43, "alpha": 0.3478, "beta": 0.3658}
+KAPLAN = {"n_c": 8.8e13, "d_c": 5.4e13, "alpha_n": 0.076, "alpha_d": 0.095}
+
+
+def runs(seed: int = 0, count: int = 240) -> tuple[np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(seed)
+    params = np.exp(draw.uniform(math.log(5e7), math.log(1.6e10), count))
+    return params, np.exp(draw.uniform(math.log(1e9), math.log(3e11), count))
+
+
+def chinchilla(params: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    return 1.8172 + 482.01 * params**-0.3478 + 2085.43 * tokens**-0.3658
+
+
+def kaplan(params: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    return ((8.8e13 / params) ** (0.076 / 0.095) + 5.4e13 / tokens) ** 0.095
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_constants_of_the_replication_come_back(seed: int) -> None:
+    params, tokens = runs(seed)
+    found = chinchilla_fit(params, tokens, chinchilla(params, tokens), bootstraps=20)
+    assert found.points == 240
+    for name, value in REPLICATION.items():
+        assert found.constants[name].estimate == pytest.approx(value, rel=1e-6)
+    assert found.params_exponent is not None
+    assert found.params_exponent.estimate == pytest.approx(0.3658 / (0.3478 + 0.3658))
+    assert found.rms_log_error < 1e-8
+    assert found.loss_nats(1e9, 1e10) == pytest.approx(chinchilla(1e9, 1e10))
+
+
+def test_kaplans_constants_come_back() -> None:
+    params, tokens = runs()
+    found = kaplan_fit(params, tokens, kaplan(params, tokens), bootstraps=20)
+    for name, value in KAPLAN.items():
+        assert found.constants[name].estimate == pytest.approx(value, rel=1e-4)
+    assert found.params_exponent is None
+    assert found.loss_nats(1e9, 1e10) == pytest.approx(kaplan(1e9, 1e10))
+    for figure in (found.reducible_params_nats, found.reducible_tokens_nats):
+        with pytest.raises(OptionError, match="no term of P alone"):
+            figure(1e9)
+
+
+def test_intervals_hold_the_constants_and_outliers_do_not_move_them() -> None:
+    params, tokens = runs()
+    noise = np.random.default_rng(5).normal(0, 0.005, len(params))
+    losses = chinchilla(params, tokens) * np.exp(noise)
+    losses[::24] *= 1.3
+    found = chinchilla_fit(params, tokens, losses, bootstraps=60)
+    for name, value in REPLICATION.items():
+        interval = found.constants[name]
+        assert interval.low < interval.estimate < interval.high
+        assert interval.low < value < interval.high, name
+    assert found.constants["e"].estimate == pytest.approx(1.8172, abs=0.05)
+
+
+def test_reducible_loss_and_effective_parameters() -> None:
+    params, tokens = runs()
+    found = chinchilla_fit(params, tokens, chinchilla(params, tokens), bootstraps=20)
+    assert found.reducible_params_nats(1e9) == pytest.approx(482.01 * 1e9**-0.3478, rel=1e-6)
+    assert found.reducible_tokens_nats(1e10) == pytest.approx(2085.43 * 1e10**-0.3658, rel=1e-6)
+    loss = float(chinchilla(np.float64(3e8), np.float64(1e10)))
+    assert found.effective_params(loss, 1e10) == pytest.approx(3e8, rel=1e-6)
+    assert found.effective_params(1.8, 1e10) is None
+
+
+@pytest.mark.parametrize(
+    ("form", "theta"),
+    [(_chinchilla, [0.5, 6.0, 7.6, 0.35, 0.36]), (_kaplan, [32.0, 31.6, 0.08, 0.1])],
+)
+def test_gradients(form, theta: list[float]) -> None:
+    x, y = (np.log(column) for column in runs(count=3))
+
+    def value(point: np.ndarray) -> float:
+        return float(form(point, x, y)[0].sum())
+
+    def slope(point: np.ndarray) -> np.ndarray:
+        return form(point, x, y)[1].sum(axis=0)
+
+    assert check_grad(value, slope, np.array(theta)) < 1e-4
+
+
+def test_few_points_and_short_spans_are_said() -> None:
+    params, tokens = np.meshgrid([1e9, 2e9, 4e9], [1e10, 2e10, 4e10])
+    params, tokens = params.ravel(), tokens.ravel()
+    found = chinchilla_fit(params, tokens, chinchilla(params, tokens), bootstraps=20)
+    assert any("9 points for 5 constants" in flag for flag in found.flags)
+    assert any("less than a decade" in flag for flag in found.flags)
+
+
+@pytest.mark.parametrize("fit", [chinchilla_fit, kaplan_fit])
+def test_domains(fit) -> None:
+    params, tokens = runs(count=10)
+    losses = chinchilla(params, tokens)
+    for wrong in (math.nan, 0.0, -1.0, math.inf):
+        for column in range(3):
+            table = [params.copy(), tokens.copy(), losses.copy()]
+            table[column][3] = wrong
+            with pytest.raises(OptionError, match="positive and finite"):
+                fit(*table)
+    with pytest.raises(OptionError, match="6 points"):
+        fit(params[:5], tokens[:5], losses[:5])
+    with pytest.raises(OptionError, match="6 points"):
+        fit(params[:9], tokens, losses)
+    with pytest.raises(OptionError, match="exponent of parameters"):
+        fit(np.full(10, 1e9), tokens, losses)
+    with pytest.raises(OptionError, match="exponent of tokens"):
+        fit(params, np.full(10, 1e9), losses)
+    with pytest.raises(OptionError, match="bootstraps"):
+        fit(params, tokens, losses, bootstraps=2)
