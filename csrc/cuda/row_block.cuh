@@ -1,8 +1,7 @@
 // A row of logits by a block of threads, in one read. Threads' sums are merged in an order that
-// depends on the number of columns alone.
+// depends on the number of columns alone. nvcc brings what it takes of CUDA; tests on the host
+// bring threads instead.
 #pragma once
-#include <cuda_runtime.h>
-
 #include "row_sweep.hpp"
 
 namespace icfast::cuda {
@@ -28,16 +27,16 @@ class RowLoader {
     if (i >= vectors_.first && i + (kVectorsAtOnce - 1) * step < vectors_.last) {
       return vectors_.offset == 0 ? load_aligned(i, step, words) : load_across(i, step, words);
     }
-#pragma unroll
+    ICFAST_UNROLL
     for (int j = 0; j < kVectorsAtOnce; ++j) {
-      if (i + j * step < vectors_.count) load_edge(i + j * step, words[j]);
+      if (i + j * step < vectors_.count) load_one(i + j * step, words[j]);
     }
   }
 
  private:
   __device__ void load_aligned(std::int64_t i, std::int64_t step,
                                std::uint32_t (&words)[kVectorsAtOnce][kVectorWords]) const {
-#pragma unroll
+    ICFAST_UNROLL
     for (int j = 0; j < kVectorsAtOnce; ++j) {
       const uint4 a = __ldcs(base_ + i + j * step);
       words[j][0] = a.x, words[j][1] = a.y, words[j][2] = a.z, words[j][3] = a.w;
@@ -49,25 +48,34 @@ class RowLoader {
                               std::uint32_t (&words)[kVectorsAtOnce][kVectorWords]) const {
     uint4 a[kVectorsAtOnce];
     uint4 b[kVectorsAtOnce];
-#pragma unroll
+    ICFAST_UNROLL
     for (int j = 0; j < kVectorsAtOnce; ++j) {
       a[j] = __ldcs(base_ + i + j * step);
       b[j] = __ldcs(base_ + i + j * step + 1);
     }
-#pragma unroll
+    ICFAST_UNROLL
     for (int j = 0; j < kVectorsAtOnce; ++j) {
       const std::uint32_t both[] = {a[j].x, a[j].y, a[j].z, a[j].w, b[j].x, b[j].y, b[j].z, b[j].w};
       align_words(both, vectors_.offset, words[j]);
     }
   }
 
+  /// At the ends of a row, where not all of a thread's vectors are there.
+  __device__ void load_one(std::int64_t i, std::uint32_t (&words)[kVectorWords]) const {
+    if (i < vectors_.first || i >= vectors_.last) return load_edge(i, words);
+    const uint4 a = __ldcs(base_ + i);
+    const uint4 b = vectors_.offset == 0 ? a : __ldcs(base_ + i + 1);
+    const std::uint32_t both[] = {a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w};
+    align_words(both, vectors_.offset, words);
+  }
+
   /// Element by element; what lies behind the row is -inf.
   __device__ void load_edge(std::int64_t i, std::uint32_t (&words)[kVectorWords]) const {
     constexpr int kIn = Source::kPer / kVectorWords;
-#pragma unroll
+    ICFAST_UNROLL
     for (int w = 0; w < kVectorWords; ++w) {
       words[w] = 0;
-#pragma unroll
+      ICFAST_UNROLL
       for (int e = 0; e < kIn; ++e) {
         const std::int64_t at = i * Source::kPer + w * kIn + e;
         const std::uint32_t bits = at < columns_ ? row_[at] : Source::kLowest;
@@ -84,15 +92,15 @@ class RowLoader {
 
 template <class T>
 __device__ T sum_of_warp(T x) {
-#pragma unroll
+  ICFAST_UNROLL
   for (int step = kWarp / 2; step > 0; step /= 2) x += __shfl_down_sync(kAllLanes, x, step);
   return x;
 }
 
 __device__ inline float largest_of_warp(float x) {
-#pragma unroll
+  ICFAST_UNROLL
   for (int step = kWarp / 2; step > 0; step /= 2) {
-    x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, step));
+    x = std::fmax(x, __shfl_xor_sync(kAllLanes, x, step));
   }
   return x;
 }
@@ -151,7 +159,7 @@ __device__ RowSums sums_of_row(const void* row, std::int64_t columns, const Soft
   for (std::int64_t i = threadIdx.x; i < loader.count(); i += kVectorsAtOnce * threads) {
     std::uint32_t words[kVectorsAtOnce][kVectorWords];
     loader.load(i, threads, words);
-#pragma unroll
+    ICFAST_UNROLL
     for (int j = 0; j < kVectorsAtOnce; ++j) {
       if (i + j * threads < loader.count()) sweep.add(words[j]);
     }
@@ -162,7 +170,7 @@ __device__ RowSums sums_of_row(const void* row, std::int64_t columns, const Soft
   float k = largest_of_warp(sweep.k());
   if (threadIdx.x % kWarp == 0) shared.k[warp] = k;
   const bool any_wide = __syncthreads_or(sweep.wide().sum != 0) != 0;
-  for (int w = 0; w < warps; ++w) k = fmaxf(k, shared.k[w]);
+  for (int w = 0; w < warps; ++w) k = std::fmax(k, shared.k[w]);
 
   PowerSum fast = sweep.to(k);
   fast.sum = sum_of_warp(fast.sum);
