@@ -25,7 +25,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "src"), str(ROOT / "benchmarks")]
+if __name__ == "__main__":  # the modules it builds, wherever it is called from
+    sys.path[:0] = [str(ROOT / "src"), str(ROOT / "benchmarks")]
 
 from gpu import cases, timing  # noqa: E402
 
