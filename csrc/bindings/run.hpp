@@ -18,7 +18,9 @@ Result run(Kernel kernel) {
   return {static_cast<int>(status.code), status.index, status.value};
 }
 
-/// losses.hpp for Python.
+/// kernels.hpp for Python, in two parts, and losses.hpp.
+void bind_counting(pybind11::module_& module);
+void bind_models(pybind11::module_& module);
 void bind_losses(pybind11::module_& module);
 
 }  // namespace icfast::bindings
