@@ -43,6 +43,19 @@ def test_the_constants_of_the_replication_come_back(seed: int) -> None:
     assert found.loss_nats(1e9, 1e10) == pytest.approx(chinchilla(1e9, 1e10))
 
 
+def test_several_starts_are_needed() -> None:
+    """Steep exponents and noise: from the first start alone the fit ends in another valley."""
+    params, tokens = (
+        column.ravel()
+        for column in np.meshgrid(np.geomspace(1e6, 1e11, 6), np.geomspace(1e8, 1e12, 5))
+    )
+    loss = 1.0227 + (params / 1e7) ** -0.67324 + (tokens / 1e9) ** -0.96598
+    noise = np.random.default_rng(0).normal(0, 0.003, len(loss))
+    found = chinchilla_fit(params, tokens, loss * np.exp(noise), bootstraps=20)
+    assert found.rms_log_error < 0.005
+    assert found.constants["beta"].estimate == pytest.approx(0.966, rel=0.05)
+
+
 def test_kaplans_constants_come_back() -> None:
     params, tokens = runs()
     found = kaplan_fit(params, tokens, kaplan(params, tokens), bootstraps=20)
