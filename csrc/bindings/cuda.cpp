@@ -38,16 +38,6 @@ Matrix matrix_of(const py::tuple& matrix, const char* name) {
   return found;
 }
 
-Softmax softmax_of(const py::tuple& softmax, std::int64_t width) {
-  const Softmax scale{softmax[0].cast<std::int64_t>(), softmax[1].cast<double>(),
-                      softmax[2].cast<double>(), softmax[3].cast<std::int64_t>()};
-  if (scale.columns < 0 || scale.columns > width) {
-    throw py::value_error("the distribution has " + std::to_string(scale.columns) +
-                          " columns, the logits " + std::to_string(width));
-  }
-  return scale;
-}
-
 /// (address, type)
 cuda::Targets targets_of(const py::tuple& targets) {
   const int type = targets[1].cast<int>();

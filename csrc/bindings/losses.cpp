@@ -45,16 +45,6 @@ Matrix matrix_of(const py::tuple& matrix, const char* name) {
   return {values.data(), format, values.shape(0), values.shape(1), values.strides(0) / item};
 }
 
-Softmax softmax_of(const py::tuple& softmax, std::int64_t width) {
-  const Softmax scale{softmax[0].cast<std::int64_t>(), softmax[1].cast<double>(),
-                      softmax[2].cast<double>(), softmax[3].cast<std::int64_t>()};
-  if (scale.columns < 0 || scale.columns > width) {
-    throw py::value_error("the distribution has " + std::to_string(scale.columns) +
-                          " columns, the logits " + std::to_string(width));
-  }
-  return scale;
-}
-
 template <class T>
 T* row_out(const py::handle& object, std::int64_t size) {
   T* to = out<T>(object);

@@ -1,10 +1,12 @@
-// What every binding does once its arguments are converted.
+// What several bindings share beside arrays.
 #pragma once
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
+#include <string>
 #include <tuple>
 
+#include "icfast/losses.hpp"
 #include "icfast/status.hpp"
 
 namespace icfast::bindings {
@@ -16,6 +18,17 @@ Result run(Kernel kernel) {
   const pybind11::gil_scoped_release release;
   const Status status = kernel();
   return {static_cast<int>(status.code), status.index, status.value};
+}
+
+/// From (columns, softcap, temperature, ignore_index), of logits of this width.
+inline Softmax softmax_of(const pybind11::tuple& softmax, std::int64_t width) {
+  const Softmax scale{softmax[0].cast<std::int64_t>(), softmax[1].cast<double>(),
+                      softmax[2].cast<double>(), softmax[3].cast<std::int64_t>()};
+  if (scale.columns < 0 || scale.columns > width) {
+    throw pybind11::value_error("the distribution has " + std::to_string(scale.columns) +
+                                " columns, the logits " + std::to_string(width));
+  }
+  return scale;
 }
 
 /// kernels.hpp for Python, in two parts, and losses.hpp.

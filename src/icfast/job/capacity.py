@@ -158,11 +158,18 @@ def ic2(
 ) -> dict[str, Any]:
     """E0 of every baseline; the headline is the held-out one against the uniform baseline."""
     measured = ic2_rows(heldout, temperature_kelvin)
-    headline = next(row for row in measured if row["baseline"] == HEADLINE)
+    return {
+        **ic2_headline(measured, temperature_kelvin),
+        "heldout": measured,
+        "training": ic2_rows(training, temperature_kelvin),
+    }
+
+
+def ic2_headline(rows: Sequence[dict[str, Any]], temperature_kelvin: float) -> dict[str, Any]:
+    """E0 in joules against the uniform baseline, out of the rows of IC-2."""
+    headline = next(row for row in rows if row["baseline"] == HEADLINE)
     return {
         "temperature_kelvin": temperature_kelvin,
         "baseline": HEADLINE,
         "energy_joules": headline["energy_joules"],
-        "heldout": measured,
-        "training": ic2_rows(training, temperature_kelvin),
     }

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from icfast.errors import IcfastError
-from icfast.job.capacity import HEADLINE, Ladder, ic1_rows, ic2_rows
+from icfast.job.capacity import Ladder, ic1_rows, ic2_headline, ic2_rows
 from icfast.laws.loss import (
     bits_per,
     bits_per_byte,
@@ -137,10 +137,4 @@ def _ic1(scores: TokenScores, below: Ladder | None) -> list[dict[str, Any]] | No
 
 def _ic2(rows: list[dict[str, Any]], temperature_kelvin: float) -> dict[str, Any]:
     energies = ic2_rows(rows, temperature_kelvin)
-    headline = next(row for row in energies if row["baseline"] == HEADLINE)
-    return {
-        "temperature_kelvin": temperature_kelvin,
-        "baseline": HEADLINE,
-        "energy_joules": headline["energy_joules"],
-        "rows": energies,
-    }
+    return {**ic2_headline(energies, temperature_kelvin), "rows": energies}
