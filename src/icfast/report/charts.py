@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from icfast.report import numbers
+from icfast.report.axes import legend, plain_ticks
 from icfast.report.svg import (
     BAND,
     BLUE,
@@ -23,7 +24,6 @@ from icfast.report.svg import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
 
 #: At most about this many rows of one spectrum are drawn, spread evenly over log r.
 SPECTRUM_ROWS = 160
@@ -99,7 +99,7 @@ def _draw_entropy(axes: Axes, result: Result) -> None:
     _label(axes, low, -14)
     axes.margins(x=0.06, y=0.14)
     _finish(axes, "order n", "bits per token", [*low, *high])
-    _legend(axes)
+    legend(axes)
 
 
 def _mark_gates(axes: Axes, result: Result, low: dict[int, float]) -> None:
@@ -152,20 +152,10 @@ def _draw_spectra(axes: Axes, result: Result) -> None:
         axes.set(xscale="log", yscale="log")
         axes.set_xlim(0.7, max(12.0, axes.get_xlim()[1]))
         axes.set_ylim(0.7, max(12.0, axes.get_ylim()[1]))
-        _plain_ticks(axes.xaxis, axes.yaxis)
-        _legend(axes, markerscale=1.8)
+        plain_ticks(axes.xaxis, axes.yaxis)
+        legend(axes, markerscale=1.8)
     axes.set_xlabel("multiplicity r (times seen)")
     axes.set_ylabel("φᵣ (types seen r times)")
-
-
-def _plain_ticks(*scales: Axis) -> None:
-    """Whole decades, written 1, 10, 100, 1k: no powers to set as formulas."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
-    for axis in scales:
-        axis.set_major_locator(LogLocator(numticks=12))
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(FuncFormatter(lambda value, _: numbers.short_count(value)))
 
 
 def _draw_codes(axes: Axes, result: Result) -> None:
@@ -189,7 +179,7 @@ def _draw_codes(axes: Axes, result: Result) -> None:
         )
     axes.margins(x=0.06, y=0.1)
     _finish(axes, "order n", "bits per token", orders)
-    _legend(axes)
+    legend(axes)
 
 
 def _draw_positions(axes: Axes, result: Result) -> None:
@@ -206,10 +196,10 @@ def _draw_positions(axes: Axes, result: Result) -> None:
     axes.axhline(mean, color=MUTED, lw=1, ls="--", label="mean of all tokens")
     axes.set_xscale("log")
     axes.margins(y=0.14)
-    _plain_ticks(axes.xaxis)
+    plain_ticks(axes.xaxis)
     axes.set_xlabel("position in the document, from 1")
     axes.set_ylabel("bits per token")
-    _legend(axes)
+    legend(axes)
 
 
 def _conditional(result: Result, name: str) -> dict[int, float]:
@@ -233,11 +223,3 @@ def _finish(axes: Axes, x: str, y: str, ticks: Iterable[int]) -> None:
     axes.set_xticks(sorted(set(ticks)))
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-
-
-def _legend(axes: Axes, **look: Any) -> None:
-    """A legend in one row above the drawing, where it covers nothing."""
-    handles: Sequence[Any] = axes.get_legend_handles_labels()[0]
-    if handles:
-        columns = min(len(handles), 5)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, **look)

@@ -9,6 +9,7 @@ DASH = "–"
 MINUS = "−"
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E")
+_SMALL = ("m", "µ", "n", "p", "f", "a", "z", "y")
 
 
 def _signed(text: str) -> str:
@@ -92,6 +93,18 @@ def joules(value: float | None) -> str:
     if value is None:
         return DASH
     return "0 J" if value == 0 else f"{_signed(f'{value:.2e}')} J"
+
+
+def decade_joules(power: int) -> str:
+    """Write a tick of an energy axis: that power of ten, in joules.
+
+    >>> decade_joules(-20), decade_joules(0), decade_joules(10), decade_joules(-36)
+    ('10 zJ', '1 J', '10 GJ', '1e−36 J')
+    """
+    thousands, rest = divmod(power, 3)
+    if not -len(_SMALL) <= thousands < len(_PREFIXES):
+        return f"1e{_signed(str(power))} J"
+    return f"{10**rest} {_SMALL[-thousands - 1] if thousands < 0 else _PREFIXES[thousands]}J"
 
 
 def kelvin(value: float) -> str:

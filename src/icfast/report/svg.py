@@ -10,7 +10,7 @@ import html
 import io
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from icfast.report.extra import report_extra
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Result = dict[str, Any]
+_Content = TypeVar("_Content")
 
 INK, MUTED, GRID, SURFACE = "#1a2230", "#5b6675", "#e3e7ec", "#fefefe"
 BLUE, ORANGE, BAND, REST = "#0a6ab4", "#c8550a", "#d5e6f4", "#9aa7b6"
@@ -61,9 +62,9 @@ _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
 def draw_svg(
-    title: str, draw: Callable[[Axes, Result], None], result: Result, height: float = 3.7
+    title: str, draw: Callable[[Axes, _Content], None], content: _Content, height: float = 3.7
 ) -> str:
-    """``<svg>`` text of ``draw(axes, result)`` in our style, whatever the user's matplotlibrc says.
+    """``<svg>`` text of ``draw(axes, content)`` in our style, whatever the user's matplotlibrc is.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -76,7 +77,7 @@ def draw_svg(
     with matplotlib.style.context(style, after_reset=True):
         figure = Figure(figsize=(9.2, height), layout="constrained")
         axes = figure.subplots()
-        draw(axes, result)
+        draw(axes, content)
         if not axes.has_data():
             axes.set_axis_off()
             axes.text(0.5, 0.5, "nothing to draw", ha="center", color=MUTED)
