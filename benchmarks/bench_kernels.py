@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from data import Tokens
-from icfast.kernels.contract import Alphabet, Buckets, Kernels, Piece, Run
+from icfast.kernels.contract import Kernels
+from icfast.kernels.counting import Alphabet, Buckets, Piece, Run
 from icfast.kernels.select import installed, select
 from icfast.measure.runs import KeyShape, SpectraScan, empty_ends
 

@@ -1,7 +1,8 @@
 // numpy arrays to pointers, once. Nothing here converts or copies: a wrong dtype or layout is a
 // TypeError, since a silent cast would count other ids than the file holds.
 //
-// Groups of arrays arrive as the named tuples of kernels/contract.py, in their order.
+// Groups of arrays arrive as the named tuples of kernels/counting.py, models.py and losses.py, in
+// their order.
 #pragma once
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
@@ -10,7 +11,7 @@
 #include <string>
 #include <type_traits>
 
-#include "icfast/kernels.hpp"
+#include "icfast/models.hpp"
 
 namespace icfast::bindings {
 

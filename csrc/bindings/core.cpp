@@ -1,4 +1,4 @@
-// The extension module _core: kernels.hpp for Python. Converts, releases the GIL, nothing else.
+// The extension module _core: the kernels for Python. Converts, releases the GIL, nothing else.
 #include <pybind11/pybind11.h>
 
 #include "icfast/isa.hpp"

@@ -1,4 +1,4 @@
-// Documents, windows, positions, suffixes: the part of kernels.hpp that counts, for Python.
+// counting.hpp for Python: documents, windows, positions, suffixes.
 #include "arrays.hpp"
 #include "run.hpp"
 

@@ -1,4 +1,4 @@
-// Tries, weights and scores: the part of kernels.hpp about models, for Python.
+// models.hpp for Python: tries, weights and scores.
 #include "arrays.hpp"
 #include "run.hpp"
 

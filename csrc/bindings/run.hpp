@@ -31,7 +31,7 @@ inline Softmax softmax_of(const pybind11::tuple& softmax, std::int64_t width) {
   return scale;
 }
 
-/// kernels.hpp for Python, in two parts, and losses.hpp.
+/// counting.hpp, models.hpp and losses.hpp for Python.
 void bind_counting(pybind11::module_& module);
 void bind_models(pybind11::module_& module);
 void bind_losses(pybind11::module_& module);

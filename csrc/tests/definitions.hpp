@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "guarded.hpp"
-#include "icfast/kernels.hpp"
+#include "icfast/models.hpp"
 
 namespace icfast::tests {
 

@@ -17,7 +17,7 @@ from tests.passes.corpora import as_dicts, write_shards
 
 import icfast
 from icfast.errors import ArtefactError, IcfastError
-from icfast.kernels.contract import Run
+from icfast.kernels.counting import Run
 from icfast.measure import blocks
 from icfast.measure.table import CountTable, _checksum
 

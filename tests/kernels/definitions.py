@@ -15,17 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from tests import naive
 
-from icfast.kernels.contract import (
-    CONTEXT_FIELDS,
-    KINDS,
-    Alphabet,
-    Bigrams,
-    ContextRoom,
-    Ends,
-    Piece,
-    Run,
-    Trie,
-)
+from icfast.kernels.counting import KINDS, Alphabet, Ends, Piece, Run
+from icfast.kernels.models import CONTEXT_FIELDS, Bigrams, ContextRoom, Trie
 
 Window = tuple[int, ...]
 Documents = Sequence[Sequence[int]]

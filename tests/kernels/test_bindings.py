@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from icfast.kernels.contract import Alphabet, Buckets, Piece
+from icfast.kernels.counting import Alphabet, Buckets, Piece
 from icfast.kernels.select import select
 
 

@@ -10,7 +10,8 @@ from tests import naive
 from tests.kernels.definitions import bigrams_of, key_of, key_rows, ranked_windows, room_of
 from tests.kernels.test_scoring import HELDOUT, TRAINING, VOCABULARY, Fitted, conventions, words
 
-from icfast.kernels.contract import Alphabet, Matches, MatchRoom, Piece, ScoreOut, Weights
+from icfast.kernels.counting import Alphabet, Piece
+from icfast.kernels.models import Matches, MatchRoom, ScoreOut, Weights
 
 
 def weigh_range(kernels, fitted, low, high, weights):

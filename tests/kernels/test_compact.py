@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from icfast.kernels.contract import Alphabet, CompactTrie, Piece, ScoreOut
+from icfast.kernels.counting import Alphabet, Piece
+from icfast.kernels.models import CompactTrie, ScoreOut
 
 #: A loss below 0 on its own, which rounding and pruning may leave.
 BELOW_ZERO = -5

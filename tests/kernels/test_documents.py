@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests import naive
 from tests.kernels.definitions import Shape, lay
 
-from icfast.kernels.contract import Piece
+from icfast.kernels.counting import Piece
 
 UNIGRAMS = Shape(1, 1, 1)
 DTYPES = ["u1", "u2", "u4"]

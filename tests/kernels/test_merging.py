@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.kernels.definitions import Run, Shape, entries, key_of, key_rows, run_of
 
-from icfast.kernels.contract import MergeRoom
+from icfast.kernels.counting import MergeRoom
 
 #: With 8 history symbols, these bits fill 1, 2, 3 and 4 words (13: symbols straddle two words).
 BITS_OF_WORDS = {1: 8, 2: 13, 3: 24, 4: 32}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tests.kernels.definitions import Shape, lay, naive_spectra, ranked_windows, some_documents
 
-from icfast.kernels.contract import KINDS, TEXT_PADDING, SpectraRanges
+from icfast.kernels.counting import KINDS, TEXT_PADDING, SpectraRanges
 
 #: Fewer than most counts, so that both the dense rows and the list of frequent ones are used.
 ROWS = 4

@@ -24,7 +24,7 @@ from tests.kernels.definitions import (
     some_documents,
 )
 
-from icfast.kernels.contract import KINDS, Run, SpectraOut
+from icfast.kernels.counting import KINDS, Run, SpectraOut
 
 #: Fewer than most counts, so that both the dense rows and the list of large counts are used.
 ROWS = 4

@@ -10,7 +10,8 @@ import pytest
 from tests import naive
 from tests.kernels.definitions import Shape, lay, trie_of
 
-from icfast.kernels.contract import Alphabet, Piece, ScoreOut
+from icfast.kernels.counting import Alphabet, Piece
+from icfast.kernels.models import ScoreOut
 
 VOCABULARY = 12
 words = pytest.mark.parametrize("word", [np.uint32, np.uint64], ids=["u32", "u64"])

@@ -20,7 +20,7 @@ from tests.kernels.definitions import (
     trie_of,
 )
 
-from icfast.kernels.contract import Trie
+from icfast.kernels.models import Trie
 
 #: A trie of order 64 has thousands of nodes a document; shorter ones say as much.
 TRIE_SHAPES = [shape for shape in SHAPES if shape.order < 64]

@@ -19,7 +19,7 @@ from tests.kernels.definitions import (
     whole_keys,
 )
 
-from icfast.kernels.contract import Buckets
+from icfast.kernels.counting import Buckets
 
 all_shapes = pytest.mark.parametrize("shape", SHAPES, ids=shape_id)
 end_marks = pytest.mark.parametrize("end_mark", [False, True], ids=["tokens", "end-mark"])

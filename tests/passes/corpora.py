@@ -11,7 +11,7 @@ from tests.kernels.definitions import naive_spectra
 
 import icfast
 from icfast.corpus import Corpus
-from icfast.kernels.contract import KINDS
+from icfast.kernels.counting import KINDS
 from icfast.measure.spectrum import Spectra, Spectrum
 
 Documents = Sequence[Sequence[int]]

@@ -1,6 +1,6 @@
 // The loss kernels of the core: matrices of logits in, one loss a row out, sums by cell. As in
-// kernels.hpp: flat arrays the caller owns, no exceptions inside, a Status back. Rows do not depend
-// on each other. kernels/losses.py has the same names.
+// counting.hpp: flat arrays the caller owns, no exceptions inside, a Status back. Rows do not
+// depend on each other. kernels/losses.py has the same names.
 #pragma once
 #include <cstdint>
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from icfast.kernels.contract import F64, I64, U64, Status
+    from icfast.kernels.arrays import F64, I64, U64, Status
 
 
 class Format(IntEnum):

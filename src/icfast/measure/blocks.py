@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import ArtefactError
-from icfast.kernels.contract import Run
+from icfast.kernels.counting import Run
 from icfast.measure.runs import KeyShape, slice_run, split_run
 
 _MAGIC = b"ICFRUN\x00\x01"

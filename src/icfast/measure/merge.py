@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import MergeError, check
-from icfast.kernels.contract import Ends, Kernels, Run
+from icfast.kernels.contract import Kernels
+from icfast.kernels.counting import Ends, Run
 from icfast.measure.blocks import pack_blocks
 from icfast.measure.runs import KeyShape, SpectraScan, add_runs, merge_streams, self_check, sum_ends
 from icfast.measure.source import merged_source

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.kernels.contract import KINDS, SpectraRanges
+from icfast.kernels.counting import KINDS, SpectraRanges
 from icfast.measure.spectrum import Spectra, Spectrum
 
 #: Multiplicities below this are counted in dense rows, of which all orders together have at most

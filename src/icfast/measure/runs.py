@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import OptionError, SelfCheckError, check
-from icfast.kernels.contract import (
+from icfast.kernels.contract import Kernels
+from icfast.kernels.counting import (
     KINDS,
     MAX_KEY_WORDS,
     MAX_ORDER,
     Ends,
-    Kernels,
     MergeRoom,
     Run,
     SpectraOut,

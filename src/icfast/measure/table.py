@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from icfast.errors import ArtefactError
 from icfast.files import atomic_directory, write_json
-from icfast.kernels.contract import KINDS, Ends, Run
+from icfast.kernels.counting import KINDS, Ends, Run
 from icfast.measure.blocks import list_blocks, pack_blocks, read_runs, write_header
 from icfast.measure.runs import (
     KeyShape,

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.kernels.contract import Trie, Weights
+from icfast.kernels.models import Trie, Weights
 from icfast.models.ngram import NgramModel
 
 Bytes = NDArray[np.uint8]

@@ -1,6 +1,6 @@
 """From a count table to a model file: grow the trie, then let contexts know their successors.
 
-A third of the contexts are followed more than once; only these get a row (see kernels.hpp).
+A third of the contexts are followed more than once; only these get a row (see models.hpp).
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import ArtefactError, check
-from icfast.kernels.contract import CONTEXT_FIELDS, Bigrams, ContextRoom, Kernels, Trie
+from icfast.kernels.contract import Kernels
+from icfast.kernels.models import CONTEXT_FIELDS, Bigrams, ContextRoom, Trie
 from icfast.measure.spectrum import Spectra
 from icfast.measure.table import CountTable
 from icfast.models.contexts import ForEach, for_each_range

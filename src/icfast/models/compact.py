@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import ArtefactError, OptionError
-from icfast.kernels.contract import CompactTrie
+from icfast.kernels.models import CompactTrie
 from icfast.measure.loss import QUANTA_PER_NAT
 from icfast.measure.runs import ids_fault
 from icfast.measure.source import Source

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from icfast.kernels.contract import Bigrams, ContextRoom, Trie
+from icfast.kernels.models import Bigrams, ContextRoom, Trie
 
 #: Runs a call over each item, perhaps at once.
 ForEach = Callable[[Callable[[tuple[int, int]], None], Iterable[tuple[int, int]]], None]

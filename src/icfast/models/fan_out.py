@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.kernels.contract import CONTEXT_FIELDS
+from icfast.kernels.models import CONTEXT_FIELDS
 from icfast.measure.fan_out import FanOut
 from icfast.measure.spectrum import Spectrum
 from icfast.models.ngram import NgramModel

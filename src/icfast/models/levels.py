@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.kernels.contract import Weights
+from icfast.kernels.models import Weights
 from icfast.models.ngram import NgramModel
 
 F64 = NDArray[np.float64]

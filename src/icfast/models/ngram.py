@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from icfast.errors import ArtefactError
 from icfast.files import atomic_path
-from icfast.kernels.contract import Trie
+from icfast.kernels.models import Trie
 from icfast.measure.runs import ids_fault
 from icfast.measure.source import Source
 from icfast.measure.stored import checked

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.kernels.contract import CONTEXT_FIELDS, MAX_ORDER
+from icfast.kernels.counting import MAX_ORDER
+from icfast.kernels.models import CONTEXT_FIELDS
 
 #: Bits of a compressed model's codes at most.
 MAX_BITS = 16

@@ -7,7 +7,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from icfast.errors import check
-from icfast.kernels.contract import Bigrams, ContextRoom, Kernels, Weights
+from icfast.kernels.contract import Kernels
+from icfast.kernels.models import Bigrams, ContextRoom, Weights
 from icfast.models.contexts import ForEach, for_each_range
 from icfast.models.ngram import NgramModel
 

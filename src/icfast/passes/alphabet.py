@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.corpus import outside_vocabulary
-from icfast.kernels.contract import Alphabet, Piece
+from icfast.kernels.counting import Alphabet, Piece
 from icfast.measure.runs import KeyShape
 from icfast.passes.documents import DocumentSet, Located, check_ids, lanes
 from icfast.passes.threads import Pool, Work

@@ -15,15 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import check
-from icfast.kernels.contract import (
-    MAX_KEY_WORDS,
-    Buckets,
-    Matches,
-    MatchRoom,
-    Piece,
-    ScoreOut,
-    Weights,
-)
+from icfast.kernels.counting import MAX_KEY_WORDS, Buckets, Piece
+from icfast.kernels.models import Matches, MatchRoom, ScoreOut, Weights
 from icfast.measure.runs import KeyShape
 from icfast.models.ngram import NgramModel
 from icfast.models.weights import weights_bytes

@@ -16,7 +16,8 @@ from typing import Literal
 import numpy as np
 
 from icfast.errors import check
-from icfast.kernels.contract import I64, U64, Run, Status
+from icfast.kernels.arrays import I64, U64, Status
+from icfast.kernels.counting import Run
 from icfast.measure.blocks import pack_blocks
 from icfast.measure.runs import SpectraScan, empty_ends
 from icfast.passes.alphabet import Symbols

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from icfast.corpus import Corpus, Shard, outside_vocabulary
 from icfast.errors import ID_OUTSIDE_VOCABULARY, CorpusError, OptionError, check
-from icfast.kernels.contract import Kernels, Piece, Status
+from icfast.kernels.arrays import Status
+from icfast.kernels.contract import Kernels
+from icfast.kernels.counting import Piece
 from icfast.measure.source import ShardRecord, Source
 
 Convention = Literal["tokens", "kenlm"]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from icfast.corpus import Corpus
 from icfast.errors import OptionError, ResourceError, check
-from icfast.kernels.contract import I32
+from icfast.kernels.arrays import I32
 from icfast.measure.matches import MatchLengths
 from icfast.passes.alphabet import Symbols, is_sparse, lanes_of, list_symbols
 from icfast.passes.buffers import zeros

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import ResourceError
-from icfast.kernels.contract import Buckets, Piece
+from icfast.kernels.counting import Buckets, Piece
 from icfast.measure.runs import KeyShape, scan_bytes
 from icfast.passes.alphabet import Symbols, lanes_of
 from icfast.passes.buffers import zeros

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import ResourceError, check
-from icfast.kernels.contract import KINDS, TEXT_PADDING, Positions, Text
+from icfast.kernels.arrays import Positions, Text
+from icfast.kernels.counting import KINDS, TEXT_PADDING
 from icfast.measure.ranges import RangeSum, dense_rows, most_listed
 from icfast.measure.runs import self_check, window_totals
 from icfast.measure.spectrum import Spectra

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from icfast.corpus import Corpus
 from icfast.errors import MergeError, OptionError
-from icfast.kernels.contract import Alphabet, Piece, ScoreOut, Status
+from icfast.kernels.arrays import Status
+from icfast.kernels.counting import Alphabet, Piece
+from icfast.kernels.models import ScoreOut
 from icfast.measure.checkpoint import Checkpoint
 from icfast.measure.loss import DocumentScores, LossSum, whole_sum
 from icfast.measure.runs import KeyShape

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from icfast.corpus import Corpus
-from icfast.kernels.contract import Ends, Run
+from icfast.kernels.counting import Ends, Run
 from icfast.measure.runs import SpectraScan, can_pack, self_check, window_totals
 from icfast.measure.spectrum import Spectra
 from icfast.passes.alphabet import Symbols, list_symbols

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import CorpusError, check
-from icfast.kernels.contract import Ends, Run
+from icfast.kernels.counting import Ends, Run
 from icfast.measure.runs import sum_ends
 from icfast.passes.alphabet import Symbols, lanes_of
 from icfast.passes.buffers import ThreadRooms, spilled, zeros

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from icfast.kernels.contract import OPEN_LOSS
 from icfast.kernels.fallback.contexts import backoff, level, stored_row
 from icfast.kernels.fallback.jit import OK, U1, jit
 from icfast.kernels.fallback.trie import seek
+from icfast.kernels.models import OPEN_LOSS
 
 UNKNOWN = 0xFFFFFFFF
 OPEN = np.uint64(OPEN_LOSS)

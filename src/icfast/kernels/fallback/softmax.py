@@ -1,7 +1,7 @@
 """The loss of each row of logits.
 
-As in csrc/cpu/softmax_loop.hpp a row goes through blocks in cache, but in fp64 throughout: sums of
-2^t with t = (x - reference) log2(e) / temperature, where the reference may lag far behind.
+As in csrc/cpu/losses/softmax_loop.hpp a row goes through blocks in cache, but in fp64 throughout:
+sums of 2^t with t = (x - reference) log2(e) / temperature, where the reference may lag far behind.
 """
 
 from __future__ import annotations

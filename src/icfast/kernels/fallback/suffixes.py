@@ -1,4 +1,4 @@
-"""Suffixes in order, and how far each agrees with another; csrc/cpu/suffixes.cpp explains."""
+"""Suffixes in order, and how far each agrees with another: see csrc/cpu/counting/suffixes.cpp."""
 
 from __future__ import annotations
 

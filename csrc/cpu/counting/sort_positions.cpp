@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "icfast/kernels.hpp"
+#include "icfast/counting.hpp"
 #include "sort_keys.hpp"
 #include "text.hpp"
 

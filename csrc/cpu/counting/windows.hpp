@@ -2,7 +2,7 @@
 #pragma once
 #include <algorithm>
 
-#include "icfast/kernels.hpp"
+#include "icfast/counting.hpp"
 
 namespace icfast {
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "icfast/counting.hpp"
 #include "icfast/isa.hpp"
-#include "icfast/kernels.hpp"
 #include "instantiate.hpp"
 
 namespace icfast {

@@ -5,7 +5,7 @@
 // range of orders. So the work grows with the distinct windows, not with N.
 #include <algorithm>
 
-#include "icfast/kernels.hpp"
+#include "icfast/counting.hpp"
 #include "text.hpp"
 
 namespace icfast {

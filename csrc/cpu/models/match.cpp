@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "counting/sort_keys.hpp"
 #include "instantiate.hpp"
 #include "loss_of.hpp"
 #include "siblings.hpp"
-#include "sort_keys.hpp"
 
 namespace icfast {
 namespace {

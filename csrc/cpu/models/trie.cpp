@@ -1,8 +1,8 @@
 // The n-grams of sorted windows as levels of a trie in suffix order, and what each context knows
 // of its successors.
 #include "by_context.hpp"
+#include "counting/scan.hpp"
 #include "instantiate.hpp"
-#include "scan.hpp"
 
 namespace icfast {
 template <int W, class Word>

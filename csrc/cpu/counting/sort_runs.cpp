@@ -1,7 +1,7 @@
 // Sorting inside each bucket, then equal keys to (key, count), packed from the front.
 #include <algorithm>
 
-#include "icfast/kernels.hpp"
+#include "icfast/counting.hpp"
 #include "instantiate.hpp"
 #include "sort_keys.hpp"
 

@@ -3,7 +3,7 @@
 #include <bit>
 #include <cstring>
 
-#include "icfast/kernels.hpp"
+#include "icfast/counting.hpp"
 
 namespace icfast {
 

@@ -1,7 +1,7 @@
 // Runs of several tables brought under one alphabet and added.
 #include <algorithm>
 
-#include "icfast/kernels.hpp"
+#include "icfast/counting.hpp"
 #include "instantiate.hpp"
 
 namespace icfast {

@@ -2,7 +2,7 @@
 // as one text.
 #include <algorithm>
 
-#include "icfast/kernels.hpp"
+#include "icfast/counting.hpp"
 #include "icfast/scalars.hpp"
 #include "instantiate.hpp"
 

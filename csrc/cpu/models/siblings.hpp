@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "icfast/kernels.hpp"
+#include "icfast/models.hpp"
 
 namespace icfast {
 

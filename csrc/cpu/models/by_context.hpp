@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "icfast/kernels.hpp"
+#include "icfast/models.hpp"
 #include "siblings.hpp"
 
 namespace icfast {

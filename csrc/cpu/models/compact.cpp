@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "icfast/kernels.hpp"
+#include "icfast/models.hpp"
 #include "icfast/scalars.hpp"
 #include "instantiate.hpp"
 

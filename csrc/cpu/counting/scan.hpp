@@ -1,6 +1,6 @@
 // Walking sorted distinct windows as a trie: which n-grams end and which begin at each entry.
 #pragma once
-#include "icfast/kernels.hpp"
+#include "icfast/counting.hpp"
 
 namespace icfast {
 

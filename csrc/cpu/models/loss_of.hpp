@@ -2,7 +2,7 @@
 #pragma once
 #include <cmath>
 
-#include "icfast/kernels.hpp"
+#include "icfast/models.hpp"
 #include "icfast/scalars.hpp"
 
 namespace icfast {

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <atomic>
 
-#include "icfast/kernels.hpp"
+#include "icfast/models.hpp"
 #include "icfast/scalars.hpp"
 #include "instantiate.hpp"
 #include "loss_of.hpp"

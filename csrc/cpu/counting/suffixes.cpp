@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "icfast/kernels.hpp"
+#include "icfast/counting.hpp"
 
 namespace icfast {
 namespace {

@@ -1,6 +1,6 @@
 // What a context row says of one successor, at an order below the top or as the top.
 #pragma once
-#include "icfast/kernels.hpp"
+#include "icfast/models.hpp"
 #include "icfast/scalars.hpp"
 #include "siblings.hpp"
 
