@@ -34,7 +34,8 @@ def test_run_as_json(run: Run, log: Path) -> None:
         bits_per_param=16,
         entropy_nats_per_token=8,
     )
-    assert answer.json == json.loads(json.dumps(asdict(found)))
+    told = json.loads(json.dumps(asdict(found)))
+    assert {name: answer.json[name] for name in told} == told
     assert answer.json["lengths"]["absorbed_bits"] == found.absorbed_bits > 0
 
 
@@ -45,6 +46,29 @@ def test_run_in_words(run: Run, log: Path) -> None:
         assert said in answer.out
     short = run("laws", "run", log, "--tokens-per-step", 10, "--final-loss-nats-per-token", 9)
     assert "nothing absorbed" in short.out
+
+
+def test_run_writes_result_and_report(run: Run, log: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    options = ("--tokens-per-step", 10, "--params", 100, "--joules-per-flop", 1e-11)
+    spent = ("--spent-joules", 5, "--spent-source", "rapl")
+    answer = run("laws", "run", log, *options, *spent, "--output", folder, "--json")
+    assert (answer.code, answer.err) == (0, "")
+    assert json.loads((folder / "result.json").read_text()) == answer.json
+    assert sorted(path.name for path in folder.iterdir()) == ["report.html", "result.json"]
+    page = (folder / "report.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert "rapl" in page
+    assert answer.json["energy"]["spent_joules"] == 5
+    words = run("laws", "run", log, *options, "--output", folder)
+    assert str(folder / "report.html") in words.out
+    assert "Estimated/floor" in words.out
+    answer = run("laws", "run", log, *options, "--spent-joules", 5)
+    assert answer.code == 2
+    assert "--spent-source" in answer.err
+    answer = run("laws", "run", log, *options, "--output", log)
+    assert answer.code == 2
+    assert "cannot make the output folder" in answer.err
 
 
 def test_what_is_missing_is_said(run: Run, log: Path, tmp_path: Path) -> None:

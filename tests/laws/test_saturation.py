@@ -105,3 +105,24 @@ def test_the_same_seed_the_same_interval() -> None:
 def test_domains(tokens: list[float], losses: list[float], threshold: float) -> None:
     with pytest.raises(OptionError):
         saturation(np.array(tokens), np.array(losses), threshold_nats=threshold)
+
+
+def test_the_fit_is_drawn_with_its_interval_and_beyond_the_run() -> None:
+    noise = np.random.default_rng(4).normal(0, 0.05, len(D))
+    found = saturation(D, 2 + 6 * D**-0.35 + noise)
+    assert found.floor_nats is not None
+    assert found.exponent is not None
+    assert found.reducible_nats is not None
+    tokens = np.array([point.tokens for point in found.fitted])
+    assert tokens[0] == pytest.approx(found.fitted_from_tokens)
+    assert tokens[-1] == pytest.approx(4 * D[-1])
+    exponent = -found.exponent.estimate
+    form = found.floor_nats.estimate + found.reducible_nats.estimate * (tokens / D[-1]) ** exponent
+    assert [point.loss_nats for point in found.fitted] == pytest.approx(list(form), rel=1e-12)
+    widths = np.array([point.high_nats - point.low_nats for point in found.fitted])
+    assert (widths > 0).all()
+    # Narrower where the losses are than four times further.
+    assert widths[-1] > 2 * widths[np.searchsorted(tokens, D[-1] / 4)]
+    truth = 2 + 6 * tokens**-0.35
+    inside = [p.low_nats <= t <= p.high_nats for p, t in zip(found.fitted, truth, strict=True)]
+    assert np.mean(inside) > 0.8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -332,3 +333,58 @@ def test_domains(wrong: dict[str, object]) -> None:
 def test_units_do_not_mix() -> None:
     with pytest.raises(UnitError):
         training_run(logged(power(400)), entropy_bits_per_token=8.0, final_loss_nats_per_token=2.0)
+
+
+@pytest.mark.parametrize("every", [1, 7, 50])
+def test_steps_for_drawing_keep_both_sums(every: int) -> None:
+    losses = power(200_200)[: 200_200 // (T * every) * T * every]
+    run = training_run(logged(losses, every))
+    ends = np.array([0.0, *(step.end_tokens for step in run.losses)])
+    assert 20 < len(run.losses) <= 401
+    assert ends[-1] == run.unique_tokens
+    assert (np.diff(ends) > 0).all()
+    for side in ("left", "right"):
+        means = np.array([getattr(step, f"{side}_bits_per_token") for step in run.losses])
+        total = getattr(run, f"online_bits_{side}")
+        assert np.diff(ends) @ means == pytest.approx(total, rel=1e-12)
+
+
+def test_later_epochs_follow_the_first_in_the_steps() -> None:
+    log = logged(power(40_000), epoch=np.arange(1, 2001) / 1000)
+    run = training_run(log)
+    ends = [step.end_tokens for step in run.losses]
+    assert run.unique_tokens == 20_000
+    assert 20_000 in ends
+    assert ends[-1] == run.tokens_seen == 40_000
+    first = [step for step in run.losses if step.end_tokens <= 20_000]
+    widths = np.diff([0.0, *(step.end_tokens for step in first)])
+    means = np.array([step.left_bits_per_token for step in first])
+    assert widths @ means == pytest.approx(run.online_bits_left, rel=1e-12)
+
+
+def test_evaluations_are_told_and_thinned() -> None:
+    at = np.arange(0, 1000)
+    log = logged(power(40_000))
+    log = replace(log, eval_steps=at, eval_tokens=at * 40, eval_loss_nats=at * 0.1)
+    found = training_run(log).evaluations
+    assert len(found) == 200
+    assert (found[0].tokens, found[-1].tokens) == (0, 39_960)
+    assert all(p.loss_bits_per_token == pytest.approx(p.tokens / 400 / math.log(2)) for p in found)
+    assert training_run(logged(power(40_000))).evaluations == ()
+
+
+def test_energies_on_the_way_and_the_estimate() -> None:
+    log = logged(power(40_000), energy_joules=np.arange(1, 2001) * 5.0)
+    run = training_run(log, params=1e4, joules_per_flop=1e-12)
+    for point in run.trajectory:
+        assert point.energy_joules == pytest.approx(point.tokens / T * 5.0)
+        floor = max(point.absorbed_bits, 0) * 2.87097888508e-21
+        assert point.floor_joules == pytest.approx(floor, rel=1e-9)
+    assert run.estimated_energy is not None
+    assert run.energy is not None
+    assert run.estimated_energy.spent_joules == pytest.approx(6 * 1e4 * 40_000 * 1e-12)
+    assert run.estimated_energy.spent_source == JoulesSource.FLOP_ESTIMATE
+    assert run.estimated_energy.energy_joules == run.energy.energy_joules
+    assert run.energy.spent_source == JoulesSource.STATED
+    with pytest.raises(OptionError, match="needs params"):
+        training_run(log, joules_per_flop=1e-12)

@@ -19,13 +19,10 @@ from icfast.cli.options import (
     OutputFolder,
     WorkOptions,
 )
-from icfast.cli.output import emit, exit_if_partial, print_facts, say
-from icfast.errors import MissingExtraError
+from icfast.cli.output import emit, exit_if_partial, print_facts, write_page
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-_PAGE = "report.html"
 
 
 def demo(
@@ -91,29 +88,12 @@ def measure(
 
 def _finish(result: dict[str, Any], output: Path, as_json: bool) -> None:
     """Write the page and print the result."""
-    from icfast.report import print_result
+    from icfast.report import print_result, write_report
 
-    page = _write_page(result, output)
+    page = write_page(write_report, result, output)
 
     def show(console: Console) -> None:
         print_result(result, console)
         print_facts(console, {"Written": str(page or output)})
 
     emit(result, as_json, show)
-
-
-def _write_page(result: dict[str, Any], folder: Path) -> Path | None:
-    """Write the report; None, and a line on stderr, where its packages are missing."""
-    from icfast.files import atomic_path
-    from icfast.report import write_report
-
-    page = folder / _PAGE
-    try:
-        with atomic_path(page) as temporary:
-            write_report(result, temporary)
-    except MissingExtraError as error:
-        # A page of an earlier run would contradict the new result.
-        page.unlink(missing_ok=True)
-        say(f"{page} was not written: {error}")
-        return None
-    return page

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from icfast.cli.options import Json
+from icfast.cli.options import Json, SpentOptions
 from icfast.cli.output import emit, print_facts
 from icfast.errors import OptionError
 
 if TYPE_CHECKING:
-    from icfast.laws import Capacity, Energy, SpentJoules
+    from icfast.laws import Capacity, Energy
 
 _Tokens = Annotated[float | None, typer.Option(help="D, tokens.")]
 _Params = Annotated[float | None, typer.Option(help="P, parameters.")]
@@ -154,16 +154,10 @@ def _with_error(write: Callable[[float | None], str], value: float, error: float
 
 
 def energy(
+    spent_options: SpentOptions,
     bits: Annotated[float | None, typer.Option(help="Information, in bits.")] = None,
     nats: Annotated[float | None, typer.Option(help="The same in nats, instead.")] = None,
     temperature_kelvin: Annotated[float, typer.Option(help="Temperature, in kelvin.")] = 300.0,
-    spent_joules: Annotated[
-        float | None, typer.Option(help="Energy spent, with --spent-source.")
-    ] = None,
-    spent_source: Annotated[
-        str | None,
-        typer.Option(help="Who says so: nvml, rapl, megatron-log, codecarbon, gpu-hours, stated."),
-    ] = None,
     params: _Params = None,
     tokens: _Tokens = None,
     joules_per_flop: Annotated[
@@ -174,7 +168,7 @@ def energy(
     """Compute IC-2, Landauer's floor kB T ln 2 per bit, in joules, beside what was spent."""
     from icfast import laws
 
-    spent = _spent(spent_joules, spent_source)
+    spent = spent_options.joules()
     estimate = (params, tokens, joules_per_flop)
     if params is not None and tokens is not None and joules_per_flop is not None:
         if spent is not None:
@@ -185,20 +179,6 @@ def energy(
     found = laws.energy(bits=bits, nats=nats, temperature_kelvin=temperature_kelvin, spent=spent)
     facts = _energy_facts(found)
     emit(asdict(found), as_json, lambda console: print_facts(console, facts))
-
-
-def _spent(joules: float | None, source: str | None) -> SpentJoules | None:
-    from icfast import laws
-
-    if joules is None and source is None:
-        return None
-    known = [s.value for s in laws.JoulesSource if s != laws.JoulesSource.FLOP_ESTIMATE]
-    if joules is None or source not in known:
-        raise OptionError(
-            f"--spent-joules comes with --spent-source, one of {', '.join(known)}; "
-            f"found {joules} and {source}"
-        )
-    return laws.SpentJoules(joules, laws.JoulesSource(source))
 
 
 def _energy_facts(found: Energy) -> dict[str, str]:

@@ -19,6 +19,7 @@ from icfast.errors import OptionError
 
 if TYPE_CHECKING:
     from icfast.corpus import Corpus
+    from icfast.energy import SpentJoules
     from icfast.job import Neural
     from icfast.measure.table import CountTable
     from icfast.passes.threads import Work
@@ -48,6 +49,9 @@ OrderOrTables = Annotated[
     ),
 ]
 OutputFolder = Annotated[Path, typer.Option(help="Folder to write into.")]
+RunFolder = Annotated[
+    Path | None, typer.Option(help="Folder to write result.json and report.html into.")
+]
 NewTable = Annotated[Path, typer.Option(help="Folder of the new count table; must not exist.")]
 
 
@@ -279,3 +283,35 @@ def open_table(
                 "leave the option out, or count the corpus again"
             )
     return table
+
+
+@dataclass(frozen=True)
+class SpentOptions:
+    """Joules that were spent, and who says so."""
+
+    spent_joules: Annotated[
+        float | None, typer.Option(help="Energy spent, with --spent-source.")
+    ] = None
+    spent_source: Annotated[
+        str | None,
+        typer.Option(help="Who says so: nvml, rapl, megatron-log, codecarbon, gpu-hours, stated."),
+    ] = None
+
+    def joules(self) -> SpentJoules | None:
+        """What was given, None where nothing was.
+
+        Raises:
+            OptionError: joules without a source, or one that is not known.
+        """
+        from icfast.energy import JoulesSource, SpentJoules
+
+        joules, source = self.spent_joules, self.spent_source
+        if joules is None and source is None:
+            return None
+        known = [s.value for s in JoulesSource if s != JoulesSource.FLOP_ESTIMATE]
+        if joules is None or source not in known:
+            raise OptionError(
+                f"--spent-joules comes with --spent-source, one of {', '.join(known)}; "
+                f"found {joules} and {source}"
+            )
+        return SpentJoules(joules, JoulesSource(source))

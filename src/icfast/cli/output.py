@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from icfast.errors import IcfastError
+from icfast.errors import IcfastError, MissingExtraError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +25,8 @@ PARTIAL = 3
 
 #: Counting fewer takes no time that anyone plans for.
 _LONG_WINDOWS = 1_000_000
+
+_PAGE = "report.html"
 
 #: Width of tables in files and pipes.
 _FILE_COLUMNS = 200
@@ -100,6 +103,24 @@ def print_table(console: Console, columns: Sequence[str], rows: Iterable[Sequenc
     from icfast.report.terminal import table
 
     console.print(table(None, columns, rows))
+
+
+def write_page(
+    write: Callable[[dict[str, Any], Path], None], result: dict[str, Any], folder: Path
+) -> Path | None:
+    """Write report.html; None, and a line on stderr, where its packages are missing."""
+    from icfast.files import atomic_path
+
+    page = folder / _PAGE
+    try:
+        with atomic_path(page) as temporary:
+            write(result, temporary)
+    except MissingExtraError as error:
+        # A page of an earlier run would contradict the new result.
+        page.unlink(missing_ok=True)
+        say(f"{page} was not written: {error}")
+        return None
+    return page
 
 
 @contextmanager

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from icfast.cli.options import Json
-from icfast.cli.output import emit, print_facts
+from icfast.cli.options import Json, RunFolder, SpentOptions
+from icfast.cli.output import emit, print_facts, write_page
 
 if TYPE_CHECKING:
-    from icfast.laws.saturation import Interval, Saturation
+    from icfast.laws.saturation import Interval
     from icfast.laws.scaling import ScalingFit
     from icfast.laws.training import TrainingRun
 
 
 def run(
     log: Annotated[Path, typer.Argument(metavar="LOG", help="A training log; see --format.")],
+    spent_options: SpentOptions,
     tokens_per_step: Annotated[
         int | None, typer.Option(help="Tokens of an optimiser step, all ranks together.")
     ] = None,
@@ -70,11 +71,17 @@ def run(
     saturated_below_nats: Annotated[
         float, typer.Option(help="What doubling the tokens must gain to be a gain.")
     ] = 0.01,
+    joules_per_flop: Annotated[
+        float | None, typer.Option(help="With P: an estimate of 6 P D FLOP stands beside it.")
+    ] = None,
     temperature_kelvin: Annotated[float, typer.Option(help="Temperature, in kelvin.")] = 300.0,
+    output: RunFolder = None,
     as_json: Json = False,
 ) -> None:
     """Compute L(D), code lengths A, B, C, absorbed bits B - C and eta(D) of a training log."""
     from icfast import laws
+    from icfast.job import training_result, write_training_result
+    from icfast.report import write_run_report
     from icfast.runs import read_training_log
 
     read = read_training_log(
@@ -100,12 +107,18 @@ def run(
         final_predicted_set=final_predicted_set,
         eval_predicted_set=eval_predicted_set,
         saturated_below_nats=saturated_below_nats,
+        spent=spent_options.joules(),
+        joules_per_flop=joules_per_flop,
         temperature_kelvin=temperature_kelvin,
     )
-    facts = {**_code_facts(found), **_model_facts(found), **_fit_facts(found.saturation)}
+    result = training_result(found, log, temperature_kelvin)
+    facts = {**_code_facts(found), **_model_facts(found), **_fit_facts(result["saturation"])}
     for index, flag in enumerate(found.flags):
         facts["Note" if index == 0 else " " * index] = flag
-    emit(asdict(found), as_json, lambda console: print_facts(console, facts))
+    if output is not None:
+        write_training_result(result, output)
+        facts["Written"] = str(write_page(write_run_report, result, output) or output)
+    emit(result, as_json, lambda console: print_facts(console, facts))
 
 
 def _code_facts(found: TrainingRun) -> dict[str, str]:
@@ -148,32 +161,31 @@ def _model_facts(found: TrainingRun) -> dict[str, str]:
         facts[f"Against {known.known_bits_per_param:g}"] = (
             f"{numbers.ratio(known.ratio)} times ({known.name}: {known.source})"
         )
-    if (energy := found.energy) is not None:
-        facts["Landauer floor"] = f"{numbers.joules(energy.energy_joules)} of the absorbed bits"
-        if energy.spent_joules is not None:
-            facts["Spent"] = f"{numbers.joules(energy.spent_joules)} ({energy.spent_source})"
+    if found.energy is not None:
+        floor = numbers.joules(found.energy.energy_joules)
+        facts["Landauer floor"] = f"{floor} of the absorbed bits"
+    for energy, name in ((found.energy, "Spent"), (found.estimated_energy, "Estimated")):
+        if energy is None or energy.spent_joules is None:
+            continue
+        facts[name] = f"{numbers.joules(energy.spent_joules)} ({energy.spent_source})"
         if energy.spent_log10_ratio is not None:
-            facts["Spent/floor"] = f"10^{energy.spent_log10_ratio:.2f}"
+            facts[f"{name}/floor"] = f"10^{energy.spent_log10_ratio:.2f}"
     return facts
 
 
-def _fit_facts(found: Saturation) -> dict[str, str]:
-    def nats(value: Interval | None) -> str:
-        from icfast.report import numbers
-
-        if value is None:
-            return numbers.DASH
-        low, high = numbers.per_token(value.low), numbers.per_token(value.high)
-        return f"{numbers.per_token(value.estimate)} [{low}, {high}]"
+def _fit_facts(found: dict[str, Any]) -> dict[str, str]:
+    from icfast.report import numbers
 
     facts = {
-        "More tokens": f"{found.verdict}: twice as many would gain "
-        f"{nats(found.doubling_gain_nats)} nats/token (counts from {found.threshold_nats:g})",
-        "Fit E + A D^-alpha": f"E = {nats(found.floor_nats)} nats, "
-        f"alpha = {nats(found.exponent)}, above E {nats(found.reducible_nats)} nats",
+        "More tokens": f"{found['verdict']}: twice as many would gain "
+        f"{numbers.interval(found['doubling_gain_nats'])} nats/token "
+        f"(counts from {found['threshold_nats']:g})",
+        "Fit E + A D^-alpha": f"E = {numbers.interval(found['floor_nats'])} nats, "
+        f"alpha = {numbers.interval(found['exponent'])}, "
+        f"above E {numbers.interval(found['reducible_nats'])} nats",
     }
-    if found.flags:
-        facts["Fit's note"] = "; ".join(found.flags)
+    if found["flags"]:
+        facts["Fit's note"] = "; ".join(found["flags"])
     return facts
 
 

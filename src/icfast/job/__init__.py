@@ -5,5 +5,14 @@ from icfast.job.entropy import entropy_result
 from icfast.job.matches import match_result
 from icfast.job.measure import measure
 from icfast.job.neural import Neural
+from icfast.job.training import training_result, write_training_result
 
-__all__ = ["Neural", "demo", "entropy_result", "match_result", "measure"]
+__all__ = [
+    "Neural",
+    "demo",
+    "entropy_result",
+    "match_result",
+    "measure",
+    "training_result",
+    "write_training_result",
+]

@@ -75,7 +75,7 @@ def measure(
     if neural is not None:
         check_neural(documents, neural)
     sides = split(documents, heldout, work.backend.kernels)
-    _make_folder(output)
+    make_folder(output)
     spectra = spectra_of(documents, order, work)
     model = fit_documents(sides.training, order, work, output / "model.icfast")
     sums = score_ladder(sides.heldout, model, work)
@@ -127,7 +127,12 @@ def _asked(neural: Neural) -> dict[str, Any]:
     return {"model": neural.model.name, "options": options, "initial_seed": neural.initial_seed}
 
 
-def _make_folder(output: Path) -> None:
+def make_folder(output: Path) -> None:
+    """Make a folder for results where it is missing.
+
+    Raises:
+        OptionError: it can't be made.
+    """
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

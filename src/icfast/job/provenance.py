@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import importlib.metadata
 import platform
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,6 +54,13 @@ def manifest(documents: DocumentSet, arguments: dict[str, Any], work: Work) -> d
         "host": {"system": platform.platform(), "machine": platform.machine()},
         "command": sys.argv,
     }
+
+
+def file_record(path: Path) -> dict[str, Any]:
+    """One file that was read: its name, size and hash."""
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {"path": str(path.resolve()), "bytes": path.stat().st_size, "sha256": digest}
 
 
 def _input(shard: Shard) -> dict[str, Any]:

@@ -62,7 +62,7 @@ from icfast.laws.matches import (
     mean_ratio_bits_per_token,
     two_sided_bits_per_token,
 )
-from icfast.laws.online_code import OnlineCode, online_code
+from icfast.laws.online_code import LossStep, OnlineCode, online_code
 from icfast.laws.pitman_yor import (
     PitmanYorCode,
     pitman_yor_code_bits,
@@ -70,10 +70,15 @@ from icfast.laws.pitman_yor import (
 )
 from icfast.laws.quality import LearnableOrder, Quality, quality
 from icfast.laws.quantisation import Quantisation, quantise
-from icfast.laws.saturation import Interval, Saturation, saturation
+from icfast.laws.saturation import FittedPoint, Interval, Saturation, saturation
 from icfast.laws.scaling import ScalingFit, chinchilla_fit, kaplan_fit
 from icfast.laws.sizing import CHINCHILLA_TOKENS_PER_PARAM, Size, size
-from icfast.laws.training import TrainingRun, TrajectoryPoint, training_run
+from icfast.laws.training import (
+    EvaluationPoint,
+    TrainingRun,
+    TrajectoryPoint,
+    training_run,
+)
 from icfast.laws.zipf import ZipfTail, hapax_share, zipf_tail
 
 __all__ = [
@@ -89,11 +94,14 @@ __all__ = [
     "Energy",
     "EntropyRate",
     "Estimator",
+    "EvaluationPoint",
+    "FittedPoint",
     "HeapsLaw",
     "Interval",
     "JoulesSource",
     "KaplanEta",
     "LearnableOrder",
+    "LossStep",
     "MatchEntropy",
     "MatchWindow",
     "OnlineCode",

@@ -9,11 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import OptionError
+from icfast.units import nats_to_bits
 
 _Floats = NDArray[np.float64]
 
 #: The last tokens whose losses are averaged for L(D): a share of D.
 _RECENT = 0.01
+
+
+@dataclass(frozen=True)
+class LossStep:
+    """The mean loss of the tokens since the step before, for drawing.
+
+    Attributes:
+        end_tokens: where it ends.
+        left_bits_per_token: with gaps of the log at the loss before them.
+        right_bits_per_token: with gaps at the loss after them.
+    """
+
+    end_tokens: float
+    left_bits_per_token: float
+    right_bits_per_token: float
 
 
 @dataclass(frozen=True)
@@ -56,6 +72,25 @@ class OnlineCode:
         widths = self.end_tokens[rows] - self.start_tokens[rows]
         weights = widths if widths.all() else np.ones_like(widths)
         return float(np.average(self.loss_nats[rows], weights=weights))
+
+    def steps(self, begin: float, end: float, most: int = 400) -> tuple[LossStep, ...]:
+        """The losses between two D as a step function: areas under it are left and right sums.
+
+        At most about so many steps, half of them evenly in D and half in ln D; all but the last
+        end where a row does.
+        """
+        ends = self.end_tokens[(self.end_tokens > begin) & (self.end_tokens < end)]
+        if len(ends):
+            evenly = np.linspace(ends[0], ends[-1], most // 2)
+            wanted = np.concatenate([evenly, np.geomspace(ends[0], ends[-1], most // 2)])
+            # Rounded grids may pass the last row.
+            found = np.minimum(np.searchsorted(ends, wanted * (1 - 1e-12)), len(ends) - 1)
+            ends = ends[np.unique(found)]
+        edges = np.concatenate([[begin], ends, [end]])
+        sums = (np.interp(edges, self.knots, nats) for nats in (self.left_nats, self.right_nats))
+        means = [nats_to_bits(1.0) * np.diff(total) / np.diff(edges) for total in sums]
+        rows = zip(edges[1:], *means, strict=True)
+        return tuple(LossStep(*map(float, row)) for row in rows)
 
 
 def online_code(

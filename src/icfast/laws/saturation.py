@@ -20,6 +20,9 @@ _BINS, _FEWEST_BINS, _LEAST_SPAN = 48, 8, 4.0
 
 _REPLICATES, _INTERVAL = 300, (2.5, 97.5)
 
+#: The fit is given at so many points, evenly in ln D, up to so many times the last D.
+_POINTS, _BEYOND = 41, 4.0
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -28,6 +31,23 @@ class Interval:
     estimate: float
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class FittedPoint:
+    """What a fit says of one D.
+
+    Attributes:
+        tokens: D.
+        loss_nats: E + A D^-alpha.
+        low_nats: the lower end of its 95 % interval.
+        high_nats: the upper end.
+    """
+
+    tokens: float
+    loss_nats: float
+    low_nats: float
+    high_nats: float
 
 
 @dataclass(frozen=True)
@@ -43,6 +63,7 @@ class Saturation:
         threshold_nats: gains below it count as none.
         fitted_from_tokens: where the fitted part of the curve begins.
         bins: points the form was fitted to.
+        fitted: the form from there to four times the last D; empty without a fit.
         flags: what a reader should be told, in words.
     """
 
@@ -54,6 +75,7 @@ class Saturation:
     threshold_nats: float
     fitted_from_tokens: float
     bins: int
+    fitted: tuple[FittedPoint, ...]
     flags: tuple[str, ...]
 
 
@@ -101,7 +123,7 @@ def saturation(
     if len(u) < _FEWEST_BINS or u[-1] < _LEAST_SPAN * u[0]:
         flag = f"{len(u)} bins from {begin:.4g} tokens on: too short a curve for a fit"
         none = (None, None, None, None)
-        return Saturation("unknown", *none, threshold_nats, float(begin), len(u), (flag,))
+        return Saturation("unknown", *none, threshold_nats, float(begin), len(u), (), (flag,))
     fits = _replicates(u, y, weights, seed)
     floor, reducible, exponent = (_interval(column) for column in fits.T)
     gain = _interval(fits[:, 1] * -np.expm1(-fits[:, 2] * np.log(2.0)))
@@ -120,6 +142,7 @@ def saturation(
         threshold_nats,
         float(begin),
         len(u),
+        _fitted(fits, begin, tokens[-1]),
         tuple(flags),
     )
 
@@ -130,6 +153,14 @@ def _verdict(gain: Interval, threshold: float, unfit: bool) -> str:
     if unfit:
         return "unknown"
     return "not saturated" if gain.low > threshold else "undecided"
+
+
+def _fitted(fits: _Floats, begin: float, end: float) -> tuple[FittedPoint, ...]:
+    tokens = np.geomspace(begin, _BEYOND * end, _POINTS)
+    losses = fits[:, :1] + fits[:, 1:2] * (tokens / end) ** -fits[:, 2:]
+    low, high = np.percentile(losses[1:], _INTERVAL, axis=0)
+    rows = np.column_stack([tokens, losses[0], low, high])
+    return tuple(FittedPoint(*map(float, row)) for row in rows)
 
 
 def _binned(u: _Floats, y: _Floats) -> tuple[_Floats, _Floats, _Floats]:

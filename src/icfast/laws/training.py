@@ -12,15 +12,31 @@ from icfast.errors import OptionError
 from icfast.laws.balance import checked_model_bits, in_bits, require_not_negative, require_positive
 from icfast.laws.code_length import CodeLengths, code_lengths
 from icfast.laws.known_capacities import CapacityComparison, compared_capacities
-from icfast.laws.landauer import Energy, energy
+from icfast.laws.landauer import Energy, energy, flop_estimate
 from icfast.laws.loss_curve import effective_tokens
-from icfast.laws.online_code import OnlineCode, growth_exponent, online_code
+from icfast.laws.online_code import LossStep, OnlineCode, growth_exponent, online_code
 from icfast.laws.saturation import Saturation, saturation
 from icfast.runs.log import TrainingLog
-from icfast.units import bits_to_nats, nats_to_bits
+from icfast.units import nats_to_bits
 
 #: Points of the trajectory, evenly in ln D.
 _POINTS = 40
+
+#: At most so many evaluations are told one by one.
+_EVALUATIONS = 200
+
+
+@dataclass(frozen=True)
+class EvaluationPoint:
+    """A loss of another set than the one trained on.
+
+    Attributes:
+        tokens: seen before it.
+        loss_bits_per_token: of that set.
+    """
+
+    tokens: int
+    loss_bits_per_token: float
 
 
 @dataclass(frozen=True)
@@ -37,6 +53,7 @@ class TrajectoryPoint:
         eta: gross savings over N, None without H or N.
         eta_absorbed: absorbed bits over N, None without N.
         energy_joules: spent up to there, None where not logged.
+        floor_joules: Landauer's floor of the absorbed bits, 0 where these are below 0.
     """
 
     tokens: float
@@ -48,6 +65,7 @@ class TrajectoryPoint:
     eta: float | None
     eta_absorbed: float | None
     energy_joules: float | None
+    floor_joules: float
 
 
 @dataclass(frozen=True)
@@ -83,7 +101,10 @@ class TrainingRun:
         eta_growth_exponent: d ln eta/d ln D over the last doubling; 1 is linear growth.
         saturation: what a fit says of more tokens.
         energy: Landauer's floor of the absorbed bits beside what was spent; None if B < C.
+        estimated_energy: the same beside 6 P D FLOP, D the tokens seen; None where not asked for.
         trajectory: the run at growing D.
+        losses: L(D) in steps, whose areas up to D are the left and right sums; later epochs follow.
+        evaluations: losses of another set, evenly thinned where there are many.
         flags: what a reader should be told, the log's labels first.
     """
 
@@ -115,7 +136,10 @@ class TrainingRun:
     eta_growth_exponent: float | None
     saturation: Saturation
     energy: Energy | None
+    estimated_energy: Energy | None
     trajectory: tuple[TrajectoryPoint, ...]
+    losses: tuple[LossStep, ...]
+    evaluations: tuple[EvaluationPoint, ...]
     flags: tuple[str, ...]
 
 
@@ -154,6 +178,7 @@ def training_run(
     eval_predicted_set: str | None = None,
     saturated_below_nats: float = 0.01,
     spent: SpentJoules | None = None,
+    joules_per_flop: float | None = None,
     temperature_kelvin: float = 300.0,
     seed: int = 0,
 ) -> TrainingRun:
@@ -182,6 +207,7 @@ def training_run(
         eval_predicted_set: hash of the evaluated tokens.
         saturated_below_nats: what doubling D must gain not to count as saturated.
         spent: joules, where the log has none or others are meant.
+        joules_per_flop: for an estimate by 6 P D FLOP beside them.
         temperature_kelvin: of Landauer's floor.
         seed: of the bootstrap.
 
@@ -210,7 +236,9 @@ def training_run(
     left, right = (nats_to_bits(nats) for nats in code.up_to(tokens))
     online, final_bits = (left + right) / 2, tokens * loss
     absorbed = online - final_bits
-    trajectory = tuple(_point(log, code, against, at) for at in _stations(code, tokens))
+    trajectory = tuple(
+        _point(log, code, against, at, temperature_kelvin) for at in _stations(code, tokens)
+    )
     per_param = against.per_param(absorbed)
     saved = against.saved(tokens, loss)
     fresh = _halfway(code, tokens)
@@ -249,8 +277,13 @@ def training_run(
             fit_from_tokens=None if fit_from is None else max(fit_from, fresh[0][-1] / 100),
             seed=seed,
         ),
-        energy=_energy(log, absorbed, spent, temperature_kelvin),
+        energy=_energy(absorbed, _spent(log, spent), temperature_kelvin),
+        estimated_energy=None
+        if joules_per_flop is None
+        else _energy(absorbed, _estimate(params, seen, joules_per_flop), temperature_kelvin),
         trajectory=trajectory,
+        losses=_steps(code, tokens),
+        evaluations=_evaluations(log),
         flags=tuple(flags),
     )
 
@@ -316,7 +349,24 @@ def _stations(code: OnlineCode, tokens: float) -> list[float]:
     return sorted({*map(float, found), float(tokens)})
 
 
-def _point(log: TrainingLog, code: OnlineCode, against: _Against, tokens: float) -> TrajectoryPoint:
+def _steps(code: OnlineCode, tokens: float) -> tuple[LossStep, ...]:
+    covered = float(code.knots[-1])
+    later = code.steps(tokens, covered, _POINTS) if covered > tokens else ()
+    return (*code.steps(0.0, tokens), *later)
+
+
+def _evaluations(log: TrainingLog) -> tuple[EvaluationPoint, ...]:
+    found = len(log.eval_tokens)
+    kept = np.unique(np.linspace(0, found - 1, min(found, _EVALUATIONS)).round().astype(np.int64))
+    return tuple(
+        EvaluationPoint(int(log.eval_tokens[i]), nats_to_bits(float(log.eval_loss_nats[i])))
+        for i in kept
+    )
+
+
+def _point(
+    log: TrainingLog, code: OnlineCode, against: _Against, tokens: float, temperature_kelvin: float
+) -> TrajectoryPoint:
     loss = nats_to_bits(code.loss_at(tokens))
     online = nats_to_bits(math.fsum(code.up_to(tokens)) / 2)
     absorbed = online - tokens * loss
@@ -332,6 +382,7 @@ def _point(log: TrainingLog, code: OnlineCode, against: _Against, tokens: float)
         against.per_bit(saved),
         against.per_bit(absorbed),
         None if joules is None else float(np.interp(tokens, log.end_tokens, joules)),
+        energy(bits=max(absorbed, 0.0), temperature_kelvin=temperature_kelvin).energy_joules,
     )
 
 
@@ -380,12 +431,20 @@ def _flags(curve: str, source: str, absorbed: float, left: float, right: float) 
     return flags
 
 
-def _energy(
-    log: TrainingLog, absorbed: float, spent: SpentJoules | None, temperature_kelvin: float
-) -> Energy | None:
+def _energy(absorbed: float, spent: SpentJoules | None, temperature_kelvin: float) -> Energy | None:
     if absorbed < 0:
         return None
-    if spent is None and log.energy_joules is not None:
-        source = JoulesSource.MEGATRON_LOG if log.format == "megatron" else JoulesSource.STATED
-        spent = SpentJoules(float(log.energy_joules[-1]), source)
-    return energy(nats=bits_to_nats(absorbed), temperature_kelvin=temperature_kelvin, spent=spent)
+    return energy(bits=absorbed, temperature_kelvin=temperature_kelvin, spent=spent)
+
+
+def _spent(log: TrainingLog, given: SpentJoules | None) -> SpentJoules | None:
+    if given is not None or log.energy_joules is None:
+        return given
+    source = JoulesSource.MEGATRON_LOG if log.format == "megatron" else JoulesSource.STATED
+    return SpentJoules(float(log.energy_joules[-1]), source)
+
+
+def _estimate(params: float | None, tokens: float, joules_per_flop: float) -> SpentJoules:
+    if params is None:
+        raise OptionError("joules_per_flop needs params: the estimate is 6 P D FLOP")
+    return flop_estimate(params=params, tokens=tokens, joules_per_flop=joules_per_flop)

@@ -5,6 +5,14 @@ but differences, sums per token and rounded text. matplotlib and jinja2 are impo
 """
 
 from icfast.report.page import render_report, write_report
+from icfast.report.run_page import render_run_report, write_run_report
 from icfast.report.terminal import print_entropy, print_result
 
-__all__ = ["print_entropy", "print_result", "render_report", "write_report"]
+__all__ = [
+    "print_entropy",
+    "print_result",
+    "render_report",
+    "render_run_report",
+    "write_report",
+    "write_run_report",
+]

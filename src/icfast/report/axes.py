@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,12 @@ from icfast.report import numbers
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+
+#: Decades of an axis that would have too few ticks.
+_SHORT = 2.0
+
+#: Letters that fit above a drawing, and how many each name's handle takes.
+_ROW, _HANDLE = 120, 8
 
 
 def plain_ticks(*scales: Axis) -> None:
@@ -22,9 +29,21 @@ def plain_ticks(*scales: Axis) -> None:
         axis.set_major_formatter(FuncFormatter(lambda value, _: numbers.short_count(value)))
 
 
+def ratio_ticks(axis: Axis) -> None:
+    """A logarithmic axis of figures that may be small: decades, and 2 and 5 where it is short."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    low, high = axis.get_view_interval()
+    short = math.log10(high / low) < _SHORT
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if short else (1.0,), numticks=8))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: numbers.ratio(value)))
+
+
 def legend(axes: Axes, **look: Any) -> None:
-    """A legend in one row above the drawing, where it covers nothing."""
-    handles: Sequence[Any] = axes.get_legend_handles_labels()[0]
-    if handles:
-        columns = min(len(handles), 5)
+    """A legend above the drawing, where it covers nothing, in rows that are not wider than it."""
+    names: Sequence[str] = axes.get_legend_handles_labels()[1]
+    if names:
+        wide = sum(map(len, names)) + _HANDLE * len(names) > _ROW
+        columns = min(len(names), 3 if wide else 5)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, **look)

@@ -19,6 +19,18 @@ def _signed(text: str) -> str:
     return MINUS + text[1:] if text.strip("-0.") else text[1:]
 
 
+def interval(found: dict[str, float] | None, digits: int = 4) -> str:
+    """Write an estimate and its interval with a fixed number of decimals.
+
+    >>> interval({"estimate": 0.01234, "low": 0.01, "high": 0.0156}), interval(None)
+    ('0.0123 [0.0100, 0.0156]', '–')
+    """
+    if found is None:
+        return DASH
+    low, high = per_token(found["low"], digits), per_token(found["high"], digits)
+    return f"{per_token(found['estimate'], digits)} [{low}, {high}]"
+
+
 def count(value: int | None) -> str:
     """Write a whole number with thousands separators.
 

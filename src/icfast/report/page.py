@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from icfast.report import charts, numbers
+from icfast.report import charts
+from icfast.report.environment import environment
 from icfast.report.extra import report_extra
-from icfast.units import format_bytes
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 Result = dict[str, Any]
 
-_FILTERS = (
-    numbers.bits,
-    numbers.count,
-    numbers.coverage,
-    numbers.initial_loss,
-    numbers.joules,
-    numbers.kelvin,
-    numbers.per_token,
-    numbers.percent,
-    numbers.raised_flags,
-    numbers.ratio,
-    numbers.seconds,
-)
 _ESTIMATORS = {
     "ml": "plug-in (ML)",
     "cwj": "Chao–Wang–Jost",
@@ -62,7 +46,7 @@ def render_report(result: Result) -> str:
         "codes": charts.code_chart(result),
         "positions": charts.position_chart(result) if result["neural"] else "",
     }
-    page = _environment().get_template("report.html.j2")
+    page = environment().get_template("report.html.j2")
     return page.render(
         result,
         charts={name: Markup(svg) for name, svg in drawings.items()},
@@ -72,22 +56,6 @@ def render_report(result: Result) -> str:
         notes=_notes(result["ic1"]["training"]),
         spectrum_rows=charts.SPECTRUM_ROWS,
     )
-
-
-def _environment() -> Environment:
-    """Templates that escape everything a file or tokenizer may be called."""
-    with report_extra():
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-    environment = Environment(
-        loader=PackageLoader("icfast.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update({function.__name__: function for function in _FILTERS})
-    environment.filters["file_size"] = format_bytes
-    return environment
 
 
 def _headline(result: Result) -> Result:

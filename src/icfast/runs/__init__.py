@@ -1,7 +1,14 @@
 """Training logs: one reader per format, found by content, into one frozen `TrainingLog`."""
 
 from icfast.runs.log import TrainingLog
-from icfast.runs.open import FORMATS, read_training_log
+from icfast.runs.open import FORMATS, log_files, read_training_log
 from icfast.runs.points import ScalingPoints, read_scaling_points
 
-__all__ = ["FORMATS", "ScalingPoints", "TrainingLog", "read_scaling_points", "read_training_log"]
+__all__ = [
+    "FORMATS",
+    "ScalingPoints",
+    "TrainingLog",
+    "log_files",
+    "read_scaling_points",
+    "read_training_log",
+]

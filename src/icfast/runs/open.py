@@ -42,6 +42,11 @@ _FORMATS: dict[str, tuple[_Matches, _Reads]] = {
 FORMATS = tuple(_FORMATS)
 
 
+def log_files(path: str | Path) -> list[Path]:
+    """The files a log is read from."""
+    return [Path(path)]
+
+
 def read_training_log(
     path: str | Path,
     *,

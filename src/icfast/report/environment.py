@@ -1,0 +1,47 @@
+"""Templates of the pages, with what writes their numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from icfast.report import numbers
+from icfast.report.extra import report_extra
+from icfast.units import format_bytes
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_FILTERS = (
+    numbers.bits,
+    numbers.count,
+    numbers.coverage,
+    numbers.initial_loss,
+    numbers.interval,
+    numbers.joules,
+    numbers.kelvin,
+    numbers.per_token,
+    numbers.percent,
+    numbers.raised_flags,
+    numbers.ratio,
+    numbers.seconds,
+)
+
+
+def environment() -> Environment:
+    """Templates that escape everything a file or tokenizer may be called.
+
+    Raises:
+        MissingExtraError: jinja2 is not installed.
+    """
+    with report_extra():
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    made = Environment(
+        loader=PackageLoader("icfast.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update({function.__name__: function for function in _FILTERS})
+    made.filters["file_size"] = format_bytes
+    return made
