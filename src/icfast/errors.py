@@ -26,6 +26,10 @@ class LogError(IcfastError):
     """A training log, or a table of runs or energy, can't be read; the message has the line."""
 
 
+class MeterError(IcfastError):
+    """Joules can't be metered: no counter, no driver, no permission, or a counter that failed."""
+
+
 class MergeError(IcfastError):
     """Two measurements can't be added: other tokenizer, order, convention, or shared shards."""
 

@@ -39,11 +39,13 @@ NEURAL = {
     "--checkpoint",
     "--batch",
 }
+ENERGY = {"--energy", "--energy-idle"}
 COMMANDS = {
     "demo": WORK | {"--output", "--tokenizer", "--order"},
     "measure": CORPUS
     | NEURAL
     | WORK
+    | ENERGY
     | {
         "--output",
         "--order",
@@ -62,6 +64,7 @@ COMMANDS = {
     "score": CORPUS
     | NEURAL
     | WORK
+    | ENERGY
     | {"--model", "--output", "--temperature-kelvin", "--initial-seed", "--model-dtype"},
     "export": WORK | {"--output"},
     "compress": CORPUS | WORK | {"--output", "--bits", "--prune", "--corpus"},

@@ -11,6 +11,7 @@ from icfast.cli.options import (
     DEFAULT_ORDER,
     CorpusOptions,
     CorpusPaths,
+    EnergyOptions,
     InitialSeed,
     Json,
     ModelDtype,
@@ -49,6 +50,7 @@ def measure(
     options: CorpusOptions,
     neural_options: NeuralOptions,
     work_options: WorkOptions,
+    energy_options: EnergyOptions,
     order: Order = DEFAULT_ORDER,
     heldout: Annotated[
         float, typer.Option(help="Share of documents held out, between 0 and 1.")
@@ -69,9 +71,11 @@ def measure(
 ) -> None:
     """Measure entropy, held-out loss, IC-1 capacity and IC-2 energy; write result and report."""
     from icfast.job import measure as run_measure
+    from icfast.models.token_model import gpus_of
 
     neural = neural_options.of(model, model_dtype, initial_seed, work_options.backend)
     opened = options.open(corpus)
+    meter = energy_options.meter(() if neural is None else gpus_of(neural.model))
     with work_options.start() as work:
         result = run_measure(
             opened,
@@ -80,6 +84,7 @@ def measure(
             heldout=heldout,
             temperature_kelvin=temperature_kelvin,
             neural=neural,
+            meter=meter,
             work=work,
         )
     _finish(result, output, as_json)

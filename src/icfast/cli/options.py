@@ -6,7 +6,7 @@ spreads the fields of the group over the command line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -19,7 +19,7 @@ from icfast.errors import OptionError
 
 if TYPE_CHECKING:
     from icfast.corpus import Corpus
-    from icfast.energy import SpentJoules
+    from icfast.energy import EnergyMeter, SpentJoules
     from icfast.job import Neural
     from icfast.measure.table import CountTable
     from icfast.passes.threads import Work
@@ -30,6 +30,7 @@ DEFAULT_ORDER = 5
 _CORPUS = "Corpus options"
 _WORK = "Work options"
 _NEURAL = "Neural models"
+_ENERGY = "Energy spent"
 
 CorpusPaths = Annotated[
     list[Path],
@@ -239,6 +240,55 @@ class NeuralOptions:
                 "documents. --model takes hf:DIR or gguf:FILE; `icfast score` takes any"
             )
         return Neural(loaded, self.given, initial_seed)
+
+
+@dataclass(frozen=True)
+class EnergyOptions:
+    """Whose counters say what the work spends, beside IC-2's floor."""
+
+    energy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="nvml|rapl",
+            help="Meter the joules of the work: the GPU's counters, or the CPU's.",
+            rich_help_panel=_ENERGY,
+        ),
+    ] = None
+    energy_idle: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Measure idle power first, for so long; it is reported apart.",
+            rich_help_panel=_ENERGY,
+        ),
+    ] = None
+
+    def meter(self, gpus: Sequence[str]) -> EnergyMeter | None:
+        """The meter these options ask for, idle power measured; None where they ask for none.
+
+        Args:
+            gpus: UUIDs of those the work runs on.
+
+        Raises:
+            OptionError: no such source, or GPUs are to be metered and nothing runs on one.
+            MeterError, MissingExtraError: the source is not to be had here.
+        """
+        from icfast.energy import JoulesSource, open_meter
+
+        if self.energy is None:
+            if self.energy_idle is not None:
+                raise OptionError("--energy-idle comes with --energy")
+            return None
+        on_gpu = self.energy == JoulesSource.NVML
+        if on_gpu and not gpus:
+            raise OptionError(
+                "--energy nvml meters GPUs, and nothing of this runs on one; --energy rapl meters "
+                "the CPU"
+            )
+        meter = open_meter(self.energy, gpus if on_gpu else None)
+        if self.energy_idle is not None:
+            meter.measure_idle(self.energy_idle)
+        return meter
 
 
 def is_table(path: Path) -> bool:

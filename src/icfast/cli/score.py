@@ -12,6 +12,7 @@ import typer
 from icfast.cli.options import (
     CorpusOptions,
     CorpusPaths,
+    EnergyOptions,
     InitialSeed,
     Json,
     ModelDtype,
@@ -43,6 +44,7 @@ def score(
     options: CorpusOptions,
     neural_options: NeuralOptions,
     work_options: WorkOptions,
+    energy_options: EnergyOptions,
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE.parquet", help="File for the loss of each document, in nats."),
@@ -56,25 +58,31 @@ def score(
 ) -> None:
     """Score a corpus under a model: its loss in bits per token."""
     from icfast.files import atomic_path
-    from icfast.job.score import score_record
+    from icfast.job.energy import Spending
+    from icfast.job.score import floor_joules, score_record
     from icfast.laws.landauer import energy
     from icfast.models.open_model import open_model
+    from icfast.models.token_model import gpus_of
     from icfast.passes.score import score_model
 
     energy(bits=0, temperature_kelvin=temperature_kelvin)  # a wrong T is found before the work
     loaded = open_model(model, model_dtype=model_dtype, backend=work_options.backend)
     opened = options.open(corpus)
+    meter = energy_options.meter(gpus_of(loaded))
     with ExitStack() as stack:
         # Whatever keeps the output from being written is met before the work.
         write = _parquet_writer() if output is not None else None
         target = stack.enter_context(atomic_path(output)) if output is not None else None
         with work_options.start() as work:
-            scores = score_model(opened, loaded, neural_options.given, work)
+            with Spending(meter, "scoring") as spending:
+                scores = score_model(opened, loaded, neural_options.given, work)
             initial = _initial(opened, loaded, neural_options, initial_seed, work)
         if write is not None and target is not None:
             write(scores.to_arrow(), target)
+    record = score_record(scores, temperature_kelvin)
     content = {
-        **score_record(scores, temperature_kelvin),
+        **record,
+        "spent": spending.record(floor_joules(record)),
         **({} if initial is None else {"initial_loss": initial}),
         "backend": work.backend.name,
         "output": None if output is None else str(output),
@@ -138,6 +146,8 @@ def _show(console: Console, content: dict[str, Any]) -> None:
     }
     if "policy" in content:
         facts |= _neural_facts(content)
+    if content["spent"] is not None:
+        facts["Spent"] = numbers.spent(content["spent"])
     if "initial_loss" in content:
         facts["Untrained"] = numbers.initial_loss(content["initial_loss"])
     if content["reason"]:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from icfast.corpus import Corpus
+from icfast.energy import EnergyMeter, JoulesSource
 from icfast.errors import OptionError
 from icfast.files import write_json
 from icfast.job.capacity import Ladder, ic1_rows, ic2
+from icfast.job.energy import Spending
 from icfast.job.entropy import SCHEMA_VERSION, conventions, orders
 from icfast.job.neural import Neural, check_neural, neural_record
 from icfast.job.provenance import manifest, versions
@@ -48,6 +50,7 @@ def measure(
     temperature_kelvin: float = 300.0,
     neural: Neural | None = None,
     skipped_texts: int = 0,
+    meter: EnergyMeter | None = None,
     work: Work,
 ) -> dict[str, Any]:
     """Measure a corpus and write manifest.json, model.icfast and result.json into a folder.
@@ -60,6 +63,8 @@ def measure(
         temperature_kelvin: T of IC-2.
         neural: a model to score on the same held-out tokens, above the n-grams on the ladder.
         skipped_texts: texts left out when the corpus was tokenised, for the record.
+        meter: of the joules spent, by the CPU on all of it, by GPUs on the neural model; None:
+            they are not metered.
 
     Returns:
         What result.json holds.
@@ -76,15 +81,26 @@ def measure(
         check_neural(documents, neural)
     sides = split(documents, heldout, work.backend.kernels)
     make_folder(output)
-    spectra = spectra_of(documents, order, work)
-    model = fit_documents(sides.training, order, work, output / "model.icfast")
-    sums = score_ladder(sides.heldout, model, work)
-    ladder = rungs = Ladder.of(sums, corpus.vocab_size)
-    scored = None
-    if neural is not None:
-        scored, rungs = neural_record(
-            sides.heldout, neural, ladder, spectra[1], temperature_kelvin, work
-        )
+    # Of all this, only a neural model is what GPUs are busy with.
+    on_gpu = meter is not None and meter.source is JoulesSource.NVML
+    spending = Spending(None if on_gpu else meter, "counting, fitting and scoring")
+    with spending:
+        spectra = spectra_of(documents, order, work)
+        model = fit_documents(sides.training, order, work, output / "model.icfast")
+        sums = score_ladder(sides.heldout, model, work)
+        ladder = rungs = Ladder.of(sums, corpus.vocab_size)
+        scored = None
+        if neural is not None:
+            scored, rungs = neural_record(
+                sides.heldout,
+                neural,
+                ladder,
+                spectra[1],
+                temperature_kelvin,
+                work,
+                meter if on_gpu else None,
+            )
+    laws = _laws(ladder, sides, model, temperature_kelvin)
     result = {
         "schema_version": SCHEMA_VERSION,
         "icfast_version": versions()["icfast"],
@@ -108,7 +124,8 @@ def measure(
         "ladder": rungs.as_json(),
         "neural": scored,
         "code_lengths": _code_lengths(spectra, corpus.vocab_size),
-        **_laws(ladder, sides, model, temperature_kelvin),
+        **laws,
+        "spent": spending.record(laws["ic2"]["energy_joules"]),
         "wall_seconds": time.monotonic() - begun,
     }
     arguments = {

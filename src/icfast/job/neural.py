@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icfast.energy import EnergyMeter
 from icfast.errors import CorpusError, IcfastError, OptionError
 from icfast.job.capacity import Ladder
-from icfast.job.score import score_record
+from icfast.job.energy import Spending
+from icfast.job.score import floor_joules, score_record
 from icfast.laws.entropy import entropy_bits
 from icfast.laws.initial_loss import expected_initial_loss_nats
 from icfast.laws.loss import nats_per_token, standard_error
@@ -77,19 +79,23 @@ def neural_record(
     unigrams: Spectrum,
     temperature_kelvin: float,
     work: Work,
+    meter: EnergyMeter | None = None,
 ) -> tuple[dict[str, Any], Ladder]:
     """What the held-out tokens cost a neural model, and the ladder with it on top.
 
     Args:
         below: losses of the same tokens under the n-gram models, its baselines.
         unigrams: of the corpus, for the entropy beside the initial loss.
+        meter: of the joules that scoring spends, or None.
 
     Raises:
         IcfastError: a token has no loss, so there is no mean.
         MergeError, CorpusError, OptionError, ResourceError: as the pass does.
     """
-    scores = score_neural(heldout, neural.model, neural.options, work)
+    with Spending(meter, "scoring") as spending:
+        scores = score_neural(heldout, neural.model, neural.options, work)
     record = score_record(scores, temperature_kelvin, below)
+    record["spent"] = spending.record(floor_joules(record))
     if record["reason"] is not None:
         raise IcfastError(f"{neural.model.name}: {record['reason']}")
     initial = None

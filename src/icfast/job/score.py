@@ -66,6 +66,12 @@ def score_record(
     return record
 
 
+def floor_joules(record: dict[str, Any]) -> float | None:
+    """E0 of what a score's record says was saved; None where it says nothing."""
+    ic2 = record.get("ic2")
+    return None if ic2 is None else ic2["energy_joules"]
+
+
 def _known(mean: Callable[[LossSum], float], loss: LossSum) -> float | None:
     try:
         return mean(loss)

@@ -85,7 +85,7 @@ def energy(
         joules_per_nat=joules_per_nat,
         spent_joules=None if spent is None else spent.joules,
         spent_source=None if spent is None else spent.source,
-        spent_log10_ratio=None if spent is None else _log10_ratio(spent.joules, floor),
+        spent_log10_ratio=None if spent is None else log10_ratio(spent.joules, floor),
     )
 
 
@@ -136,6 +136,10 @@ def _thermal_joules(temperature_kelvin: float) -> float:
     return BOLTZMANN_JOULES_PER_KELVIN * temperature_kelvin
 
 
-def _log10_ratio(spent: float, floor: float) -> float | None:
-    """Of their logarithms: the quotient itself may be too large for a float."""
+def log10_ratio(spent: float, floor: float) -> float | None:
+    """log10(spent / floor), None where either is 0; the quotient may be too large for a float.
+
+    >>> log10_ratio(1e300, 1e-20), log10_ratio(0.0, 1.0)
+    (320.0, None)
+    """
     return math.log10(spent) - math.log10(floor) if spent and floor else None

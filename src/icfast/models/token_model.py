@@ -66,3 +66,8 @@ class TokenModel(Protocol):
         Raises:
             ModelError: a window is longer than the context, or an id has no embedding.
         """
+
+
+def gpus_of(model: object) -> tuple[str, ...]:
+    """UUIDs of the GPUs a model computes on; none of a model of the CPU, or of n-grams."""
+    return tuple(getattr(model, "gpus", ()))

@@ -24,6 +24,7 @@ _FILTERS = (
     numbers.raised_flags,
     numbers.ratio,
     numbers.seconds,
+    numbers.spent,
 )
 
 

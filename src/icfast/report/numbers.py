@@ -119,6 +119,25 @@ def decade_joules(power: int) -> str:
     return f"{10**rest} {_SMALL[-thousands - 1] if thousands < 0 else _PREFIXES[thousands]}J"
 
 
+def spent(found: dict[str, Any]) -> str:
+    """Say what was metered and on what, or why nothing was.
+
+    >>> spent({"source": "rapl", "joules": 2000.0, "seconds": 40.0, "mean_watts": 50.0,
+    ...        "idle_watts": 12.0, "work": "scoring", "flags": [], "log10_ratio": 17.25})
+    '2.00e+03 J by rapl for scoring: 40.0 s, 50 W on average, idle before 12 W; 10^17.25 times E₀'
+    """
+    if found["joules"] is None:
+        return f"not metered: {found['reason']}"
+    idle, times = found["idle_watts"], found["log10_ratio"]
+    return (
+        f"{joules(found['joules'])} by {found['source']} for {found['work']}: "
+        f"{seconds(found['seconds'])}, {ratio(found['mean_watts'])} W on average"
+        + ("" if idle is None else f", idle before {ratio(idle)} W")
+        + ("" if times is None else f"; 10^{times:.2f} times E₀")
+        + "".join(f" ({flag})" for flag in found["flags"])
+    )
+
+
 def kelvin(value: float) -> str:
     """Write a temperature.
 

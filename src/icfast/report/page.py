@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from icfast.report import charts
+from icfast.report.energy_chart import LANDAUER, EnergyRow, energy_chart
 from icfast.report.environment import environment
 from icfast.report.extra import report_extra
 
@@ -45,10 +46,11 @@ def render_report(result: Result) -> str:
         "ladder": charts.ladder_chart(result),
         "codes": charts.code_chart(result),
         "positions": charts.position_chart(result) if result["neural"] else "",
+        "energy": energy_chart(_energies(result)) if result.get("spent") else "",
     }
     page = environment().get_template("report.html.j2")
     return page.render(
-        result,
+        {"spent": None, **result},
         charts={name: Markup(svg) for name, svg in drawings.items()},
         headline=_headline(result),
         estimators=_estimators(result),
@@ -62,6 +64,13 @@ def _headline(result: Result) -> Result:
     """The IC-1 row the page opens with: that of IC-2's baseline, else the first."""
     rows: list[Result] = result["ic1"]["heldout"]
     return next((row for row in rows if row["baseline"] == result["ic2"]["baseline"]), rows[0])
+
+
+def _energies(result: Result) -> list[EnergyRow]:
+    """The floor, and what was spent."""
+    rows = [("E₀, held out", result["ic2"]["energy_joules"], LANDAUER)]
+    rows += [(result["spent"]["work"], result["spent"]["joules"], result["spent"]["source"])]
+    return [row for row in rows if row[1] is not None]
 
 
 def _estimators(result: Result) -> dict[str, str]:

@@ -29,6 +29,8 @@ def print_result(result: Result, console: Console) -> None:
         f"{numbers.kelvin(ic2['temperature_kelvin'])}, baseline {ic2['baseline']}: "
         "a formal floor (Landauer), not energy spent",
     )
+    if result.get("spent"):
+        _line(console, "Spent", numbers.spent(result["spent"]))
     for flag, baselines in numbers.raised_flags(result["ic1"]["heldout"]).items():
         _line(console, f"Note ({', '.join(baselines)})", flag)
 
@@ -48,6 +50,8 @@ def _print_neural(found: Result, console: Console) -> None:
         f"{numbers.bits(model['model_bits'])}, computed in "
         f"{model['compute_format'] or numbers.DASH} · {found['policy']['name']}",
     )
+    if found.get("spent"):
+        _line(console, "Spent", numbers.spent(found["spent"]))
     if found["initial_loss"] is not None:
         _line(console, "Untrained", numbers.initial_loss(found["initial_loss"]))
 

@@ -1,0 +1,136 @@
+"""Energy counters of NVIDIA GPUs: millijoules since the driver was loaded, by NVML.
+
+https://docs.nvidia.com/deploy/nvml-api: nvmlDeviceGetTotalEnergyConsumption, Volta and later. A
+counter is of the whole board, whoever uses it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+from icfast.energy.meter import Counter
+from icfast.errors import MeterError, MissingExtraError, OptionError
+
+_JOULES_PER_COUNT = 1e-3
+#: Counters are refreshed some ten times a second, so 5 s are known to a few percent.
+_LEAST_SECONDS = 5.0
+
+
+def nvml_counters(
+    gpus: Sequence[str] | None = None,
+    *,
+    library: Any = None,
+    environment: Mapping[str, str] = os.environ,
+) -> list[Counter]:
+    """The counters of some GPUs.
+
+    Args:
+        gpus: UUIDs such as "GPU-8932f937-...", or enough of their first characters; None: those
+            this process may use, by CUDA_VISIBLE_DEVICES.
+        library: NVML as the module pynvml has it; None: that module.
+
+    Raises:
+        MissingExtraError: no pynvml (nvidia-ml-py).
+        MeterError: no driver, no such GPU, or one without a counter.
+        OptionError: CUDA_VISIBLE_DEVICES counts GPUs in an order that NVML does not know.
+    """
+    nvml = _pynvml() if library is None else library
+    try:
+        nvml.nvmlInit()  # and never shut down: others in this process may use it
+    except nvml.NVMLError as error:
+        raise MeterError(
+            f"NVML can't be used here ({error}): there is no NVIDIA driver, or it is not loaded"
+        ) from error
+    boards = _boards(nvml)
+    chosen = _visible(boards, environment) if gpus is None else [_by_uuid(boards, u) for u in gpus]
+    if not chosen:
+        raise MeterError(
+            f"none of this machine's {len(boards)} GPUs is visible to this process "
+            f"(CUDA_VISIBLE_DEVICES={environment.get('CUDA_VISIBLE_DEVICES')!r})"
+        )
+    return [_counter(nvml, board) for board in chosen]
+
+
+def _pynvml() -> Any:
+    try:
+        return import_module("pynvml")
+    except ImportError as error:
+        raise MissingExtraError(
+            "joules by NVML need the package nvidia-ml-py: pip install 'icfast[energy]'"
+        ) from error
+
+
+class _Board:
+    """A GPU by its number in NVML's order, which is that of the PCI bus."""
+
+    def __init__(self, nvml: Any, index: int) -> None:
+        try:
+            self.handle = nvml.nvmlDeviceGetHandleByIndex(index)
+            self.uuid = str(nvml.nvmlDeviceGetUUID(self.handle))
+            self.model = str(nvml.nvmlDeviceGetName(self.handle))
+        except nvml.NVMLError as error:
+            raise MeterError(f"NVML can't say what GPU {index} is: {error}") from error
+
+    def __str__(self) -> str:
+        return f"{self.model} ({self.uuid})"
+
+
+def _boards(nvml: Any) -> list[_Board]:
+    try:
+        count = int(nvml.nvmlDeviceGetCount())
+    except nvml.NVMLError as error:
+        raise MeterError(f"NVML can't count the GPUs: {error}") from error
+    return [_Board(nvml, index) for index in range(count)]
+
+
+def _visible(boards: list[_Board], environment: Mapping[str, str]) -> list[_Board]:
+    """As CUDA reads its variable: a list that ends at its first entry that is no GPU."""
+    listed = environment.get("CUDA_VISIBLE_DEVICES")
+    if listed is None:
+        return boards
+    by_bus = environment.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
+    chosen: list[_Board] = []
+    for entry in (text.strip() for text in listed.split(",")):
+        if entry.startswith(("GPU-", "MIG-")):
+            chosen.append(_by_uuid(boards, entry))
+            continue
+        if not entry.isdecimal() or int(entry) >= len(boards):
+            break
+        if not by_bus and len({board.model for board in boards}) > 1:
+            raise OptionError(
+                f"CUDA_VISIBLE_DEVICES={listed} counts GPUs from the fastest on, NVML by their "
+                "place, and they are not all alike; name UUIDs (nvidia-smi -L), or set "
+                "CUDA_DEVICE_ORDER=PCI_BUS_ID"
+            )
+        chosen.append(boards[int(entry)])
+    return chosen
+
+
+def _by_uuid(boards: list[_Board], uuid: str) -> _Board:
+    if uuid.startswith("MIG-"):
+        raise MeterError(
+            f"{uuid} is a part of a GPU, and only whole GPUs have counters; what its other parts "
+            "spend can't be told apart"
+        )
+    found = [board for board in boards if board.uuid.startswith(uuid)]
+    if len(found) != 1:
+        listed = ", ".join(map(str, boards)) or "none"
+        raise MeterError(f"{len(found)} GPUs have the UUID {uuid}, expected one; here: {listed}")
+    return found[0]
+
+
+def _counter(nvml: Any, board: _Board) -> Counter:
+    def read() -> int:
+        try:
+            return int(nvml.nvmlDeviceGetTotalEnergyConsumption(board.handle))
+        except nvml.NVMLError as error:
+            raise MeterError(
+                f"{board} has no energy counter ({error}); GPUs before Volta and some virtual "
+                "ones have none"
+            ) from error
+
+    read()  # one that can't be read is refused before the work
+    return Counter(str(board), read, _JOULES_PER_COUNT, least_seconds=_LEAST_SECONDS)
