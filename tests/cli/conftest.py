@@ -32,8 +32,11 @@ class Answer:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """run("count", path, ...) -> Answer."""
+def run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Answer]:
+    """run("count", path, ...) -> Answer, as written to a file: pytest-xdist sets a width."""
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def run_app(*arguments: object) -> Answer:
         capsys.readouterr()

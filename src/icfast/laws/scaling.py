@@ -207,12 +207,16 @@ def _fits(
     form: _Form, points: _Floats, starts: list[_Floats], bootstraps: int, seed: int
 ) -> _Floats:
     """The best fit of all points first, then those of resamples, which start there."""
-    best = min((_fit(form, points, start) for start in starts), key=lambda found: found[0])[1]
+    from threadpoolctl import threadpool_limits
+
     draw = np.random.default_rng(seed)
-    fits = [best]
-    for _ in range(bootstraps):
-        rows = points[draw.integers(0, len(points), len(points))]
-        fits.append(_fit(form, rows, best)[1])
+    # L-BFGS multiplies matrices of five columns: threads cost it up to 30 times its own work.
+    with threadpool_limits(1, "blas"):
+        best = min((_fit(form, points, start) for start in starts), key=lambda found: found[0])[1]
+        fits = [best]
+        for _ in range(bootstraps):
+            rows = points[draw.integers(0, len(points), len(points))]
+            fits.append(_fit(form, rows, best)[1])
     return np.array(fits)
 
 
