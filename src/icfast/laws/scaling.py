@@ -207,6 +207,7 @@ def _fits(
     form: _Form, points: _Floats, starts: list[_Floats], bootstraps: int, seed: int
 ) -> _Floats:
     """The best fit of all points first, then those of resamples, which start there."""
+    import scipy.optimize  # noqa: F401 - only libraries that are loaded can be limited
     from threadpoolctl import threadpool_limits
 
     draw = np.random.default_rng(seed)
