@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def run(
-    log: Annotated[Path, typer.Argument(metavar="LOG", help="A training log; see --format.")],
+    log: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LOG", help="A training log, see --format; or a folder of event files."
+        ),
+    ],
     spent_options: SpentOptions,
     tokens_per_step: Annotated[
         int | None, typer.Option(help="Tokens of an optimiser step, all ranks together.")
@@ -31,12 +36,12 @@ def run(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="hf, jsonl, wandb, csv, megatron, llmc, modded-nanogpt, torchtitan or nanogpt; "
-            "else found by content.",
+            help="hf, jsonl, wandb, csv, megatron, llmc, modded-nanogpt, torchtitan, nanogpt or "
+            "tensorboard; else found by content.",
         ),
     ] = None,
     loss_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column of training losses, in nats.")
+        str | None, typer.Option(metavar="NAME", help="Column or tag of training losses, in nats.")
     ] = None,
     params: Annotated[float | None, typer.Option(help="P, parameters.")] = None,
     bits_per_param: Annotated[

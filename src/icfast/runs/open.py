@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from icfast.errors import LogError, OptionError
-from icfast.runs import hf, llmc, megatron, modded_nanogpt, nanogpt, table, torchtitan
+from icfast.runs import hf, llmc, megatron, modded_nanogpt, nanogpt, table, tensorboard, torchtitan
 from icfast.runs.assemble import Sizes, assemble
 from icfast.runs.log import TrainingLog
 from icfast.runs.rows import Parsed
@@ -20,7 +20,7 @@ def _named(read: Callable[[str], Parsed]) -> _Reads:
 
     def read_only_loss(text: str, loss_column: str | None) -> Parsed:
         if loss_column is not None:
-            raise OptionError("a column of losses can be named in CSV and JSONL alone")
+            raise OptionError("a column of losses can be named in CSV, JSONL and event files alone")
         return read(text)
 
     return read_only_loss
@@ -39,12 +39,20 @@ _FORMATS: dict[str, tuple[_Matches, _Reads]] = {
     "nanogpt": (nanogpt.matches, _named(nanogpt.read)),
 }
 
-FORMATS = tuple(_FORMATS)
+#: The only one that is no text, and may be a folder.
+_EVENTS = "tensorboard"
+
+FORMATS = (*_FORMATS, _EVENTS)
 
 
 def log_files(path: str | Path) -> list[Path]:
-    """The files a log is read from."""
-    return [Path(path)]
+    """The files a log is read from: one, or the event files of a folder.
+
+    Raises:
+        LogError: a folder has none.
+    """
+    path = Path(path)
+    return tensorboard.event_files(path) if path.is_dir() else [path]
 
 
 def read_training_log(
@@ -59,13 +67,13 @@ def read_training_log(
     """Read a training log; losses are nats per token.
 
     Args:
-        path: the file.
+        path: the file; or the folder of TensorBoard's event files, which are of one run.
         tokens_per_step: tokens of one optimiser step over all ranks; needed where the log does
             not count tokens.
         tokens_per_sequence: needed where it counts sequences (Megatron).
         gpus: of the run, where energy is logged per GPU (Megatron).
         format: one of `FORMATS`; found by content where it is None.
-        loss_column: the column of training losses, in CSV and JSONL.
+        loss_column: the column of training losses, in CSV and JSONL, or TensorBoard's tag.
 
     Raises:
         LogError: no known format, a number that is none or not finite (with its line), tokens
@@ -74,24 +82,31 @@ def read_training_log(
     """
     sizes = Sizes(tokens_per_step, tokens_per_sequence, gpus)
     path = Path(path)
+    if format is not None and format not in FORMATS:
+        raise OptionError(f"format must be one of {', '.join(FORMATS)}, found {format!r}")
     try:
-        text = path.read_text("utf-8-sig", errors="replace")
+        files = [(file.name, file.read_bytes()) for file in log_files(path)]
     except OSError as error:
         raise LogError(f"cannot read {path}: {error.strerror}") from error
-    name = format or _find(text, path)
-    if name not in _FORMATS:
-        raise OptionError(f"format must be one of {', '.join(FORMATS)}, found {name!r}")
+    if path.is_dir() and format not in (None, _EVENTS):
+        raise OptionError(
+            f"{path} is a folder, read for TensorBoard's files; name the {format} file"
+        )
     try:
+        if path.is_dir() or format == _EVENTS or tensorboard.matches(files[0][1]):
+            return assemble(_EVENTS, tensorboard.read(files, loss_column), sizes)
+        text = files[0][1].decode("utf-8-sig", errors="replace")
+        name = format or _find(text)
         return assemble(name, _FORMATS[name][1](text, loss_column), sizes)
     except (LogError, OptionError) as error:
         raise type(error)(f"{path}: {error}") from error
 
 
-def _find(text: str, path: Path) -> str:
+def _find(text: str) -> str:
     for name, (matches, _) in _FORMATS.items():
         if matches(text):
             return name
     raise LogError(
-        f"{path}: no training log that icfast knows ({', '.join(FORMATS)}); a CSV with the columns "
+        f"no training log that icfast knows ({', '.join(FORMATS)}); a CSV with the columns "
         "step and loss always will do"
     )

@@ -10,7 +10,8 @@ import numpy as np
 from icfast.errors import LogError
 from icfast.runs.fields import FieldReader
 from icfast.runs.log import Floats
-from icfast.runs.table import column, csv_rows
+from icfast.runs.names import column
+from icfast.runs.table import csv_rows
 
 _PARAMS = ("params", "parameters", "n", "n_params", "model size", "model_size")
 _TOKENS = ("tokens", "d", "training tokens", "training_tokens", "n_tokens")

@@ -13,31 +13,8 @@ from typing import Any
 
 from icfast.errors import LogError, OptionError
 from icfast.runs.fields import FieldReader
+from icfast.runs.names import EPOCH, EVALUATION, JOULES, RATE, STEP, TOKENS, TRAIN, column
 from icfast.runs.rows import Parsed, Row
-
-#: What each column may be called, first match first.
-_TRAIN = ("loss", "train_loss", "train/loss", "training_loss", "lm_loss", "loss_nats")
-_EVALUATION = (
-    "eval_loss",
-    "val_loss",
-    "eval/loss",
-    "val/loss",
-    "valid_loss",
-    "validation_loss",
-    "validation/loss",
-)
-_STEP = ("step", "global_step", "train/global_step", "iteration", "iter", "steps")
-_TOKENS = (
-    "tokens",
-    "tokens_seen",
-    "consumed_tokens",
-    "num_tokens",
-    "num_input_tokens_seen",
-    "train/num_input_tokens_seen",
-)
-_RATE = ("lr", "learning_rate", "train/learning_rate", "train/lr")
-_EPOCH = ("epoch", "train/epoch")
-_JOULES = ("energy_joules", "joules")
 
 #: What column names say of a mean that moves with the run.
 _SMOOTH_NAMES = ("ema", "smooth", "moving", "running", "avg")
@@ -60,9 +37,7 @@ def matches_wandb(text: str) -> bool:
 def matches_csv(text: str) -> bool:
     """Whether the first line names a column of losses, or of steps beside others."""
     header = [name.lower() for name in _header(text)]
-    return len(header) > 1 and any(
-        name in (*_TRAIN, *_EVALUATION, *_STEP, *_TOKENS) for name in header
-    )
+    return len(header) > 1 and any(name in (*TRAIN, *EVALUATION, *STEP, *TOKENS) for name in header)
 
 
 def read_jsonl(text: str, loss_column: str | None) -> Parsed:
@@ -120,8 +95,8 @@ def read_wandb(text: str, loss_column: str | None) -> Parsed:
 
 
 def _only_loss(metrics: Sequence[str]) -> str:
-    known = [name for name in metrics if name.partition(" - ")[2].lower() in _TRAIN]
-    known = known or [name for name in metrics if name.partition(" - ")[2].lower() in _EVALUATION]
+    known = [name for name in metrics if name.partition(" - ")[2].lower() in TRAIN]
+    known = known or [name for name in metrics if name.partition(" - ")[2].lower() in EVALUATION]
     if len(known) != 1:
         listed = ", ".join(repr(name) for name in known or metrics)
         raise OptionError(f"name the column of training losses (--loss-column), one of {listed}")
@@ -131,6 +106,12 @@ def _only_loss(metrics: Sequence[str]) -> str:
 def _differs(row: dict[str, Any], loss: str) -> bool:
     least, most = row.get(f"{loss}__MIN"), row.get(f"{loss}__MAX")
     return bool(least) and bool(most) and least != most
+
+
+def is_smooth_name(name: str) -> bool:
+    """Whether a column's name says that it is a moving mean; one over ranks is none."""
+    known = name.lower() in TRAIN
+    return not known and any(word in name.lower() for word in _SMOOTH_NAMES)
 
 
 def _header(text: str) -> list[str]:
@@ -161,27 +142,21 @@ def csv_rows(text: str) -> tuple[Numbered, list[str]]:
     return rows, header
 
 
-def column(names: Sequence[str], known: Sequence[str]) -> str | None:
-    """The first of some known names that a table has, in its own letter case."""
-    lower = {name.lower(): name for name in names}
-    return next((lower[name] for name in known if name in lower), None)
-
-
 def _read(
     rows: Numbered, names: Sequence[str], loss_column: str | None, labels: tuple[str, ...] = ()
 ) -> Parsed:
     if loss_column is not None and loss_column not in names:
         raise OptionError(f"there is no column {loss_column!r}; there are {', '.join(names)}")
-    evaluation = column(names, _EVALUATION)
-    train = loss_column if loss_column is not None else column(names, _TRAIN)
+    evaluation = column(names, EVALUATION)
+    train = loss_column if loss_column is not None else column(names, TRAIN)
     if train is not None and train == evaluation:
         train = None
     if train is None and evaluation is None:
         raise LogError(
             f"no column of losses among {', '.join(names)}; expected one of "
-            f"{', '.join(_TRAIN)}, or name it (--loss-column)"
+            f"{', '.join(TRAIN)}, or name it (--loss-column)"
         )
-    if train is not None and any(word in train.lower() for word in _SMOOTH_NAMES):
+    if train is not None and is_smooth_name(train):
         labels = (*labels, f"smoothed: by its name, {train!r} is a moving mean")
     found = _rows(rows, names, train), _rows(rows, names, evaluation)
     first = found[0][0].step if found[0] else 1
@@ -189,7 +164,7 @@ def _read(
 
 
 def _rows(rows: Numbered, names: Sequence[str], loss: str | None) -> tuple[Row, ...]:
-    step, tokens = column(names, _STEP), column(names, _TOKENS)
+    step, tokens = column(names, STEP), column(names, TOKENS)
     if step is None and tokens is None:
         raise LogError(f"no column of steps or tokens among {', '.join(names)}")
     found: list[Row] = []
@@ -203,9 +178,9 @@ def _rows(rows: Numbered, names: Sequence[str], loss: str | None) -> tuple[Row, 
                 reader.whole(step) if step is not None else len(found) + 1,
                 reader.number(loss),
                 tokens=reader.optional_whole(tokens),
-                learning_rate=reader.optional_number(column(names, _RATE)),
-                epoch=reader.optional_number(column(names, _EPOCH)),
-                joules=reader.optional_number(column(names, _JOULES)),
+                learning_rate=reader.optional_number(column(names, RATE)),
+                epoch=reader.optional_number(column(names, EPOCH)),
+                joules=reader.optional_number(column(names, JOULES)),
             )
         )
     return tuple(found)
