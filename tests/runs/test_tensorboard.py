@@ -107,6 +107,30 @@ def test_tensors_whose_values_are_bytes() -> None:
     assert log.train_loss_nats == pytest.approx(loss(np.arange(1, 6)), rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("tensor", "found"),
+    [
+        (part(1, 0, varint(1)) + part(4, 2, struct.pack("<f", 1.5)), 1.5),
+        (part(1, 0, varint(2)) + part(4, 2, struct.pack("<d", 1.7)), 1.7),
+        (part(1, 0, varint(1)) + part(5, 5, struct.pack("<f", 1.5)), 1.5),
+        (part(1, 0, varint(2)) + part(6, 2, struct.pack("<d", 1.7)), 1.7),
+        (part(1, 0, varint(1)) + part(4, 2, struct.pack("<ff", 1, 2)), None),
+        (part(1, 0, varint(9)) + part(4, 2, bytes(8)), None),
+        (part(1, 0, varint(7)) + part(8, 2, b"text"), None),
+    ],
+)
+def test_tensors_by_hand(tensor: bytes, found: float | None) -> None:
+    value = part(1, 2, b"loss") + part(8, 2, tensor)
+    data = framed(part(2, 0, varint(3)) + part(5, 2, part(1, 2, value)))
+    other = event(1, "train/lr", 1.0)
+    if found is None:
+        with pytest.raises(LogError, match="no tag of losses among train/lr"):
+            read([("a", data + other)], None)
+    else:
+        (row,) = read([("a", data + other)], None).train
+        assert (row.step, row.loss_nats) == (3, found)
+
+
 def test_losses_of_transformers_are_means() -> None:
     name = "args/text_summary"
     text = framed(part(5, 2, part(1, 2, part(1, 2, name.encode()))))
