@@ -265,6 +265,21 @@ def test_the_trajectory_ends_as_the_run_does() -> None:
         assert prefix.final_loss_bits_per_token == point.loss_bits_per_token
 
 
+def test_the_trajectory_ends_at_the_loss_given() -> None:
+    run = training_run(
+        logged(power(40_000)),
+        params=1000,
+        model_bits=16_000,
+        entropy_nats_per_token=8,
+        final_loss_nats_per_token=1.5,
+    )
+    before, last = run.trajectory[-2:]
+    assert (last.loss_bits_per_token, last.eta) == (run.final_loss_bits_per_token, run.eta)
+    assert (last.absorbed_bits, last.eta_absorbed) == (run.absorbed_bits, run.eta_absorbed)
+    # Up to there a run is known by its log alone.
+    assert before.loss_bits_per_token > 1.2 * last.loss_bits_per_token
+
+
 def test_growth() -> None:
     assert growth_exponent(1.0, 2.0, 2.0) == 1.0
     assert growth_exponent(1.0, 1.0, 2.0) == 0.0

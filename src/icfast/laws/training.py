@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +46,7 @@ class TrajectoryPoint:
 
     Attributes:
         tokens: D.
-        loss_bits_per_token: L(D), the mean of the last hundredth of D.
+        loss_bits_per_token: L(D), the mean of the last hundredth of D; at the end the final loss.
         online_bits: B(D), the mean of its left and right sum.
         absorbed_bits: B(D) - D L(D).
         absorbed_bits_per_param: that over P, None without P.
@@ -237,7 +238,8 @@ def training_run(
     online, final_bits = (left + right) / 2, tokens * loss
     absorbed = online - final_bits
     trajectory = tuple(
-        _point(log, code, against, at, temperature_kelvin) for at in _stations(code, tokens)
+        _point(log, code, against, at, recent if at < tokens else loss, temperature_kelvin)
+        for at, recent in _recent_losses(code, tokens)
     )
     per_param = against.per_param(absorbed)
     saved = against.saved(tokens, loss)
@@ -364,10 +366,20 @@ def _evaluations(log: TrainingLog) -> tuple[EvaluationPoint, ...]:
     )
 
 
+def _recent_losses(code: OnlineCode, tokens: float) -> Iterator[tuple[float, float]]:
+    """D of each point of the trajectory, and the mean of the last losses there, in bits."""
+    for at in _stations(code, tokens):
+        yield at, nats_to_bits(code.loss_at(at))
+
+
 def _point(
-    log: TrainingLog, code: OnlineCode, against: _Against, tokens: float, temperature_kelvin: float
+    log: TrainingLog,
+    code: OnlineCode,
+    against: _Against,
+    tokens: float,
+    loss: float,
+    temperature_kelvin: float,
 ) -> TrajectoryPoint:
-    loss = nats_to_bits(code.loss_at(tokens))
     online = nats_to_bits(math.fsum(code.up_to(tokens)) / 2)
     absorbed = online - tokens * loss
     saved = against.saved(tokens, loss)
