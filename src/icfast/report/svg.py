@@ -10,6 +10,7 @@ import html
 import io
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from icfast.report.extra import report_extra
@@ -96,3 +97,16 @@ def _inline(document: str, title: str) -> str:
     label = html.escape(title)
     head = f'<svg role="img" aria-label="{label}" {view[0] if view else ""}>'
     return f"{head}<title>{label}</title>{body}"
+
+
+def standalone(svg: str) -> str:
+    """A drawing as a file of its own, in the page's colours, light and dark.
+
+    >>> standalone("<svg viewBox='0 0 1 1'></svg>").partition(">")[0]
+    '<svg viewBox=\\'0 0 1 1\\' xmlns="http://www.w3.org/2000/svg"'
+    """
+    sheet = (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
+    colours = sheet[: sheet.index("* {")]
+    head, _, body = svg.partition(">")
+    style = f"<style>{colours}svg {{ background: var(--surface); }}</style>"
+    return f'{head} xmlns="http://www.w3.org/2000/svg">{style}{body}\n'
