@@ -32,7 +32,7 @@ def demo(output: Path, *, tokenizer: str = "bpe", order: int = 5, work: Work) ->
     """
     if tokenizer not in ("bpe", "bytes"):
         raise OptionError(f"demo tokenizer {tokenizer!r} is neither bpe nor bytes")
-    sources = _library_sources()
+    sources = library_sources()
     folder = output / "corpus"
     folder.mkdir(parents=True, exist_ok=True)
     name = "bytes"
@@ -54,7 +54,12 @@ def demo(output: Path, *, tokenizer: str = "bpe", order: int = 5, work: Work) ->
     )
 
 
-def _library_sources() -> list[Path]:
+def library_sources() -> list[Path]:
+    """Every .py file of this Python's standard library, sorted.
+
+    Raises:
+        CorpusError: it ships compiled only.
+    """
     root = Path(sysconfig.get_path("stdlib"))
     files = sorted(
         path for path in root.rglob("*.py") if not set(_OUTSIDE) & set(path.relative_to(root).parts)

@@ -1,0 +1,196 @@
+"""Train a small byte-level transformer so that its log tells what it absorbed.
+
+    python examples/train_tiny.py --output run        # some minutes on two cores
+
+B is the sum of each batch's loss before its update, C a fresh pass of the final weights over the
+same tokens. Both are code lengths under one policy: a window of 128 bytes is a document, fed
+behind a begin mark, so every byte is predicted once, from the bytes before it in its window.
+Training walks the windows in the order of train.ds; a second epoch shuffles them again.
+
+Writes train.ds, heldout.ds, log.csv, model.safetensors and run.json, and prints the command that
+puts B and C together. Needs pip install 'icfast[neural]'.
+"""
+
+import argparse
+import json
+import math
+import platform
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn import functional
+
+import icfast
+from icfast.corpus import Corpus, tokenize
+from icfast.job.demo import library_sources
+from icfast.kernels.select import select
+from icfast.laws.loss import nats_per_token
+from icfast.passes.documents import all_documents, predicted_set_sha256
+from icfast.units import bits_to_nats
+
+VOCABULARY, WINDOW, BATCH = 256, 128, 16
+BEGIN = 0  # no text holds this byte
+WIDTH, HEADS, LAYERS, INIT_STD = 128, 4, 4, 0.02
+
+
+class Block(nn.Module):
+    """Attention and a feed-forward layer, each added to what it reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = (nn.LayerNorm(WIDTH, bias=False) for _ in range(2))
+        self.qkv, self.out = nn.Linear(WIDTH, 3 * WIDTH, False), nn.Linear(WIDTH, WIDTH, False)
+        self.up, self.down = nn.Linear(WIDTH, 4 * WIDTH, False), nn.Linear(4 * WIDTH, WIDTH, False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(windows, positions, WIDTH) to the same."""
+        heads = self.qkv(self.norm1(x)).unflatten(-1, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(*heads, is_causal=True)
+        x = x + self.out(mixed.transpose(1, 2).flatten(2))
+        return x + self.down(functional.gelu(self.up(self.norm2(x))))
+
+
+class Tiny(nn.Module):
+    """Bytes to logits of the byte after each; the output embedding is the input's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes, self.places = nn.Embedding(VOCABULARY, WIDTH), nn.Embedding(WINDOW, WIDTH)
+        self.blocks = nn.Sequential(*(Block() for _ in range(LAYERS)))
+        self.norm = nn.LayerNorm(WIDTH, bias=False)
+        for weight in self.parameters():
+            if weight.ndim == 2:
+                nn.init.normal_(weight, std=INIT_STD)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """i64(windows, positions) to (windows, positions, VOCABULARY)."""
+        x = self.bytes(ids) + self.places.weight[: ids.shape[1]]
+        return functional.linear(self.norm(self.blocks(x)), self.bytes.weight)
+
+
+def write_corpus(path: Path, windows: np.ndarray) -> Corpus:
+    """Windows as a corpus of documents: ids, and where each document ends."""
+    windows.tofile(path)
+    (np.arange(1, len(windows) + 1) * WINDOW).astype("<u8").tofile(f"{path}.index")
+    return icfast.open(path, dtype="u1", vocab_size=VOCABULARY)
+
+
+def gather(args: argparse.Namespace) -> tuple[Corpus, Corpus]:
+    """Windows of the texts in an order drawn once: the first to train on, the last held out."""
+    texts = tokenize(args.texts or library_sources(), args.output / "texts.ds", skip_bad=True)
+    ids = np.fromfile(texts.output, np.uint8)
+    windows = ids[: len(ids) // WINDOW * WINDOW].reshape(-1, WINDOW)
+    windows = np.random.default_rng(args.seed).permutation(windows)
+    first, last = args.tokens // (BATCH * WINDOW) * BATCH, args.heldout // WINDOW
+    if min(first, last) < 1 or first + last > len(windows):
+        raise SystemExit(f"{len(windows)} windows of text do not give {first} and {last} others")
+    trained_on, held_out = windows[:first], windows[-last:]
+    if args.substitute:  # by bytes drawn from the texts, so single bytes keep their shares
+        rng = np.random.default_rng([args.seed, 1])
+        replaced = rng.random(trained_on.shape) < args.substitute
+        trained_on = np.where(replaced, rng.choice(ids, trained_on.shape), trained_on)
+    return (
+        write_corpus(args.output / "train.ds", trained_on),
+        write_corpus(args.output / "heldout.ds", held_out),
+    )
+
+
+def batches(corpus: Corpus, epochs: int, seed: int) -> Iterator[tuple[int, torch.Tensor]]:
+    """The epoch, from 1, and i64(BATCH, WINDOW): first in the corpus's order, then shuffled."""
+    windows = torch.from_numpy(corpus.shards[0].tokens.reshape(-1, WINDOW).astype(np.int64))
+    rng, order = np.random.default_rng([seed, 2]), np.arange(len(windows))
+    for epoch in range(1, epochs + 1):
+        for rows in order.reshape(-1, BATCH):
+            yield epoch, windows[rows]
+        order = rng.permutation(order)
+
+
+def train(model: Tiny, corpus: Corpus, args: argparse.Namespace) -> list[float]:
+    """Log the loss of each batch, nats per token, and only then learn from it."""
+    optimizer = torch.optim.Adam(model.parameters(), betas=(0.9, 0.95))
+    losses: list[float] = []
+    with (args.output / "log.csv").open("w") as log:
+        log.write("step,tokens,loss,lr,epoch\n")
+        for step, (epoch, targets) in enumerate(batches(corpus, args.epochs, args.seed), 1):
+            fed = functional.pad(targets[:, :-1], (1, 0), value=BEGIN)
+            loss = functional.cross_entropy(model(fed).flatten(0, 1), targets.flatten())
+            rate = args.rate * min(1.0, step / 100)
+            losses.append(loss.item())
+            # Nine digits are the float32 itself.
+            log.write(f"{step},{step * targets.numel()},{losses[-1]:.9g},{rate:.3g},{epoch}\n")
+            loss.backward()
+            optimizer.param_groups[0]["lr"] = rate
+            optimizer.step()
+            optimizer.zero_grad()
+            if step % 100 == 0:
+                print(f"step {step}: {losses[-1]:.3f} nats per byte", flush=True)
+    return losses
+
+
+def fresh_pass(weights: Path, corpus: Corpus) -> tuple[float, str]:
+    """Loss of stored weights in nats per token, by icfast's kernels, and the hash of its tokens."""
+    model = Tiny()
+    model.load_state_dict(load_file(weights))
+    with torch.inference_mode():
+        scores = icfast.score(
+            corpus, lambda ids: model(torch.from_numpy(ids)), window=WINDOW, bos=BEGIN
+        )
+    return nats_per_token(scores.total), scores.predicted_set_sha256
+
+
+def main() -> None:
+    """Gather, train, pass once more, and say what `icfast laws run` is to be told."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("texts", nargs="*", type=Path, help="by default Python's own library")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--tokens", type=int, default=3 << 20, help="of one epoch")
+    parser.add_argument("--heldout", type=int, default=1 << 18, help="tokens never trained on")
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rate", type=float, default=2e-3, help="of learning, after 100 steps")
+    parser.add_argument("--substitute", type=float, default=0.0, help="share of bytes replaced")
+    parser.add_argument("--threads", type=int, default=2, help="of torch")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(args.seed)
+    args.output.mkdir(parents=True, exist_ok=True)
+    corpus, held_out = gather(args)
+    trained_on = predicted_set_sha256(all_documents(corpus), select().kernels)
+    model, weights = Tiny(), args.output / "model.safetensors"
+    unigrams = icfast.spectra(corpus, order=1)[1]
+    losses = train(model, corpus, args)
+    save_file(model.state_dict(), weights)
+    final_loss, scored = fresh_pass(weights, corpus)
+    told = {
+        "params": sum(weight.numel() for weight in model.parameters()),
+        "bits_per_param": 32,
+        "entropy_nats_per_token": math.log(VOCABULARY),
+        "baseline": "uniform",
+        "final_loss_nats_per_token": final_loss,
+        "predicted_set": trained_on,
+        "final_predicted_set": scored,
+    }
+    expected = icfast.laws.expected_initial_loss_nats(VOCABULARY, INIT_STD**2 * WIDTH)
+    run = {
+        "laws": told,  # what icfast.laws.training_run and `icfast laws run` take
+        "options": {"seed": args.seed, "epochs": args.epochs, "substitute": args.substitute},
+        "first_loss_nats": losses[0],
+        "expected_initial_loss_nats": expected,
+        "unigram_entropy_nats": bits_to_nats(icfast.entropy_bits(unigrams, "ml")),
+        "heldout_loss_nats": fresh_pass(weights, held_out)[0],
+        "versions": {"python": platform.python_version()}
+        | {package.__name__: package.__version__ for package in (icfast, np, torch)},
+    }
+    (args.output / "run.json").write_text(json.dumps(run, indent=2) + "\n")
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in told.items()]
+    print(shlex.join(["icfast", "laws", "run", str(args.output / "log.csv"), *options]))
+
+
+if __name__ == "__main__":
+    main()
