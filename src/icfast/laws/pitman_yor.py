@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -61,21 +62,8 @@ def pitman_yor_code_bits(
     24.936637939003
     """
     _check_prior(discount, strength, alphabet_size)
-    final_bits = plug_in_code_bits(windows, contexts)
-    _check_fan_out(windows, contexts, fan_out, alphabet_size)
-    # Added to C rather than taken whole, as for Dirichlet codes: no difference of large numbers.
-    learning_nats = (
-        rising_excess(contexts, strength + 1.0)
-        - _sum(contexts, np.log(_rows(contexts) + strength))
-        - rising_excess(windows, 1.0 - discount)
-        + _sum(windows, np.log(_rows(windows) - discount))
-    )
-    steps = np.arange(int(fan_out.multiplicity[-1]), dtype=np.float64)
-    # The first token of a history has probability 1 of being new.
-    new_type = np.append(0.0, np.log(strength + discount * steps[1:]))
-    which_type = np.log(alphabet_size - steps)
-    naming = np.cumsum(which_type - new_type)[fan_out.multiplicity.astype(np.int64) - 1]
-    return final_bits + nats_to_bits(learning_nats + _sum(fan_out, naming))
+    code = _Code(windows, contexts, fan_out, alphabet_size)
+    return code.bits(discount, strength)
 
 
 @dataclass(frozen=True)
@@ -128,23 +116,50 @@ def pitman_yor_code_lengths(
     >>> round(found.lengths.online_bits, 12)  # 1/2 for the first, then 1/2, 2/3 and 1/4: log2 24
     4.584962500721
     """
-    windows, contexts = spectra.padded(order), spectra.padded_contexts(order)
-    successors = fan_out.padded(order)
     grid = list(product(discounts, strengths))
     if not grid:
         raise OptionError("the grid needs a discount and a strength at least")
-    found = [
-        (pitman_yor_code_bits(windows, contexts, successors, alphabet_size, d, th), d, th)
-        for d, th in grid
-    ]
-    bits, discount, strength = min(found)
+    for discount, strength in grid:
+        _check_prior(discount, strength, alphabet_size)
+    windows, contexts = spectra.padded(order), spectra.padded_contexts(order)
+    code = _Code(windows, contexts, fan_out.padded(order), alphabet_size)
+    bits, discount, strength = min((code.bits(d, th), d, th) for d, th in grid)
     parameter_bits = math.log2(len(grid))
-    lengths = code_lengths(
-        spectra.tokens * math.log2(alphabet_size),
-        bits + parameter_bits,
-        plug_in_code_bits(windows, contexts),
-    )
+    baseline_bits = spectra.tokens * math.log2(alphabet_size)
+    lengths = code_lengths(baseline_bits, bits + parameter_bits, code.final_bits)
     return PitmanYorCode(order, discount, strength, parameter_bits, lengths)
+
+
+class _Code:
+    """Code lengths of one order; what depends on d or on th alone is computed once for a grid."""
+
+    def __init__(
+        self, windows: Spectrum, contexts: Spectrum, fan_out: Spectrum, alphabet_size: int
+    ) -> None:
+        self.final_bits = plug_in_code_bits(windows, contexts)
+        _check_fan_out(windows, contexts, fan_out, alphabet_size)
+        self._windows, self._contexts, self._fan_out = windows, contexts, fan_out
+        self._steps = np.arange(int(fan_out.multiplicity[-1]), dtype=np.float64)
+        self._which_type = np.log(alphabet_size - self._steps)
+        self._of_strength = cache(self._strength_nats)
+        self._of_discount = cache(self._discount_nats)
+
+    def bits(self, discount: float, strength: float) -> float:
+        # Added to C rather than taken whole, as for Dirichlet codes: no difference of large numbers.
+        learning_nats = self._of_strength(strength) - self._of_discount(discount)
+        # The first token of a history has probability 1 of being new.
+        new_type = np.append(0.0, np.log(strength + discount * self._steps[1:]))
+        places = self._fan_out.multiplicity.astype(np.int64) - 1
+        naming = np.cumsum(self._which_type - new_type)[places]
+        return self.final_bits + nats_to_bits(learning_nats + _sum(self._fan_out, naming))
+
+    def _strength_nats(self, strength: float) -> float:
+        logs = np.log(_rows(self._contexts) + strength)
+        return rising_excess(self._contexts, strength + 1.0) - _sum(self._contexts, logs)
+
+    def _discount_nats(self, discount: float) -> float:
+        logs = np.log(_rows(self._windows) - discount)
+        return rising_excess(self._windows, 1.0 - discount) - _sum(self._windows, logs)
 
 
 def _check_prior(discount: float, strength: float, alphabet_size: int) -> None:

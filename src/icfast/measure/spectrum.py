@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from icfast.errors import OptionError
 
 U64 = NDArray[np.uint64]
+
+#: Counts below are tallied in a table; the few above are sorted.
+_TABLE = 1 << 16
 
 
 def _empty() -> U64:
@@ -46,11 +51,23 @@ class Spectrum:
         array = np.asarray(counts)
         if array.ndim != 1:
             raise OptionError(f"counts must be a 1-D array, found {array.ndim} dimensions")
+        if array.dtype.kind == "u":
+            return cls._of_whole(array)
         # Infinities and NaN are neither.
         if array.size and not np.all((array >= 0) & (array < np.inf) & (array == np.floor(array))):
             raise OptionError("counts must be whole and not negative")
-        multiplicity, types = np.unique(array[array > 0], return_counts=True)
-        return cls(multiplicity.astype(np.uint64), types.astype(np.uint64))
+        return cls._of_whole(array)
+
+    @classmethod
+    def _of_whole(cls, counts: NDArray[Any]) -> Spectrum:
+        few = counts < _TABLE
+        table = np.bincount(counts[few].astype(np.int64), minlength=1)
+        small = np.flatnonzero(table[1:]) + 1
+        large, types = np.unique(counts[~few], return_counts=True)
+        return cls(
+            np.concatenate([small, large]).astype(np.uint64),
+            np.concatenate([table[small], types]).astype(np.uint64),
+        )
 
     @classmethod
     def total(cls, parts: Iterable[Spectrum]) -> Spectrum:
@@ -69,7 +86,7 @@ class Spectrum:
         np.add.at(types, where, np.concatenate([part.types for part in held]))
         return cls(multiplicity, types)
 
-    @property
+    @cached_property
     def windows(self) -> int:
         """N = sum over r of r * phi_r: how many windows (tokens of this order) were counted."""
         return sum(

@@ -38,15 +38,26 @@ def fan_out(model: NgramModel) -> FanOut:
     for n in range(1, model.order):
         first, last = int(trie.levels[n - 1]), int(trie.levels[n])
         has_row = _bits(trie.marks[:, 0], first, last)
-        rows = int(has_row.sum())
-        successors = np.ones(last - first, np.uint64)
-        successors[has_row] = trie.contexts[row : row + rows, _SUCCESSORS]
-        row += rows
         # The oldest symbol is the begin mark, which has rank 0; at order 1, it is node 0.
         begins = trie.symbols[first:last] == 0 if n > 1 else np.arange(last - first) == 0
-        complete.append(Spectrum.from_counts(successors[~begins]))
-        starting.append(Spectrum.from_counts(successors[begins]))
+        of_rows = begins[has_row]
+        successors = trie.contexts[row : row + len(of_rows), _SUCCESSORS]
+        row += len(of_rows)
+        for found, chosen, nodes in (
+            (complete, ~of_rows, len(begins) - int(begins.sum())),
+            (starting, of_rows, int(begins.sum())),
+        ):
+            with_row = successors[chosen]
+            found.append(_with_ones(Spectrum.from_counts(with_row), nodes - len(with_row)))
     return FanOut(model.order, Spectrum.from_counts([symbols]), tuple(complete), tuple(starting))
+
+
+def _with_ones(spectrum: Spectrum, contexts: int) -> Spectrum:
+    """The spectrum, and so many contexts that have no row: one successor each."""
+    if not contexts:
+        return spectrum
+    ones = Spectrum(np.array([1], np.uint64), np.array([contexts], np.uint64))
+    return Spectrum.total([spectrum, ones])
 
 
 def _bits(words: NDArray[np.uint64], first: int, last: int) -> NDArray[np.bool_]:

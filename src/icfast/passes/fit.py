@@ -12,6 +12,7 @@ from pathlib import Path
 
 from icfast.corpus import Corpus
 from icfast.files import atomic_path
+from icfast.measure.spectrum import Spectra
 from icfast.measure.table import CountTable
 from icfast.models.build import build_model
 from icfast.models.ngram import NgramModel
@@ -68,12 +69,20 @@ def fit_documents(
     documents: DocumentSet, order: int, work: Work, output: Path | None = None
 ) -> NgramModel:
     """Fit on chosen documents, through a temporary count table beside the model."""
+    return fit_counted(documents, order, work, output)[0]
+
+
+def fit_counted(
+    documents: DocumentSet, order: int, work: Work, output: Path | None = None
+) -> tuple[NgramModel, Spectra]:
+    """The same, and the spectra of these documents, which come with the counts."""
     with _model_file(output) as new:
         beside = new.temporary.parent
         with tempfile.TemporaryDirectory(prefix=".icfast-", dir=beside) as folder:
             table = count_documents(documents, Path(folder) / "counts", order, work, "temporary")
+            spectra = table.spectra()
             _build(table, new.temporary, work)
-    return new.load()
+    return new.load(), spectra
 
 
 def fit_table(table: CountTable, work: Work, output: Path | None = None) -> NgramModel:
