@@ -20,8 +20,9 @@ from icfast.passes import score as score_pass
 from icfast.passes import spectra as spectra_pass
 from icfast.passes.documents import all_documents, split
 from icfast.passes.fit import fit_documents
+from icfast.passes.ladder import score_ladder
 from icfast.passes.plan import Budget
-from icfast.passes.score import score_documents, score_ladder
+from icfast.passes.score import score_documents
 from icfast.passes.threads import Work
 
 EOS, VOCABULARY = 0, 40
@@ -99,7 +100,7 @@ def test_losses_of_documents(backend, tmp_path, order, convention, boundary):
 def test_every_rung_of_the_ladder_is_the_model_of_that_order(backend, tmp_path, convention):
     fitted = Fitted(tmp_path, 5, convention, backend)
     documents = all_documents(fitted.heldout.corpus, convention)
-    ladder = score_ladder(documents, fitted.model, Work.of(backend))
+    ladder = score_ladder(documents, fitted.model, Work.of(backend)).total
     assert len(ladder) == 5
     for order, rung in enumerate(ladder, start=1):
         expected = fitted.naive(order)

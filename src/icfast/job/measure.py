@@ -12,18 +12,21 @@ from icfast.energy import EnergyMeter, JoulesSource
 from icfast.errors import OptionError
 from icfast.files import write_json
 from icfast.job.capacity import Ladder, ic1_rows, ic2
+from icfast.job.code_lengths import code_lengths_record
+from icfast.job.corpus_laws import corpus_laws
 from icfast.job.energy import Spending
 from icfast.job.entropy import SCHEMA_VERSION, conventions, orders
 from icfast.job.neural import Neural, check_neural, neural_record
 from icfast.job.provenance import manifest, versions
-from icfast.laws.code_length import kt_code_lengths, minimum_length_order
 from icfast.laws.landauer import energy
 from icfast.measure.spectrum import Spectra
 from icfast.models.discounts import OrderDiscounts
+from icfast.models.fan_out import fan_out
 from icfast.models.ngram import NgramModel
 from icfast.passes.documents import Split, all_documents, split
-from icfast.passes.fit import fit_documents
-from icfast.passes.score import score_ladder
+from icfast.passes.fit import fit_counted
+from icfast.passes.growth import growth
+from icfast.passes.ladder import score_ladder
 from icfast.passes.spectra import spectra_of
 from icfast.passes.threads import Work
 
@@ -36,6 +39,18 @@ _UNITS = {
     "bits_per_param": "bits saved per parameter",
     "eta": "bits saved per bit stored",
     "coverage": "share of 1",
+}
+
+#: How the figures come about that have no formula beside them.
+_FORMULAS = {
+    "block_entropy_bits": "ml: -sum (r/N) log2 (r/N); the others correct it for what was not seen",
+    "conditional_entropy_bits_per_token": "bos_padded, prefix_marginal: [sum n_c log2 n_c - "
+    "sum n_cw log2 n_cw] / sum n_c; difference: H_n - H_(n-1)",
+    "coverage": "1 - phi_1/N; gate: reliable from .99, estimate from .9, else lower bound",
+    "ladder": "D (log2 V - L) = D (log2 V - L_1) + sum D (L_(k-1) - L_k)",
+    "ic1": "eta N = D (H - L), H and L code lengths of the same D tokens",
+    "ic2": "E0 = bits kB T ln 2: a formal floor, not energy spent",
+    "code_lengths": "A = D log2 V; A - C = (A - B) + (B - C); C plug-in under the final counts",
 }
 
 _EXTRAPOLATED = "extrapolated: H - L measured on the held-out tokens, times the training tokens"
@@ -86,9 +101,10 @@ def measure(
     spending = Spending(None if on_gpu else meter, "counting, fitting and scoring")
     with spending:
         spectra = spectra_of(documents, order, work)
-        model = fit_documents(sides.training, order, work, output / "model.icfast")
-        sums = score_ladder(sides.heldout, model, work)
-        ladder = rungs = Ladder.of(sums, corpus.vocab_size)
+        grown = growth(documents, work)
+        model, learned = fit_counted(sides.training, order, work, output / "model.icfast")
+        losses = score_ladder(sides.heldout, model, work)
+        ladder = rungs = Ladder.of(losses.total, corpus.vocab_size)
         scored = None
         if neural is not None:
             scored, rungs = neural_record(
@@ -113,17 +129,19 @@ def measure(
             "predicted_set": "held-out documents, every token of them",
         },
         "units": _UNITS,
+        "formulas": _FORMULAS,
         "inputs": [asdict(record) for record in documents.source(order).shards],
         "backend": work.backend.name,
         "threads": work.threads,
         "memory_bytes": work.memory_bytes,
         "orders": orders(spectra, with_spectra=True),
-        "heldout": _heldout(sides, sums[-1].oov),
+        "heldout": _heldout(sides, losses.total[-1].oov),
         "training": {"tokens": sides.training.tokens, "documents": len(sides.training)},
         "model": _model(model),
         "ladder": rungs.as_json(),
         "neural": scored,
-        "code_lengths": _code_lengths(spectra, corpus.vocab_size),
+        "code_lengths": code_lengths_record(learned, fan_out(model), corpus.vocab_size),
+        "corpus_laws": corpus_laws(spectra, grown, losses, sides),
         **laws,
         "spent": spending.record(laws["ic2"]["energy_joules"]),
         "wall_seconds": time.monotonic() - begun,
@@ -212,17 +230,6 @@ def discounts_record(entry: OrderDiscounts) -> dict[str, Any]:
         "top_fallback": entry.top.fallback,
         "lower": None if lower is None else list(lower.values),
         "lower_fallback": None if lower is None else lower.fallback,
-    }
-
-
-def _code_lengths(spectra: Spectra, vocab_size: int) -> dict[str, Any]:
-    """A, B and C of the KT code of each order, over all tokens of the corpus."""
-    found = [kt_code_lengths(spectra, n, vocab_size) for n in range(1, spectra.order + 1)]
-    return {
-        "family": "KT",
-        "alphabet_size": vocab_size,
-        "orders": [{"order": n, **asdict(lengths)} for n, lengths in enumerate(found, start=1)],
-        "best_order": minimum_length_order(found),
     }
 
 

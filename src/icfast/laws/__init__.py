@@ -17,7 +17,12 @@ from icfast.laws.code_length import (
     plug_in_code_bits,
 )
 from icfast.laws.constancy import Constancy, PositionLoss, entropy_rate_constancy
-from icfast.laws.divergence import jensen_shannon_bits, renyi_entropy_bits
+from icfast.laws.divergence import (
+    jensen_shannon_bits,
+    renyi_entropy_bits,
+    sampling_floor_bits,
+    shard_divergence_bits,
+)
 from icfast.laws.entropy import (
     DEFAULT_ESTIMATORS,
     OrderEntropy,
@@ -164,7 +169,9 @@ __all__ = [
     "quality",
     "quantise",
     "renyi_entropy_bits",
+    "sampling_floor_bits",
     "saturation",
+    "shard_divergence_bits",
     "shuffled_types",
     "size",
     "training_run",

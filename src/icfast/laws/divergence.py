@@ -85,3 +85,45 @@ def jensen_shannon_bits(
     bits = math.fsum((share[:, None] * p * np.log2(ratio)).ravel().tolist())
     # A divergence is not negative; its rounded terms may be.
     return max(bits, 0.0)
+
+
+def shard_divergence_bits(mixed: Spectrum, shards: Sequence[Spectrum]) -> float:
+    """The same, weighted by size, from the spectra of the shards and of all of them together, bits.
+
+    H(mixed) - sum (N_i/N) H(shard_i), plug-in entropies: no counts need to be held side by side.
+
+    Raises:
+        OptionError: nothing was counted, or the shards do not add up to what is mixed.
+
+    >>> one, other = Spectrum.from_counts([1]), Spectrum.from_counts([1])
+    >>> shard_divergence_bits(Spectrum.from_counts([1, 1]), [one, other])
+    1.0
+    """
+    sizes = [shard.windows for shard in shards]
+    if not mixed.windows or sum(sizes) != mixed.windows:
+        raise OptionError(
+            f"shards of {sizes} tokens are not the {mixed.windows} that were counted together"
+        )
+    within = math.fsum(
+        size / mixed.windows * ml(shard) for size, shard in zip(sizes, shards, strict=True) if size
+    )
+    # A divergence is not negative; the difference of rounded entropies may be.
+    return max(nats_to_bits(ml(mixed) - within), 0.0)
+
+
+def sampling_floor_bits(shards: int, types: int, tokens: int) -> float:
+    """(S - 1)(K - 1)/(2 N ln 2): about what S random samples of one source diverge by, bits.
+
+    Miller's (1955) bias, for tokens drawn one by one. Documents hold together, so that shards of
+    whole documents of one source are further apart.
+
+    Raises:
+        OptionError: a number is below 1.
+
+    >>> round(sampling_floor_bits(2, 1000, 100_000), 6)
+    0.007206
+    """
+    for name, value in (("shards", shards), ("types", types), ("tokens", tokens)):
+        if value < 1:
+            raise OptionError(f"{name} must be at least 1, found {value}")
+    return (shards - 1) * (types - 1) / (2 * tokens * math.log(2.0))

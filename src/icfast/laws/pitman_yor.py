@@ -145,7 +145,7 @@ class _Code:
         self._of_discount = cache(self._discount_nats)
 
     def bits(self, discount: float, strength: float) -> float:
-        # Added to C rather than taken whole, as for Dirichlet codes: no difference of large numbers.
+        # Added to C rather than taken whole, as for Dirichlet codes: no large numbers subtracted.
         learning_nats = self._of_strength(strength) - self._of_discount(discount)
         # The first token of a history has probability 1 of being new.
         new_type = np.append(0.0, np.log(strength + discount * self._steps[1:]))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from icfast.errors import OptionError
-from icfast.measure.spectrum import Spectrum
+from icfast.measure.spectrum import U64, Spectrum
 
 #: Where the exponent is looked for: above 1, and to where one type in 2^63 is no hapax.
 _EXPONENTS = (1.0 + 1e-9, 64.0)
@@ -24,6 +24,8 @@ class ZipfTail:
         spectrum_exponent: alpha of phi_r ~ r^-alpha.
         standard_error: of alpha, from the curvature of the likelihood, were types independent.
         rank_exponent: s = 1/(alpha - 1) of count ~ rank^-s; 1 is Zipf's law.
+        distance: the largest gap between the shares of these types that were seen r times or more
+            and that the fit expects (Kolmogorov & Smirnov): which tail is nearest to a power law.
     """
 
     minimum_count: int
@@ -31,6 +33,7 @@ class ZipfTail:
     spectrum_exponent: float
     standard_error: float
     rank_exponent: float
+    distance: float
 
 
 def zipf_tail(spectrum: Spectrum, minimum_count: int = 1) -> ZipfTail:
@@ -78,7 +81,17 @@ def zipf_tail(spectrum: Spectrum, minimum_count: int = 1) -> ZipfTail:
         spectrum_exponent=alpha,
         standard_error=1.0 / math.sqrt(held * curvature),
         rank_exponent=1.0 / (alpha - 1.0),
+        distance=_distance(counts, types, alpha, minimum_count),
     )
+
+
+def _distance(counts: U64, types: U64, alpha: float, minimum_count: int) -> float:
+    from scipy.special import zeta
+
+    rows, share = counts.astype(np.float64), types[::-1].cumsum()[::-1] / float(types.sum())
+    # From one count that occurs to the next the fit goes on falling, and the share does not.
+    at, after = (zeta(alpha, r) / zeta(alpha, minimum_count) for r in (rows, rows + 1))
+    return float(max(np.abs(share - at).max(), np.abs(np.append(share[1:], 0) - after).max()))
 
 
 def hapax_share(spectrum: Spectrum) -> float:

@@ -33,7 +33,8 @@ def fan_out(model: NgramModel) -> FanOut:
     """
     trie = model.trie
     symbols = int(trie.contexts[0, _SUCCESSORS])
-    complete, starting = [], []
+    complete: list[Spectrum] = []
+    starting: list[Spectrum] = []
     row = 1
     for n in range(1, model.order):
         first, last = int(trie.levels[n - 1]), int(trie.levels[n])

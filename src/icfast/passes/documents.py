@@ -203,12 +203,17 @@ class Split:
         fraction: the share of documents asked for.
         predicted_set_sha256: SHA-256 over the sorted hashes of the held-out documents: two losses
             are comparable only where it is the same.
+        repeated_documents: of both sides, those whose ids another document before has, end id
+            left out.
+        repeated_tokens: of these.
     """
 
     training: DocumentSet
     heldout: DocumentSet
     fraction: float
     predicted_set_sha256: str
+    repeated_documents: int
+    repeated_tokens: int
 
 
 def split(documents: DocumentSet, fraction: float, kernels: Kernels) -> Split:
@@ -239,7 +244,22 @@ def split(documents: DocumentSet, fraction: float, kernels: Kernels) -> Split:
                 f"{fraction}; choose another --heldout, or add documents"
             )
     chosen = [values[side] for values, side in zip(hashes, held, strict=True)]
-    return Split(training, heldout, fraction, _set_sha256(chosen))
+    again = _seen_before(np.concatenate(hashes))
+    return Split(
+        training,
+        heldout,
+        fraction,
+        _set_sha256(chosen),
+        int(again.sum()),
+        int(documents.lengths[again].sum()),
+    )
+
+
+def _seen_before(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """bool[documents]: whether an equal one stands before."""
+    again = np.ones(len(hashes), np.bool_)
+    again[np.unique(hashes, return_index=True)[1]] = False
+    return again
 
 
 def predicted_set_sha256(documents: DocumentSet, kernels: Kernels) -> str:

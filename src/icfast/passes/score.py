@@ -15,7 +15,7 @@ from icfast.kernels.arrays import Status
 from icfast.kernels.counting import Alphabet, Piece
 from icfast.kernels.models import ScoreOut
 from icfast.measure.checkpoint import Checkpoint
-from icfast.measure.loss import DocumentScores, LossSum, whole_sum
+from icfast.measure.loss import DocumentScores
 from icfast.measure.runs import KeyShape
 from icfast.models.compact import CompactModel
 from icfast.models.ngram import NgramModel
@@ -177,7 +177,7 @@ def score_documents(
     if isinstance(model, CompactModel):
         scored = _score_compact(documents, model, work)
     else:
-        scored = _score(documents, model, work, ladder=False)
+        scored = _score(documents, model, work)
     none = np.zeros(len(documents), np.uint64)  # an n-gram model predicts every token
     return DocumentScores(
         shards=documents.shard_names,
@@ -196,34 +196,18 @@ def score_documents(
     )
 
 
-def score_ladder(documents: DocumentSet, model: NgramModel, work: Work) -> tuple[LossSum, ...]:
-    """Total loss of the chosen documents under the order-k model, for each k = 1..N."""
-    scored = _score(documents, model, work, ladder=True)
-    return tuple(
-        LossSum(
-            whole_sum(scored.low[:, k], scored.high[:, k]),
-            int(scored.predicted.sum()),
-            int(scored.oov.sum()),
-            int(scored.infinite[:, k].sum()),
-            len(documents),
-            documents.text_bytes,
-        )
-        for k in range(model.order)
-    )
-
-
-def _score(documents: DocumentSet, model: NgramModel, work: Work, *, ladder: bool) -> ScoreOut:
-    symbols = _symbols(documents.corpus, model)
+def _score(documents: DocumentSet, model: NgramModel, work: Work) -> ScoreOut:
+    symbols = symbols_of(documents.corpus, model)
     discounts, uniform = model.discount_table, model.uniform
-    out = _room(len(documents), model.order if ladder else 1)
+    out = room_for(len(documents), 1)
 
     def kernel(piece: Piece, alphabet: Alphabet, here: ScoreOut) -> Status:
         return work.backend.kernels.score_ngrams(
             piece, alphabet, model.trie, discounts, uniform, here
         )
 
-    chunks = list(_chunks(documents))
-    in_bulk, left = ([], chunks) if ladder else batches(chunks, model, work)
+    chunks = list(chunks_of(documents))
+    in_bulk, left = batches(chunks, model, work)
     with work.pool() as pool:
         if in_bulk:
             weights = weigh(model, work.backend.kernels, pool.for_each)
@@ -235,20 +219,25 @@ def _score(documents: DocumentSet, model: NgramModel, work: Work, *, ladder: boo
 
 
 def _score_compact(documents: DocumentSet, model: CompactModel, work: Work) -> ScoreOut:
-    symbols = _symbols(documents.corpus, model)
-    out = _room(len(documents), 1)
+    symbols = symbols_of(documents.corpus, model)
+    out = room_for(len(documents), 1)
 
     def kernel(piece: Piece, alphabet: Alphabet, here: ScoreOut) -> Status:
         return work.backend.kernels.score_compact(piece, alphabet, model.trie, here)
 
-    chunks = list(_chunks(documents))
+    chunks = list(chunks_of(documents))
     with work.pool() as pool:
         walk = _walk(symbols, model.order, out, kernel)
         _run_all(pool.map(walk, chunks), len(chunks), work.progress)
     return out
 
 
-def _symbols(corpus: Corpus, model: NgramModel | CompactModel) -> Symbols:
+def symbols_of(corpus: Corpus, model: NgramModel | CompactModel) -> Symbols:
+    """The model's symbols, for ids of the corpus.
+
+    Raises:
+        MergeError: the corpus was written by another tokenizer than the model's.
+    """
     _refuse_strangers(corpus, model)
     shape = KeyShape.of(1, len(model.ids))
     return Symbols(model.ids, _vocab_size(corpus, model), model.end_mark, shape)
@@ -276,7 +265,9 @@ def _run_all(results: Iterable[None], count: int, progress: Progress) -> None:
         progress("scoring", done / count)
 
 
-def _room(documents: int, columns: int) -> ScoreOut:
+def room_for(documents: int, columns: int) -> ScoreOut:
+    """Rows of losses for a kernel to write."""
+
     def zeros(*shape: int) -> NDArray[np.uint64]:
         return np.zeros(shape, np.uint64)
 
@@ -289,7 +280,8 @@ def _room(documents: int, columns: int) -> ScoreOut:
     )
 
 
-def _chunks(documents: DocumentSet) -> Iterator[Chunk]:
+def chunks_of(documents: DocumentSet) -> Iterator[Chunk]:
+    """Neighbouring documents of about so many tokens as one thread takes at a time."""
     at = 0
     for part in documents.parts:
         ends = np.cumsum(part.stops - part.starts)
