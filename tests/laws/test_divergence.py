@@ -11,7 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from icfast.errors import OptionError
-from icfast.laws.divergence import jensen_shannon_bits, renyi_entropy_bits
+from icfast.laws.divergence import (
+    jensen_shannon_bits,
+    renyi_entropy_bits,
+    sampling_floor_bits,
+    shard_divergence_bits,
+)
 from icfast.laws.entropy import entropy_bits
 from icfast.measure.spectrum import Spectrum
 
@@ -125,3 +130,38 @@ def test_divergence_refuses(
 ) -> None:
     with pytest.raises(OptionError, match=message):
         jensen_shannon_bits(counts, weights)
+
+
+@given(st.lists(st.lists(st.integers(0, 50), min_size=6, max_size=6), min_size=1, max_size=5))
+def test_divergence_from_spectra_is_that_of_counts(rows: list[list[int]]) -> None:
+    rows = [row for row in rows if any(row)]
+    if len(rows) < 2:
+        return
+    mixed = Spectrum.from_counts(np.sum(rows, axis=0))
+    found = shard_divergence_bits(mixed, [Spectrum.from_counts(row) for row in rows])
+    assert found == pytest.approx(jensen_shannon_bits(rows), abs=1e-12)
+
+
+def test_divergence_of_what_was_not_counted_together() -> None:
+    one, three = Spectrum.from_counts([1]), Spectrum.from_counts([3])
+    with pytest.raises(OptionError, match=r"shards of \[1, 1\] tokens are not the 3"):
+        shard_divergence_bits(three, [one, one])
+    with pytest.raises(OptionError, match="are not the 0"):
+        shard_divergence_bits(Spectrum(), [])
+
+
+def test_samples_of_one_source_diverge_by_about_the_floor() -> None:
+    random = np.random.default_rng(1)
+    p = random.dirichlet(np.full(400, 5.0))
+    found = []
+    for _ in range(20):
+        rows = random.multinomial(20_000, p, size=3)
+        mixed = Spectrum.from_counts(rows.sum(axis=0))
+        found.append(shard_divergence_bits(mixed, [Spectrum.from_counts(row) for row in rows]))
+    assert np.mean(found) == pytest.approx(sampling_floor_bits(3, 400, 60_000), rel=0.05)
+
+
+@pytest.mark.parametrize("numbers", [(0, 5, 5), (2, 0, 5), (2, 5, 0)])
+def test_a_floor_of_nothing(numbers: tuple[int, int, int]) -> None:
+    with pytest.raises(OptionError, match="must be at least 1"):
+        sampling_floor_bits(*numbers)

@@ -78,3 +78,17 @@ def test_refusals() -> None:
         zipf_tail(Spectrum.from_counts([1, 2, 4]), 4)
     with pytest.raises(OptionError, match="at least 1"):
         zipf_tail(Spectrum.from_counts([1, 2]), 0)
+
+
+@pytest.mark.parametrize("minimum", [1, 2, 5])
+def test_distance_of_the_shares(minimum: int) -> None:
+    counts = [9, 9, 7, 6, 6, 6, 3, 2, 2, 1, 1, 1]
+    found = zipf_tail(Spectrum.from_counts(counts), minimum)
+    tail = [r for r in counts if r >= minimum]
+    alpha = found.spectrum_exponent
+    gaps = [
+        sum(r >= least for r in tail) / len(tail)
+        - float(mp.zeta(alpha, least) / mp.zeta(alpha, minimum))
+        for least in range(minimum, 12)
+    ]
+    assert found.distance == pytest.approx(max(map(abs, gaps)), rel=1e-9)

@@ -116,3 +116,12 @@ def test_the_hand_made_spectra_are_the_naive_ones():
     assert spectra.followed[0] == Spectrum.from_counts([2])
     neighbours = naive.left_neighbour_counts(documents, 1)
     assert spectra.left_neighbours[0] == Spectrum.from_counts(list(neighbours.values()))
+
+
+@pytest.mark.parametrize("dtype", ["u4", "u8", "i8", "f8"])
+def test_counts_on_both_sides_of_the_table(dtype):
+    counts = np.array([70_000, 0, 65_535, 1, 65_536, 65_536, 1, 2**31], dtype)
+    spectrum = Spectrum.from_counts(counts)
+    assert spectrum.multiplicity.tolist() == [1, 65_535, 65_536, 70_000, 2**31]
+    assert spectrum.types.tolist() == [2, 1, 2, 1, 1]
+    assert spectrum.multiplicity.dtype == spectrum.types.dtype == np.uint64

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.test_report import parse
+from tests.report.pages import parse
 
 from icfast import laws
 from icfast.job import training_result

@@ -267,7 +267,8 @@ def _constancy(rows: Sequence[PositionRow], order: int) -> Record:
     }
     whole = [row for row in rows if row.first >= order - 1]
     if len(whole) < 2:
-        return {**record, "reason": "no two ranges of positions with a whole history"}
+        reason = "no two ranges of positions with a whole history"
+        return {**record, "reason": reason, "gate": None}
     found = entropy_rate_constancy(whole)
     return {
         **record,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.kernels.contract import Piece
+from icfast.kernels.counting import Piece
 from icfast.measure.spectrum import Spectrum
 from icfast.passes.alphabet import is_sparse, list_symbols
 from icfast.passes.documents import DocumentSet, Located, check_ids

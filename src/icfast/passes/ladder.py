@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.kernels.contract import Alphabet, Piece, ScoreOut
+from icfast.kernels.counting import Alphabet, Piece
+from icfast.kernels.models import ScoreOut
 from icfast.measure.loss import LossSum
 from icfast.measure.positions import PositionRow
 from icfast.models.ngram import NgramModel

@@ -56,17 +56,6 @@ def position_chart(result: Result) -> str:
     return draw_svg("Loss by position in the document", _draw_positions, result)
 
 
-def code_tokens(codes: Result) -> float | None:
-    """Tokens the code lengths speak of, from A = D log2 V; None for an alphabet of one.
-
-    >>> code_tokens({"alphabet_size": 4, "orders": [{"baseline_bits": 20.0}]})
-    10.0
-    """
-    if codes["alphabet_size"] < 2 or not codes["orders"]:
-        return None
-    return float(codes["orders"][0]["baseline_bits"]) / math.log2(codes["alphabet_size"]) or None
-
-
 def thin_spectrum(spectrum: Result, rows: int = SPECTRUM_ROWS) -> tuple[list[int], list[int]]:
     """Rows of a spectrum to draw: the first of each of ``rows`` equal steps of log r, and the last.
 
@@ -159,24 +148,23 @@ def _draw_spectra(axes: Axes, result: Result) -> None:
 
 
 def _draw_codes(axes: Axes, result: Result) -> None:
+    """A, the C of each order, and B of each family; shaded what the best family absorbs."""
     codes = result["code_lengths"]
-    tokens = code_tokens(codes)
-    rows = codes["orders"] if tokens else []
-    orders = [row["order"] for row in rows]
-    if not rows:
-        return
-    a, b, c = (
-        [row[f"{name}_bits"] / tokens for row in rows] for name in ("baseline", "online", "final")
-    )
-    axes.fill_between(orders, c, b, color=BAND, lw=0, label="absorbed B − C")
-    axes.plot(orders, a, "-", color=MUTED, lw=1.2, label="A baseline")
-    axes.plot(orders, b, "-o", ms=5, color=BLUE, label="B online")
-    axes.plot(orders, c, "-s", ms=4.5, color=ORANGE, label="C final")
-    best = [place for place, order in enumerate(orders) if order == codes["best_order"]]
-    for place in best:
-        axes.plot(
-            [orders[place]], [b[place]], "o", ms=11, mfc="none", color=INK, label="best order"
+    tokens, best = codes["tokens"], codes["best"]
+    orders = [row["order"] for row in codes["families"][0]["orders"]]
+    for family, colour in zip(codes["families"], (REST, BLUE), strict=True):
+        b, c = (
+            [row[f"{name}_bits"] / tokens for row in family["orders"]]
+            for name in ("online", "final")
         )
+        axes.plot(orders, b, "-o", ms=5, color=colour, label=f"B {family['family']}")
+        if family["family"] == best["family"]:
+            axes.fill_between(orders, c, b, color=BAND, lw=0, label="absorbed B − C")
+            axes.plot(orders, c, "-s", ms=4.5, color=ORANGE, label="C final")
+            shortest = best["online_bits"] / tokens
+            axes.plot([best["order"]], [shortest], "o", ms=11, mfc="none", color=INK)
+    baseline = codes["families"][0]["orders"][0]["baseline_bits"] / tokens
+    axes.axhline(baseline, color=MUTED, lw=1.2, label="A baseline")
     axes.margins(x=0.06, y=0.1)
     _finish(axes, "order n", "bits per token", orders)
     legend(axes)

@@ -18,12 +18,18 @@ EnergyRow = tuple[str, float, str]
 #: The source of a floor; every other one is of joules spent, and compared with the first floor.
 LANDAUER = "Landauer’s bound"
 
+#: The source of a mark to read the axis by.
+COMPARISON = "for comparison"
+
+_COLOURS = {LANDAUER: BLUE, COMPARISON: MUTED}
+
 #: At most about so many energies are written under the axis.
 _MOST_TICKS = 9
 
 
 def energy_chart(rows: Sequence[EnergyRow]) -> str:
-    """Draw joules from top to bottom on one axis: floors in blue, spent energies in orange.
+    """Draw joules from top to bottom on one axis: floors in blue, spent energies in orange,
+    marks to compare with in grey.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -43,8 +49,8 @@ def _draw_energy(axes: Axes, rows: Sequence[EnergyRow]) -> None:
     axes.set_xlim(10 ** (least - max(1.0, room / 6)), 10 ** (most + room))
     floor = next((joules for _, joules, source in rows if source == LANDAUER), 0.0)
     for place, (_, joules, source) in enumerate(rows):
-        spent = source != LANDAUER
-        colour = ORANGE if spent else BLUE
+        spent = source not in (LANDAUER, COMPARISON)
+        colour = _COLOURS.get(source, ORANGE)
         if joules > 0 and spent and 0 < floor < joules:
             axes.plot([floor, joules], [place, place], color=MUTED, lw=0.8, ls=":")
         text = f"{numbers.joules(joules)}{_times(joules, floor) if spent else ''}"

@@ -23,6 +23,8 @@ _FILTERS = (
     numbers.percent,
     numbers.raised_flags,
     numbers.ratio,
+    numbers.renyi_order,
+    numbers.repeated_share,
     numbers.seconds,
     numbers.spent,
 )

@@ -175,6 +175,24 @@ def short_count(value: float) -> str:
     return f"{value:g}{_PREFIXES[power]}"
 
 
+def renyi_order(q: float | None) -> str:
+    """Write the order of a Renyi entropy, null for infinity.
+
+    >>> renyi_order(0.5), renyi_order(None)
+    ('0.5', '∞')
+    """
+    return "∞" if q is None else f"{q:g}"
+
+
+def repeated_share(row: dict[str, Any]) -> str:
+    """Write the share of windows of an order that stood before.
+
+    >>> repeated_share({"order": 5, "share": 0.75})
+    '75.00 % of 5-token windows'
+    """
+    return f"{percent(row['share'])} of {row['order']}-token windows"
+
+
 def initial_loss(found: dict[str, Any]) -> str:
     """Say what a freshly initialised model pays, beside what is expected of it and H1."""
     counted = found["unigram_entropy_nats_per_token"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from icfast.report import charts
-from icfast.report.energy_chart import LANDAUER, EnergyRow, energy_chart
+from icfast.report import charts, corpus_charts
+from icfast.report.energy_chart import COMPARISON, LANDAUER, EnergyRow, energy_chart
 from icfast.report.environment import environment
 from icfast.report.extra import report_extra
 
@@ -21,6 +21,8 @@ _ESTIMATORS = {
     "zhang": "Zhang",
     "jackknife": "jackknife",
 }
+#: Joules to read the axis by where nothing was metered.
+_COMPARISONS = (("one joule", 1.0), ("one kilowatt-hour", 3.6e6))
 
 
 def write_report(result: Result, path: Path) -> None:
@@ -46,7 +48,10 @@ def render_report(result: Result) -> str:
         "ladder": charts.ladder_chart(result),
         "codes": charts.code_chart(result),
         "positions": charts.position_chart(result) if result["neural"] else "",
-        "energy": energy_chart(_energies(result)) if result.get("spent") else "",
+        "heaps": corpus_charts.heaps_chart(result),
+        "zipf": corpus_charts.zipf_chart(result),
+        "constancy": corpus_charts.constancy_chart(result),
+        "energy": energy_chart(_energies(result)),
     }
     page = environment().get_template("report.html.j2")
     return page.render(
@@ -54,7 +59,6 @@ def render_report(result: Result) -> str:
         charts={name: Markup(svg) for name, svg in drawings.items()},
         headline=_headline(result),
         estimators=_estimators(result),
-        code_tokens=charts.code_tokens(result["code_lengths"]),
         notes=_notes(result["ic1"]["training"]),
         spectrum_rows=charts.SPECTRUM_ROWS,
     )
@@ -67,9 +71,23 @@ def _headline(result: Result) -> Result:
 
 
 def _energies(result: Result) -> list[EnergyRow]:
-    """The floor, and what was spent."""
-    rows = [("E₀, held out", result["ic2"]["energy_joules"], LANDAUER)]
-    rows += [(result["spent"]["work"], result["spent"]["joules"], result["spent"]["source"])]
+    """The floors, the headline's first, and what was spent; marks where nobody metered that."""
+    ic2, spent = result["ic2"], result.get("spent")
+    rows = [("E₀, held out", ic2["energy_joules"], LANDAUER)]
+    rows += [
+        (f"E₀ over {row['baseline']}, held out", row["energy_joules"], LANDAUER)
+        for row in ic2["heldout"]
+        if row["baseline"] != ic2["baseline"]
+    ]
+    rows += [
+        (f"E₀ over {row['baseline']}, training, extrapolated", row["energy_joules"], LANDAUER)
+        for row in ic2["training"]
+        if row["baseline"] == ic2["baseline"]
+    ]
+    if spent and spent["joules"] is not None:
+        rows.append((spent["work"], spent["joules"], spent["source"]))
+    else:
+        rows += [(name, joules, COMPARISON) for name, joules in _COMPARISONS]
     return [row for row in rows if row[1] is not None]
 
 

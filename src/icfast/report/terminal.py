@@ -21,6 +21,7 @@ def print_result(result: Result, console: Console) -> None:
     console.print(_capacity(result["ic1"]["heldout"], "the n-gram model"))
     if result.get("neural"):
         _print_neural(result["neural"], console)
+    _print_laws(result, console)
     ic2 = result["ic2"]
     _line(
         console,
@@ -54,6 +55,30 @@ def _print_neural(found: Result, console: Console) -> None:
         _line(console, "Spent", numbers.spent(found["spent"]))
     if found["initial_loss"] is not None:
         _line(console, "Untrained", numbers.initial_loss(found["initial_loss"]))
+
+
+def _print_laws(result: Result, console: Console) -> None:
+    """Print the shortest online code, and what can be learned and what can't."""
+    codes, quality = result["code_lengths"], result["corpus_laws"]["quality"]
+    best, tokens = codes["best"], codes["tokens"]
+    _line(
+        console,
+        "Online code",
+        f"B = {numbers.per_token(best['online_bits'] / tokens)} bits/token of the "
+        f"{codes['documents']} documents by {best['family']}, order {best['order']}; absorbed "
+        f"B − C = {numbers.bits(best['absorbed_bits'])}",
+    )
+    if quality["reason"] is not None:
+        _line(console, "Learnable", f"not given: {quality['reason']}")
+        return
+    low, high = (quality[f"noise_floor_{side}_bits_per_token"] for side in ("low", "high"))
+    _line(
+        console,
+        "Learnable",
+        f"{numbers.per_token(quality['heldout_learnable_bits_per_token'])} bits/token held out "
+        f"(L₁ − L); noise floor between {numbers.per_token(low)}, no bound, and "
+        f"{numbers.per_token(high)}",
+    )
 
 
 def print_entropy(result: Result, console: Console) -> None:

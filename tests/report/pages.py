@@ -1,0 +1,52 @@
+"""What tests of pages and tables share."""
+
+from __future__ import annotations
+
+import io
+from html.parser import HTMLParser
+from typing import Any
+
+from rich.console import Console
+
+Result = dict[str, Any]
+
+VOID = {"meta", "br", "use", "path", "rect", "link", "hr", "img"}
+
+
+class Balance(HTMLParser):
+    """Checks that every element opened is closed in order; gathers text and ids."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.ids += [value for name, value in attrs if name == "id" and value]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.ids += [value for name, value in attrs if name == "id" and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+def parse(page: str) -> Balance:
+    parser = Balance()
+    parser.feed(page)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+def printed(function: Any, result: Result, width: int = 100) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    function(result, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
