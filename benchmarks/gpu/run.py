@@ -29,8 +29,9 @@ if __name__ == "__main__":  # the modules it builds, wherever it is called from
     sys.path[:0] = [str(ROOT / "src"), str(ROOT / "benchmarks")]
 
 from gpu import cases, timing  # noqa: E402
+from gpu.score import score  # noqa: E402
 
-SECTIONS = ("accuracy", "behaviour", "sums", "logits")
+SECTIONS = ("accuracy", "behaviour", "sums", "logits", "score")
 VOCABULARIES = (32000, 50257, 128256, 151936, 256000)
 ROWS = (4096, 16384, 65536)
 
@@ -47,6 +48,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=15, help="timed calls of each contender")
     parser.add_argument("--rows", default=",".join(map(str, ROWS)))
     parser.add_argument("--vocabularies", default=",".join(map(str, VOCABULARIES)))
+    parser.add_argument("--score-tokens", type=int, default=1 << 20, help="of the scored corpus")
     parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT", "build/gpu")))
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "gpu")
     parser.add_argument("--no-build", action="store_true", help="take the modules as they are")
@@ -86,6 +88,7 @@ class Bench:
         self.options = options
         self.checks: list[cases.Check] = []
         self.times: list[dict[str, Any]] = []
+        self.scores: list[dict[str, Any]] = []
         self.notes: list[str] = []
         self.copy_rate: float | None = None
         self.compiled: Any = None
@@ -396,13 +399,20 @@ def main(arguments: list[str] | None = None) -> int:
         torch = importlib.import_module("torch")
         build(options.build, torch.cuda.get_device_capability(0))
     bench = Bench(options)
-    sections = {"accuracy": accuracy, "behaviour": behaviour, "sums": sums, "logits": logits}
+    sections = {
+        "accuracy": accuracy,
+        "behaviour": behaviour,
+        "sums": sums,
+        "logits": logits,
+        "score": score,
+    }
     for name in options.sections:
         begin = time.monotonic()
         sections[name](bench)
         bench.note(f"{name}: {time.monotonic() - begin:.0f} s")
     failed = [check for check in bench.checks if not check.passed]
     print(timing.table(bench.times))
+    print(timing.table(bench.scores))
     print(f"{len(bench.checks) - len(failed)} checks passed, {len(failed)} failed")
     options.out.mkdir(parents=True, exist_ok=True)
     result = {
@@ -411,6 +421,7 @@ def main(arguments: list[str] | None = None) -> int:
         "copy_GB/s": bench.copy_rate,
         "checks": [vars(check) for check in bench.checks],
         "times": bench.times,
+        "scores": bench.scores,
         "notes": bench.notes,
     }
     (options.out / "gpu.json").write_text(json.dumps(result, indent=1))

@@ -54,6 +54,7 @@ COMMANDS = {
         "--model",
         "--initial-seed",
         "--model-dtype",
+        "--device",
     },
     "inspect": CORPUS,
     "tokenize": {"--output", "--tokenizer", "--eos-id", "--skip-bad"},
@@ -65,7 +66,14 @@ COMMANDS = {
     | NEURAL
     | WORK
     | ENERGY
-    | {"--model", "--output", "--temperature-kelvin", "--initial-seed", "--model-dtype"},
+    | {
+        "--model",
+        "--output",
+        "--temperature-kelvin",
+        "--initial-seed",
+        "--model-dtype",
+        "--device",
+    },
     "export": WORK | {"--output"},
     "compress": CORPUS | WORK | {"--output", "--bits", "--prune", "--corpus"},
 }

@@ -129,6 +129,7 @@ def test_the_laws_of_a_neural_model(run: Run, model: Any, command: Any) -> None:
         "sha256": "5" * 64,
         "compute_format": "fp64",
         "logits_format": "fp64",
+        "device": "cpu",
     }
     (row,) = found["ic1"]
     loss = found["loss_bits_per_token"]

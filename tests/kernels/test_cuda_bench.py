@@ -68,6 +68,8 @@ def test_a_dry_run_checks_the_cpu_and_measures_nothing(tmp_path, capsys):
         (100, timing.UNMEASURED),
         (200, timing.UNMEASURED),
     }
+    assert {row["tokens/s"] for row in found["scores"]} == {timing.UNMEASURED}
+    assert sum(check["name"].startswith("score: ") for check in found["checks"]) == 1
     assert found["machine"]["device"] is None
     assert "0 failed" in capsys.readouterr().out
 

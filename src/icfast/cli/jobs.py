@@ -11,6 +11,7 @@ from icfast.cli.options import (
     DEFAULT_ORDER,
     CorpusOptions,
     CorpusPaths,
+    Device,
     EnergyOptions,
     InitialSeed,
     Json,
@@ -66,6 +67,7 @@ def measure(
         ),
     ] = None,
     model_dtype: ModelDtype = None,
+    device: Device = "cpu",
     initial_seed: InitialSeed = None,
     as_json: Json = False,
 ) -> None:
@@ -73,7 +75,7 @@ def measure(
     from icfast.job import measure as run_measure
     from icfast.models.token_model import gpus_of
 
-    neural = neural_options.of(model, model_dtype, initial_seed, work_options.backend)
+    neural = neural_options.of(model, model_dtype, initial_seed, work_options.backend, device)
     opened = options.open(corpus)
     meter = energy_options.meter(() if neural is None else gpus_of(neural.model))
     with work_options.start() as work:

@@ -171,6 +171,11 @@ ModelDtype = Annotated[
 ]
 
 
+Device = Annotated[
+    str, _neural("auto|cpu|cuda[:N]", "Where it is computed, and its losses added up.")
+]
+
+
 @dataclass(frozen=True)
 class NeuralOptions:
     """How a neural model is fed; the keywords of `icfast.score` that only these have."""
@@ -214,6 +219,7 @@ class NeuralOptions:
         model_dtype: str | None,
         initial_seed: int | None,
         backend: str,
+        device: str,
     ) -> Neural | None:
         """The neural model that these options speak of; None where none was named.
 
@@ -228,12 +234,13 @@ class NeuralOptions:
         if model is None:
             beside = {"model_dtype": model_dtype, "initial_seed": initial_seed}
             given = [*self.given, *(name for name, value in beside.items() if value is not None)]
+            given += [] if device == "cpu" else ["device"]
             if given:
                 raise OptionError(
                     f"{', '.join(given)}: for neural models only; name one with --model"
                 )
             return None
-        loaded = open_model(model, model_dtype=model_dtype, backend=backend)
+        loaded = open_model(model, model_dtype=model_dtype, backend=backend, device=device)
         if isinstance(loaded, NgramModel | CompactModel):
             raise OptionError(
                 f"{model} is an n-gram model; `icfast measure` fits its own to the training "

@@ -12,6 +12,7 @@ import typer
 from icfast.cli.options import (
     CorpusOptions,
     CorpusPaths,
+    Device,
     EnergyOptions,
     InitialSeed,
     Json,
@@ -53,6 +54,7 @@ def score(
         float, typer.Option(help="Temperature of IC-2, in kelvin.")
     ] = 300.0,
     model_dtype: ModelDtype = None,
+    device: Device = "cpu",
     initial_seed: InitialSeed = None,
     as_json: Json = False,
 ) -> None:
@@ -66,7 +68,7 @@ def score(
     from icfast.passes.score import score_model
 
     energy(bits=0, temperature_kelvin=temperature_kelvin)  # a wrong T is found before the work
-    loaded = open_model(model, model_dtype=model_dtype, backend=work_options.backend)
+    loaded = open_model(model, model_dtype=model_dtype, backend=work_options.backend, device=device)
     opened = options.open(corpus)
     meter = energy_options.meter(gpus_of(loaded))
     with ExitStack() as stack:
@@ -164,7 +166,8 @@ def _neural_facts(content: dict[str, Any]) -> dict[str, str]:
     facts = {
         "Model": f"{model['name']}, {numbers.count(model['params'])} parameters in "
         f"{numbers.bits(model['model_bits'])}, computed in "
-        f"{model['compute_format'] or numbers.DASH}, losses from {model['logits_format']} logits",
+        f"{model['compute_format'] or numbers.DASH} on {model['device']}, "
+        f"losses from {model['logits_format']} logits",
         "Policy": content["policy"]["name"],
         "Windows": f"{numbers.count(counts['windows'])}, "
         f"{numbers.count(counts['context_tokens'])} tokens fed again as context",

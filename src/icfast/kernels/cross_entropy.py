@@ -176,9 +176,7 @@ def cross_entropy(
         threads,
         backend,
     )
-    if (device := cuda_device(logits)) is not None:
-        return _as_asked(device_token_losses(logits, targets, options, device), options)
-    return _as_asked(_beside(token_losses(logits, targets, options), logits), options)
+    return _as_asked(losses_beside(logits, targets, options), options)
 
 
 def linear_cross_entropy(
@@ -231,8 +229,21 @@ def linear_cross_entropy(
         threads,
         backend,
     )
-    found = linear_token_losses(hidden, weight, targets, bias, options)
-    return _as_asked(_beside(found, hidden), options)
+    return _as_asked(linear_losses_beside(hidden, weight, targets, bias, options), options)
+
+
+def losses_beside(logits: Any, targets: Any, options: LossOptions) -> TokenLosses:
+    """What :func:`cross_entropy` finds, as arrays of the library and where the logits are."""
+    if (device := cuda_device(logits)) is not None:
+        return device_token_losses(logits, targets, options, device)
+    return _beside(token_losses(logits, targets, options), logits)
+
+
+def linear_losses_beside(
+    hidden: Any, weight: Any, targets: Any, bias: Any, options: LossOptions
+) -> TokenLosses:
+    """What :func:`linear_cross_entropy` finds, as arrays of the library and where `hidden` is."""
+    return _beside(linear_token_losses(hidden, weight, targets, bias, options), hidden)
 
 
 def token_losses(logits: Any, targets: Any, options: LossOptions) -> TokenLosses:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,8 @@ class DeviceArrays(ABC):
         """The array, or a copy row by row."""
 
     @abstractmethod
-    def host(self, array: Any) -> NDArray[Any]:
-        """A copy on the host, once the stream is done with it."""
+    def fetch(self, arrays: Sequence[Any]) -> Callable[[], list[NDArray[Any]]]:
+        """Copies on the host: queued now, there when the result is called, which waits."""
 
     @abstractmethod
     def _start(self, array: Any) -> int: ...
@@ -133,8 +134,18 @@ class _Torch(DeviceArrays):
             return array.contiguous()
         return self._torch.from_dlpack(array).contiguous()
 
-    def host(self, array: Any) -> NDArray[Any]:
-        return np.asarray(array.cpu())
+    def fetch(self, arrays: Sequence[Any]) -> Callable[[], list[NDArray[Any]]]:
+        torch = self._torch
+        copies = [torch.empty(a.shape, dtype=a.dtype, pin_memory=True) for a in arrays]
+        for copy, array in zip(copies, arrays, strict=True):
+            copy.copy_(array, non_blocking=True)
+        done = torch.cuda.current_stream(self._device).record_event()
+
+        def wait() -> list[NDArray[Any]]:
+            done.synchronize()
+            return [copy.numpy() for copy in copies]
+
+        return wait
 
     def _start(self, array: Any) -> int:
         return int(array.data_ptr())
@@ -161,9 +172,10 @@ class _CuPy(DeviceArrays):
             own = isinstance(array, self._cupy.ndarray)
             return self._cupy.ascontiguousarray(array if own else self._cupy.from_dlpack(array))
 
-    def host(self, array: Any) -> NDArray[Any]:
+    def fetch(self, arrays: Sequence[Any]) -> Callable[[], list[NDArray[Any]]]:
         with self._device:
-            return np.asarray(self._cupy.asnumpy(array))
+            copies = [np.asarray(self._cupy.asnumpy(array)) for array in arrays]
+        return lambda: copies
 
     def _start(self, array: Any) -> int:
         return int(array.data.ptr)
@@ -219,14 +231,18 @@ class LossSums:
         Raises:
             OptionError: a row's cell or kind was none.
         """
-        bad = int(self._here.host(self._first_bad).view(np.uint64)[0])
-        if bad != 2**64 - 1:
-            raise OptionError(
-                f"row {bad} of a batch has a cell outside 0..{self._cells - 1}, or no kind"
-            )
-        low, high, counts = map(self._here.host, (self._low, self._high, self._counts))
-        return LossCells(
-            low.view(np.uint64),
-            high.view(np.uint64),
-            counts.view(np.uint64).reshape(self._cells, len(Kind)),
-        )
+        return self.fetch()()
+
+    def fetch(self) -> Callable[[], LossCells]:
+        """The same later: copies are queued now, and who calls the result waits for them."""
+        wait = self._here.fetch([self._low, self._high, self._counts, self._first_bad])
+
+        def read() -> LossCells:
+            low, high, counts, first_bad = (array.view(np.uint64) for array in wait())
+            if (bad := int(first_bad[0])) != 2**64 - 1:
+                raise OptionError(
+                    f"row {bad} of a batch has a cell outside 0..{self._cells - 1}, or no kind"
+                )
+            return LossCells(low, high, counts.reshape(self._cells, len(Kind)))
+
+        return read

@@ -119,6 +119,11 @@ def select_device(backend: str = "auto") -> DeviceBackend:
     return loaded
 
 
+def device_has_linear() -> bool:
+    """Whether the backend for devices has the loss of hidden states and an output layer."""
+    return hasattr(select_device().kernels, "linear_cross_entropy")
+
+
 def _check_name(backend: str) -> None:
     if backend not in ORDER:
         raise OptionError(f"backend {backend!r} is none of auto, {', '.join(ORDER)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from icfast.models.token_model import TokenModel
+from icfast.models.token_model import CPU, TokenModel, device_of
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class ModelRecord:
         sha256: of what it was loaded from, or None.
         compute_format: what its layers were computed in, or None.
         logits_format: fp32, bf16, fp16 or fp64, what its losses were computed from.
+        device: cpu, or such as cuda:0, where it was computed.
     """
 
     name: str
@@ -29,6 +30,7 @@ class ModelRecord:
     sha256: str | None
     compute_format: str | None
     logits_format: str
+    device: str = CPU
 
     @property
     def label(self) -> str:
@@ -52,4 +54,5 @@ class ModelRecord:
             sha256=model.sha256,
             compute_format=model.compute_format,
             logits_format=model.logits_format,
+            device=device_of(model),
         )

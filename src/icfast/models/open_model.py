@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from icfast.errors import OptionError
 from icfast.models import neural
 from icfast.models.compact import CompactModel, load_model
+from icfast.models.neural.device import choose_device
 from icfast.models.neural.function import FunctionModel
 from icfast.models.ngram import NgramModel
-from icfast.models.token_model import TokenModel
+from icfast.models.token_model import CPU, TokenModel
 
 #: From ids i64[windows, positions] to logits (windows, positions, V) of what follows each.
 Logits: TypeAlias = Callable[[NDArray[np.int64]], Any]
@@ -29,33 +30,45 @@ def open_model(
     name: str | None = None,
     model_dtype: str | None = None,
     backend: str = "auto",
+    device: str = CPU,
 ) -> NgramModel | CompactModel | TokenModel:
     """The model itself: given as such, or loaded from a file, "hf:DIR" or "gguf:FILE".
 
     Args:
         vocab_size, name: of a function that gives logits.
         model_dtype: float32, bfloat16 or float16, what "hf:" and "gguf:" are computed in.
-        backend: whose kernels turn its logits into losses.
+        backend: whose kernels turn its logits into losses, on the CPU.
+        device: auto, cpu, cuda or cuda:N, where neural models compute.
 
     Raises:
-        OptionError: vocab_size was given of a model that knows its own, or model_dtype of one that
-            is not loaded here.
+        OptionError: vocab_size was given of a model that knows its own, or model_dtype or a device
+            of one that is not loaded here.
+        BackendError: torch or this build can't use such a device.
         ArtefactError, ModelError: the file or folder is damaged, or not a model.
         MissingExtraError: what computes it is not installed.
     """
     if vocab_size is not None and not _is_function(model):
         raise OptionError("vocab_size is for functions that give logits; this model knows its own")
     if isinstance(model, str | Path) and str(model).startswith((neural.HF, neural.GGUF)):
-        return neural.load_model(str(model), dtype=model_dtype, backend=backend)
+        chosen = choose_device(device)
+        return neural.load_model(str(model), dtype=model_dtype, backend=backend, device=chosen)
     if model_dtype is not None:
         raise OptionError(
             f"model_dtype {model_dtype!r} is for models named hf:DIR or gguf:FILE; this one has "
             "its own"
         )
+    if _is_function(model):
+        chosen = choose_device(device)
+        return FunctionModel(
+            model, vocab_size=vocab_size, name=name, backend=backend, device=chosen
+        )
+    if device not in (CPU, "auto"):
+        raise OptionError(
+            f"device {device!r} is for hf:DIR, gguf:FILE and functions; n-gram models compute on "
+            "the CPU, and other models know where they are"
+        )
     if isinstance(model, str | Path):
         return load_model(str(model))
-    if _is_function(model):
-        return FunctionModel(model, vocab_size=vocab_size, name=name, backend=backend)
     return model  # type: ignore[return-value]
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from icfast.kernels.losses import TokenOut
+    from icfast.models.lane import Lane
 
 #: The target of a position that is not scored.
 IGNORE_INDEX = -100
+
+#: The device of models that compute on the host.
+CPU = "cpu"
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,31 @@ class TokenModel(Protocol):
         Raises:
             ModelError: a window is longer than the context, or an id has no embedding.
         """
+
+
+class DeviceModel(TokenModel, Protocol):
+    """A token model on a device: what it is given is queued there, and nothing waits.
+
+    Attributes:
+        device: such as cuda:0.
+        gpus: UUIDs of the GPUs it computes on.
+    """
+
+    device: str
+    gpus: tuple[str, ...]
+
+    def lane(self) -> Lane:
+        """A way onto its device."""
+
+
+def on_device(model: TokenModel) -> TypeGuard[DeviceModel]:
+    """Whether a model computes on a device, and has a lane to it."""
+    return device_of(model) != CPU
+
+
+def device_of(model: object) -> str:
+    """Where a model computes: cpu unless it says otherwise."""
+    return str(getattr(model, "device", CPU))
 
 
 def gpus_of(model: object) -> tuple[str, ...]:

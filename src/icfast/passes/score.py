@@ -20,7 +20,7 @@ from icfast.measure.runs import KeyShape
 from icfast.models.compact import CompactModel
 from icfast.models.ngram import NgramModel
 from icfast.models.open_model import AnyModel, open_model
-from icfast.models.token_model import TokenModel
+from icfast.models.token_model import CPU, TokenModel
 from icfast.models.weights import weigh
 from icfast.passes.alphabet import Symbols
 from icfast.passes.bulk import Bulk, Chunk, batches
@@ -46,6 +46,7 @@ def score(
     vocab_size: int | None = None,
     name: str | None = None,
     model_dtype: str | None = None,
+    device: str = CPU,
     memory: str | int | None = None,
     threads: int | None = None,
     backend: str = "auto",
@@ -79,7 +80,9 @@ def score(
         name: what results call a function, and what its checkpoints go by.
         model_dtype: float32, bfloat16 or float16, what "hf:" and "gguf:" are computed in; by
             default hf as stored, gguf float32. Faster ones round: their logits' format is recorded.
-        memory, threads, backend: as in :func:`icfast.spectra`.
+        device: auto, cpu, cuda or cuda:N, where "hf:", "gguf:" and functions compute; a function
+            gets torch tensors there. Sums are made there too, the same integers of the same losses.
+        memory, threads, backend: as in :func:`icfast.spectra`, of the host.
 
     Returns:
         :class:`DocumentScores`; ``.total`` is their exact sum, the same for any threads. Of a
@@ -91,6 +94,7 @@ def score(
         CorpusError: an id is outside the model's vocabulary (convention tokens, neural models).
         ArtefactError, ModelError: the model's file is damaged, or not one.
         OptionError: an option has no meaning, or none for this kind of model.
+        BackendError: torch or this build can't use the device.
         ResourceError: memory does not hold one window.
 
     >>> import tempfile
@@ -116,7 +120,12 @@ def score(
     given = {option: value for option, value in options.items() if value != _UNSET.get(option)}
     work = Work.of(backend, threads, memory, progress)
     loaded = open_model(
-        model, vocab_size=vocab_size, name=name, model_dtype=model_dtype, backend=backend
+        model,
+        vocab_size=vocab_size,
+        name=name,
+        model_dtype=model_dtype,
+        backend=backend,
+        device=device,
     )
     return score_model(corpus, loaded, given, work)
 

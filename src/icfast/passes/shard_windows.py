@@ -105,6 +105,11 @@ class ShardWindows:
         fields = zip(firsts, lasts, first_documents, last_documents, strict=True)
         return [Unit(*map(int, field)) for field in fields]
 
+    def bins(self, unit: Unit) -> int:
+        """Bins of positions that the documents of a unit have."""
+        longest = np.diff(self.offsets[unit.first_document : unit.last_document + 1]).max()
+        return int(position_bins(longest - 1)) + 1
+
     def batches(self, unit: Unit, vocab_size: int, positions: int, most: int) -> Iterator[Batch]:
         """The windows of a unit, long ones first, so that little is filled up.
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,18 +18,17 @@ from icfast.errors import (
     MergeError,
     OptionError,
     ResourceError,
-    SelfCheckError,
-    check,
 )
 from icfast.kernels.losses import Kind, LossCells
 from icfast.measure.checkpoint import Checkpoint, UnitSums
 from icfast.measure.loss import DocumentScores, add_halves
 from icfast.measure.positions import PositionSums
 from icfast.models.model_record import ModelRecord
-from icfast.models.token_model import IGNORE_INDEX, TokenModel
+from icfast.models.token_model import CPU, TokenModel, device_of, on_device
 from icfast.models.window_policy import WindowCounts, WindowPolicy
 from icfast.passes.documents import DocumentSet, predicted_set_sha256
-from icfast.passes.shard_windows import Batch, ShardWindows, Unit
+from icfast.passes.feed import DeviceFeed, Feed, HostFeed, Pending, UnitBatches, zero_cells
+from icfast.passes.shard_windows import ShardWindows, Unit
 from icfast.passes.threads import Work
 from icfast.passes.words import count_words
 from icfast.units import format_bytes
@@ -144,25 +146,28 @@ def score_tokens(
         raise OptionError(f"batch {batch} must be at least 1 window")
     _refuse_strangers(documents.corpus, model)
     words = _check_normaliser(documents, policy)
-    positions = _positions_in_memory(model, policy, work)
-    if batch is None:
-        positions = min(positions, max(policy.window, _BATCH_POSITIONS))
+    lane = model.lane() if on_device(model) else None
+    memory = work.memory_bytes if lane is None else lane.memory_bytes
+    positions = _positions_in_memory(model, policy, memory)
+    wanted = _BATCH_POSITIONS if batch is None else batch * policy.window
+    positions = min(positions, max(policy.window, wanted))
+    feed = HostFeed(model, work) if lane is None else DeviceFeed(lane, model.name, positions)
     shards = [ShardWindows(part, policy) for part in documents.parts]
-    run = _Run(model, work, positions, batch or 1 << 62, checkpoint, name)
-    cells = _zeros(len(documents))
+    run = _Run(model, feed, positions, batch or positions, checkpoint, name)
+    cells = zero_cells(len(documents))
     by_position = PositionSums.zeros()
     total = sum(int((w.windows.end - w.windows.scored).sum()) for w in shards)
-    done, first = 0, 0
+    done = 0
+    for first, sums in run.units(shards):
+        _add(cells, first, sums.documents)
+        by_position += PositionSums(*sums.positions)
+        done += int(sums.documents.counts.sum())
+        work.progress("scoring", done / total)
+    first = 0
     for shard in shards:
-        for unit in shard.units():
-            sums = run.unit(shard, unit)
-            _add(cells, first + unit.first_document, sums.documents)
-            by_position += PositionSums(*sums.positions)
-            done += int(sums.documents.counts.sum())
-            work.progress("scoring", done / total)
         _ignore_first_tokens(cells.counts[first:], shard)
         first += len(shard.part.starts)
-    return _scores(documents, shards, cells, by_position, run, words)
+    return _scores(documents, shards, cells, by_position, run, words, work)
 
 
 def _refuse_strangers(corpus: Corpus, model: TokenModel) -> None:
@@ -196,14 +201,16 @@ def _check_normaliser(documents: DocumentSet, policy: WindowPolicy) -> int | Non
     return words
 
 
-def _positions_in_memory(model: TokenModel, policy: WindowPolicy, work: Work) -> int:
+def _positions_in_memory(model: TokenModel, policy: WindowPolicy, memory_bytes: int) -> int:
     """Positions that memory holds at once."""
-    positions = work.memory_bytes // max(1, model.bytes_per_token)
+    positions = memory_bytes // max(1, model.bytes_per_token)
     if positions < policy.window:
         needed = format_bytes(policy.window * model.bytes_per_token)
+        where = device_of(model)
+        more = "give more (--memory)" if where == CPU else f"free some on {where}"
         raise ResourceError(
             f"a window of {policy.window} tokens takes {needed} in {model.name}, memory is "
-            f"{format_bytes(work.memory_bytes)}; give more (--memory), or a shorter --window"
+            f"{format_bytes(memory_bytes)}; {more}, or a shorter --window"
         )
     return positions
 
@@ -213,7 +220,7 @@ class _Run:
     """What every unit of work is done with, and what became of the checkpoint."""
 
     model: TokenModel
-    work: Work
+    feed: Feed
     positions: int
     most: int
     checkpoint: Checkpoint | None
@@ -229,10 +236,24 @@ class _Run:
                 "a name that no other has (name=), or score without checkpoint"
             )
 
-    def unit(self, shard: ShardWindows, unit: Unit) -> UnitSums:
+    def units(self, shards: Sequence[ShardWindows]) -> Iterator[tuple[int, UnitSums]]:
+        """The sums of each unit in order, and which document of all is its first."""
+        waiting: deque[tuple[int, Pending]] = deque()
+        first = 0
+        for shard in shards:
+            for unit in shard.units():
+                waiting.append((first + unit.first_document, self._begin(shard, unit)))
+                while len(waiting) > self.feed.ahead:
+                    document, pending = waiting.popleft()
+                    yield document, pending()
+            first += len(shard.part.starts)
+        for document, pending in waiting:
+            yield document, pending()
+
+    def _begin(self, shard: ShardWindows, unit: Unit) -> Pending:
         """The sums of a unit: read where they were kept, else computed and kept."""
         if self.checkpoint is None:
-            return self._compute(shard, unit)
+            return self._sums(shard, unit)
         key = self._key(shard, unit)
         try:
             kept = self.checkpoint.load(key)
@@ -245,14 +266,13 @@ class _Run:
             kept = None
         if kept is not None:
             self.resumed += 1
-            return kept
-        sums = self._compute(shard, unit)
-        self.checkpoint.save(key, sums)
-        return sums
+            return partial(_itself, kept)
+        return partial(_keep, self.checkpoint, key, self._sums(shard, unit))
 
     def _key(self, shard: ShardWindows, unit: Unit) -> dict[str, Any]:
         model, policy = self.model, asdict(shard.policy)
         del policy["normaliser"]  # sums do not depend on it
+        device = device_of(model).partition(":")[0]
         return {
             "version": 1,
             "shard_sha256": shard.part.shard.digest(),
@@ -263,33 +283,28 @@ class _Run:
             "vocab_size": model.vocab_size,
             "compute_format": model.compute_format,
             "logits_format": model.logits_format,
+            **({} if device == CPU else {"device": device}),
         }
 
-    def _compute(self, shard: ShardWindows, unit: Unit) -> UnitSums:
-        kernels = self.work.backend.kernels
-        documents = _zeros(unit.last_document - unit.first_document)
-        positions = _zeros(0)
-        batches = shard.batches(unit, self.model.vocab_size, self.positions, self.most)
-        for batch in batches:
-            nats, kinds = self._losses(batch)
-            check(kernels.add_losses(nats, kinds, batch.documents.reshape(-1), documents))
-            positions = _room_for(positions, int(batch.positions.max()) + 1)
-            check(kernels.add_losses(nats, kinds, batch.positions.reshape(-1), positions))
-        return UnitSums(documents, positions)
-
-    def _losses(self, batch: Batch) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-        """Losses and kinds in one row, of every target that was asked for."""
-        out = self.model.losses(batch.ids, batch.targets, self.work.threads)
-        nats = np.ascontiguousarray(out.nll_nats, np.float64).reshape(-1)
-        kinds = np.ascontiguousarray(out.kinds, np.uint8).reshape(-1)
-        asked = batch.targets.reshape(-1) != IGNORE_INDEX
-        if not len(nats) == len(kinds) == len(asked):
-            raise SelfCheckError(
-                f"{self.model.name} gave {len(nats)} losses of {len(asked)} positions"
+    def _sums(self, shard: ShardWindows, unit: Unit) -> Pending:
+        return self.feed.sums(
+            UnitBatches(
+                shard.batches(unit, self.model.vocab_size, self.positions, self.most),
+                unit.last_document - unit.first_document,
+                shard.bins(unit),
+                f"windows {unit.first}..{unit.last - 1} of {shard.part.shard.path}",
             )
-        if (kinds[asked] == Kind.IGNORED).any():
-            raise SelfCheckError(f"{self.model.name} ignored targets it was asked for")
-        return nats, kinds
+        )
+
+
+def _itself(sums: UnitSums) -> UnitSums:
+    return sums
+
+
+def _keep(checkpoint: Checkpoint, key: dict[str, Any], pending: Pending) -> UnitSums:
+    sums = pending()
+    checkpoint.save(key, sums)
+    return sums
 
 
 def _is_of(sums: UnitSums, shard: ShardWindows, unit: Unit) -> bool:
@@ -299,21 +314,6 @@ def _is_of(sums: UnitSums, shard: ShardWindows, unit: Unit) -> bool:
     counted = [int(cells.counts.sum()) for cells in sums]
     documents = unit.last_document - unit.first_document
     return len(sums.documents.low) == documents and counted == [targets, targets]
-
-
-def _zeros(cells: int) -> LossCells:
-    low, high = np.zeros((2, cells), np.uint64)
-    return LossCells(low, high, np.zeros((cells, len(Kind)), np.uint64))
-
-
-def _room_for(cells: LossCells, size: int) -> LossCells:
-    """The cells with zeros behind them, `size` in all."""
-    if len(cells.low) >= size:
-        return cells
-    larger = _zeros(size)
-    for old, new in zip(cells, larger, strict=True):
-        new[: len(old)] = old
-    return larger
 
 
 def _add(cells: LossCells, first: int, more: LossCells) -> None:
@@ -335,6 +335,7 @@ def _scores(
     by_position: PositionSums,
     run: _Run,
     words: int | None,
+    work: Work,
 ) -> TokenScores:
     counts, ignored = cells.counts, cells.counts[:, Kind.IGNORED]
     windows = [shard.windows for shard in shards]
@@ -364,7 +365,7 @@ def _scores(
         ),
         positions=by_position,
         model=ModelRecord.of(run.model),
-        predicted_set_sha256=predicted_set_sha256(documents, run.work.backend.kernels),
+        predicted_set_sha256=predicted_set_sha256(documents, work.backend.kernels),
         resumed_units=run.resumed,
         refused_files=run.refused,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from icfast.corpus import gguf_file
 from icfast.errors import OptionError
-from icfast.models.token_model import TokenModel
+from icfast.models.token_model import CPU, TokenModel
 
 HF = "hf:"
 GGUF = gguf_file.PREFIX
@@ -15,14 +15,17 @@ GGUF = gguf_file.PREFIX
 _DTYPES = (None, "float32", "bfloat16", "float16")
 
 
-def load_model(name: str, *, dtype: str | None = None, backend: str = "auto") -> TokenModel:
+def load_model(
+    name: str, *, dtype: str | None = None, backend: str = "auto", device: str = CPU
+) -> TokenModel:
     """Load a model by its name.
 
     Args:
         name: "hf:DIR", a causal language model of transformers in a local folder, or "gguf:FILE",
             a Llama or Qwen2 in a GGUF file.
         dtype: "float32", "bfloat16" or "float16" to compute in; None: hf as stored, gguf float32.
-        backend: kernels of the losses: auto, core or numba.
+        backend: kernels of the losses on the CPU: auto, core or numba.
+        device: "cpu" or "cuda:N", where it computes.
 
     Raises:
         OptionError: the name begins otherwise, or there is no such dtype.
@@ -34,9 +37,9 @@ def load_model(name: str, *, dtype: str | None = None, backend: str = "auto") ->
     if name.startswith(HF):
         from icfast.models.neural.hf import load_hf
 
-        return load_hf(Path(name.removeprefix(HF)), dtype, backend)
+        return load_hf(Path(name.removeprefix(HF)), dtype, backend, device)
     if name.startswith(GGUF):
         from icfast.models.neural.gguf import load_gguf
 
-        return load_gguf(Path(name.removeprefix(GGUF)), dtype, backend)
+        return load_gguf(Path(name.removeprefix(GGUF)), dtype, backend, device)
     raise OptionError(f"model {name!r} should begin with {HF} (a folder) or {GGUF} (a file)")

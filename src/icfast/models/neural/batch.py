@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import ModelError
-from icfast.kernels.cross_entropy import LossOptions, TokenLosses, linear_token_losses, token_losses
+from icfast.kernels.cross_entropy import (
+    LossOptions,
+    TokenLosses,
+    linear_losses_beside,
+    losses_beside,
+)
 from icfast.kernels.losses import Kind, TokenOut
+from icfast.kernels.select import device_has_linear
 from icfast.models.neural.extra import neural_extra
 from icfast.models.token_model import IGNORE_INDEX
+
+#: Logits that exist at once where a device has no fused loss.
+_BLOCK_BYTES = 64 << 20
 
 #: Formats by the names torch gives its dtypes.
 FORMATS = {
@@ -96,32 +105,85 @@ class OutputLayer:
         return found / self.temperature
 
     def losses(
-        self, hidden: Any, targets: NDArray[np.int64], threads: int, backend: str
-    ) -> TokenOut:
-        """Losses of targets[b, t] after hidden[b, t]; only scored positions are multiplied."""
-        import torch
+        self, hidden: Any, places: Any, targets: Any, threads: int, backend: str
+    ) -> TokenLosses:
+        """Losses of targets after hidden[place], tensors beside the hidden states.
 
-        flat = targets.reshape(-1)
-        scored = np.flatnonzero(flat != IGNORE_INDEX)
+        Args:
+            hidden: (windows, positions, D).
+            places: int64, which of all positions are scored; None: all of them.
+        """
         rows = hidden.reshape(-1, hidden.shape[-1])
-        if len(scored) < len(flat):
-            rows = rows[torch.from_numpy(scored)]
+        if places is not None:
+            rows = rows[places]
         options = LossOptions(
             IGNORE_INDEX, self.vocab_size, self.softcap, self.temperature,
             threads=threads, backend=backend,
         )  # fmt: skip
-        found = linear_token_losses(rows, self.weight, flat[scored], self.bias, options)
-        nll_nats, kinds = np.zeros(len(flat)), np.full(len(flat), Kind.IGNORED, np.uint8)
-        nll_nats[scored], kinds[scored] = found.nll_nats, found.kinds
-        return row_by_row(TokenLosses(nll_nats, kinds))
+        if self.is_fused:
+            return linear_losses_beside(rows, self.weight, targets, self.bias, options)
+        return self._by_blocks(rows, targets, options)
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether logits exist a tile at a time, in fp32; else blocks of them, as torch rounds."""
+        return not self.weight.is_cuda or device_has_linear()
+
+    @property
+    def logits_format(self) -> str:
+        """What losses are computed from."""
+        return "fp32" if self.is_fused else FORMATS[str(self.weight.dtype)]
+
+    def _by_blocks(self, rows: Any, targets: Any, options: LossOptions) -> TokenLosses:
+        import torch
+
+        block = max(1, _BLOCK_BYTES // (len(self.weight) * self.weight.element_size()))
+        found = []
+        for first in range(0, len(rows), block):
+            here = slice(first, first + block)
+            logits = torch.nn.functional.linear(rows[here], self.weight, self.bias)
+            found.append(losses_beside(logits, targets[here], options))
+        return TokenLosses(
+            torch.cat([part.nll_nats for part in found]), torch.cat([part.kinds for part in found])
+        )
 
 
 def losses_of_logits(
-    logits: Any, targets: NDArray[np.int64], vocab_size: int, threads: int, backend: str
-) -> TokenOut:
-    """Losses of targets[b, t] under logits[b, t, :]."""
+    logits: Any, places: Any, targets: Any, vocab_size: int, threads: int, backend: str
+) -> TokenLosses:
+    """Losses of targets under logits[place], tensors beside the logits; as `OutputLayer.losses`."""
     options = LossOptions(IGNORE_INDEX, vocab_size, threads=threads, backend=backend)
-    return row_by_row(token_losses(logits, targets, options))
+    shape = logits.shape[:-1]
+    if places is None:
+        found = losses_beside(logits, targets.reshape(shape), options)
+        return TokenLosses(found.nll_nats.reshape(-1), found.kinds.reshape(-1))
+    # Targets are spread out, not logits gathered: those may be gigabytes.
+    everywhere = targets.new_full((shape.numel(),), IGNORE_INDEX)
+    everywhere[places] = targets
+    found = losses_beside(logits, everywhere.reshape(shape), options)
+    return TokenLosses(found.nll_nats.reshape(-1)[places], found.kinds.reshape(-1)[places])
+
+
+#: Losses of (ids, places, targets, threads), tensors on a model's device, as `OutputLayer.losses`.
+Queue: TypeAlias = Callable[[Any, Any, Any, int], TokenLosses]
+
+
+def host_losses(
+    queue: Queue, ids: NDArray[np.int64], targets: NDArray[np.int64], threads: int, device: str
+) -> TokenOut:
+    """The losses of windows on the host, of a model wherever it is."""
+    with computing(threads):
+        import torch
+
+        flat = targets.reshape(-1)
+        scored = np.flatnonzero(flat != IGNORE_INDEX)
+        places = None if len(scored) == len(flat) else torch.from_numpy(scored).to(device)
+        fed = torch.from_numpy(np.ascontiguousarray(ids)).to(device)
+        found = queue(fed, places, torch.from_numpy(flat[scored]).to(device), threads)
+        nll_nats, kinds = np.zeros(len(flat)), np.full(len(flat), Kind.IGNORED, np.uint8)
+        nll_nats[scored] = found.nll_nats.cpu().numpy()
+        kinds[scored] = found.kinds.cpu().numpy()
+    return row_by_row(TokenLosses(nll_nats, kinds))
 
 
 def row_by_row(found: TokenLosses) -> TokenOut:

@@ -13,6 +13,7 @@ from itertools import accumulate
 from typing import Any
 
 from icfast.models.neural.extra import neural_extra
+from icfast.models.token_model import CPU
 
 #: Positions of the two windows.
 _SHORT, _LONG = 16, 48
@@ -22,19 +23,23 @@ _ANY = 2048
 _MARGIN = 1.5
 
 
-def bytes_per_token(run: Callable[[Any], Any], weights: Iterable[Any], context: int | None) -> int:
+def bytes_per_token(
+    run: Callable[[Any], Any], weights: Iterable[Any], context: int | None, device: str = CPU
+) -> int:
     """Bytes for one position of the longest window, at most.
 
     Args:
         run: computes an int64 tensor of ids (1, positions).
         weights: tensors that are there before, such as a model's parameters.
+        device: where ids are given.
     """
     with neural_extra():
         import torch
     window = context or _ANY
     lengths = [min(length, window) for length in (_SHORT, _LONG)]
     before = [tensor.untyped_storage() for tensor in weights]
-    short, long = (_watch(run, torch.zeros((1, n), dtype=torch.int64), before) for n in lengths)
+    ids = (torch.zeros((1, n), dtype=torch.int64, device=device) for n in lengths)
+    short, long = (_watch(run, some, before) for some in ids)
     if [size > 0 for size in short] != [size > 0 for size in long]:
         # Loops over positions: longer windows have more storages, not only larger ones.
         return int(2 * _MARGIN * max(accumulate(long)) / lengths[1])

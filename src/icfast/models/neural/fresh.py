@@ -84,6 +84,7 @@ def _fresh_hf(model: HfModel, seed: int) -> HfModel:
         sha256=_sha256(model, seed),
         tokenizer_sha256=model.tokenizer_sha256,
         backend=model.backend,
+        device=model.device,
     )
 
 
@@ -93,4 +94,4 @@ def _fresh_gguf(model: GgufModel, seed: int) -> GgufModel:
     generator = torch.Generator().manual_seed(seed)
     weights = Llama.drawn(model.weights, generator)
     name = f"fresh:{seed}:{model.name}"
-    return GgufModel(model.file, weights, name, _sha256(model, seed), model.backend)
+    return GgufModel(model.file, weights, name, _sha256(model, seed), model.backend, model.device)

@@ -9,10 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import ModelError
+from icfast.kernels.cross_entropy import LossOptions, TokenLosses, token_losses
 from icfast.kernels.intake import numbers
 from icfast.kernels.losses import TokenOut
-from icfast.models.neural.batch import check_windows, losses_of_logits
-from icfast.models.token_model import TensorSize
+from icfast.models.neural.batch import (
+    FORMATS,
+    check_windows,
+    host_losses,
+    losses_of_logits,
+    row_by_row,
+)
+from icfast.models.neural.device import TorchLane, gpus
+from icfast.models.token_model import CPU, IGNORE_INDEX, TensorSize
 
 
 class FunctionModel:
@@ -30,6 +38,7 @@ class FunctionModel:
         name: what measurements call it.
         bytes_per_token: what it takes itself for one position, beside the logits it returns.
         backend: as in :func:`icfast.cross_entropy`.
+        device: cpu, or cuda:N.
 
     Raises:
         ModelError: what it returns has not the shape asked for.
@@ -46,6 +55,8 @@ class FunctionModel:
     bos_id: int | None
     logits_format: str
     bytes_per_token: int
+    device: str
+    gpus: tuple[str, ...]
     compute_format: str | None = None
     tensors: tuple[TensorSize, ...] = ()
     sha256: str | None = None
@@ -62,31 +73,64 @@ class FunctionModel:
         name: str | None = None,
         bytes_per_token: int = 0,
         backend: str = "auto",
+        device: str = CPU,
     ) -> None:
         self._function = logits
         self._backend = backend
+        self.device = device
+        self.gpus = gpus(device)
         self.name = name or f"callable:{getattr(logits, '__qualname__', type(logits).__name__)}"
         self.context = context
         self.bos_id = bos_id
-        found = numbers(self._logits(np.zeros((1, 1), np.int64)), f"logits of {self.name}")
-        columns = found.values.shape[-1]
+        columns, self.logits_format, size = self._probed()
         if vocab_size is not None and not 1 <= vocab_size <= columns:
             raise ModelError(f"{self.name} gives {columns} logits, fewer than its {vocab_size} ids")
         self.vocab_size = columns if vocab_size is None else vocab_size
-        self.logits_format = found.format.name.lower()
-        self.bytes_per_token = bytes_per_token + found.values.itemsize * columns
+        self.bytes_per_token = bytes_per_token + size * columns
 
     def losses(self, ids: NDArray[np.int64], targets: NDArray[np.int64], threads: int) -> TokenOut:
         """As in `TokenModel`; the function's own threads are its own."""
         check_windows(ids, self.name, self.vocab_size, self.context)
-        return losses_of_logits(self._logits(ids), targets, self.vocab_size, threads, self._backend)
+        if self.device != CPU:
+            return host_losses(self._queue, ids, targets, threads, self.device)
+        options = LossOptions(IGNORE_INDEX, self.vocab_size, threads=threads, backend=self._backend)
+        return row_by_row(token_losses(self._logits(ids), targets, options))
 
-    def _logits(self, ids: NDArray[np.int64]) -> Any:
+    def lane(self) -> TorchLane:
+        """As in `DeviceModel`."""
+        return TorchLane.on(self.device, self._queue)
+
+    def _queue(self, ids: Any, places: Any, targets: Any, threads: int) -> TokenLosses:
+        logits = self._logits(ids)
+        return losses_of_logits(logits, places, targets, self.vocab_size, threads, "auto")
+
+    def _probed(self) -> tuple[int, str, int]:
+        """Columns of its logits, their format, and the bytes of one."""
+        if self.device == CPU:
+            logits = self._logits(np.zeros((1, 1), np.int64))
+            found = numbers(logits, f"logits of {self.name}")
+            return found.values.shape[-1], found.format.name.lower(), found.values.itemsize
+        import torch
+
+        logits = self._logits(torch.zeros((1, 1), dtype=torch.int64, device=self.device))
+        if str(logits.dtype) not in FORMATS:
+            raise ModelError(f"{self.name} gives {logits.dtype}, expected one of {[*FORMATS]}")
+        return logits.shape[-1], FORMATS[str(logits.dtype)], logits.element_size()
+
+    def _logits(self, ids: Any) -> Any:
         found = self._function(ids)
+        if self.device != CPU:
+            import torch
+
+            found = found if isinstance(found, torch.Tensor) else torch.from_dlpack(found)
+            if found.device != torch.device(self.device):
+                raise ModelError(
+                    f"{self.name} gave logits on {found.device} for ids on {self.device}"
+                )
         shape = tuple(getattr(found, "shape", ()))
-        if len(shape) != 3 or shape[:2] != ids.shape:
+        if len(shape) != 3 or shape[:2] != tuple(ids.shape):
             raise ModelError(
                 f"{self.name} returned shape {shape or type(found).__name__} for ids of shape "
-                f"{ids.shape}; expected (windows, positions, vocabulary)"
+                f"{tuple(ids.shape)}; expected (windows, positions, vocabulary)"
             )
         return found

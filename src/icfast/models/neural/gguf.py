@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from icfast.corpus.gguf_file import PREFIX, GgufFile
 from icfast.errors import ModelError
+from icfast.kernels.cross_entropy import TokenLosses
 from icfast.kernels.losses import TokenOut
 from icfast.models.neural.batch import (
     FORMATS,
@@ -17,12 +18,14 @@ from icfast.models.neural.batch import (
     check_windows,
     computing,
     default_threads,
+    host_losses,
 )
+from icfast.models.neural.device import TorchLane, gpus, placed
 from icfast.models.neural.extra import neural_extra
 from icfast.models.neural.footprint import bytes_per_token
 from icfast.models.neural.llama import Llama, Shape
 from icfast.models.neural.stored import sha256_of
-from icfast.models.token_model import TensorSize
+from icfast.models.token_model import CPU, TensorSize
 
 
 class GgufModel:
@@ -33,6 +36,7 @@ class GgufModel:
 
     Args:
         weights: torch tensors by the file's names: its own, dequantised, or others of those shapes.
+        device: cpu or cuda:N, where they are put.
 
     Attributes:
         file: the file, mapped.
@@ -51,14 +55,24 @@ class GgufModel:
     tensors: tuple[TensorSize, ...]
     sha256: str | None
     bytes_per_token: int
+    device: str
+    gpus: tuple[str, ...]
 
     def __init__(
-        self, file: GgufFile, weights: dict[str, Any], name: str, sha256: str, backend: str
+        self,
+        file: GgufFile,
+        weights: dict[str, Any],
+        name: str,
+        sha256: str,
+        backend: str,
+        device: str = CPU,
     ) -> None:
         self.file = file
-        self.weights = weights
+        self.device = device
+        self.gpus = gpus(device)
+        self.weights = {part: placed(values, device, name) for part, values in weights.items()}
         self.shape = Shape.of(file)
-        self._llama = Llama(weights, self.shape, file.path)
+        self._llama = Llama(self.weights, self.shape, file.path)
         self.backend = backend
         self.name = name
         self.vocab_size = int(self._llama.embedding.shape[0])
@@ -66,24 +80,31 @@ class GgufModel:
         self.bos_id = _begin_id(file)
         self._output = OutputLayer(self._llama.output, self._llama.output_bias, self.vocab_size)
         self.compute_format = FORMATS[str(self._llama.embedding.dtype)]
-        self.logits_format = "fp32"
+        self.logits_format = self._output.logits_format
         self.tokenizer = file.path.name
         self.tokenizer_sha256 = file.vocabulary_sha256()
         self.tensors = _sizes(file)
         self.sha256 = sha256
         with computing(default_threads()):
             self.bytes_per_token = bytes_per_token(
-                lambda ids: self._llama.hidden(ids).clone(), weights.values(), self.context
+                lambda ids: self._llama.hidden(ids).clone(),
+                self.weights.values(),
+                self.context,
+                device,
             )
 
     def losses(self, ids: NDArray[np.int64], targets: NDArray[np.int64], threads: int) -> TokenOut:
         """As in `TokenModel`."""
         check_windows(ids, self.name, self.vocab_size, self.context)
-        import torch
+        return host_losses(self._queue, ids, targets, threads, self.device)
 
-        with computing(threads):
-            hidden = self._llama.hidden(torch.from_numpy(np.ascontiguousarray(ids)))
-            return self._output.losses(hidden, targets, threads, self.backend)
+    def lane(self) -> TorchLane:
+        """As in `DeviceModel`."""
+        return TorchLane.on(self.device, self._queue)
+
+    def _queue(self, ids: Any, places: Any, targets: Any, threads: int) -> TokenLosses:
+        backend = self.backend if self.device == CPU else "auto"
+        return self._output.losses(self._llama.hidden(ids), places, targets, threads, backend)
 
     def logits(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits (windows, positions, V) in fp32, for a few tokens."""
@@ -91,15 +112,18 @@ class GgufModel:
         import torch
 
         with computing(default_threads()):
-            hidden = self._llama.hidden(torch.from_numpy(np.ascontiguousarray(ids)))
-            return self._output.logits(hidden).numpy()  # type: ignore[no-any-return]
+            tokens = torch.from_numpy(np.ascontiguousarray(ids)).to(self.device)
+            return self._output.logits(self._llama.hidden(tokens)).cpu().numpy()  # type: ignore[no-any-return]
 
 
-def load_gguf(path: Path, dtype: str | None = None, backend: str = "auto") -> GgufModel:
+def load_gguf(
+    path: Path, dtype: str | None = None, backend: str = "auto", device: str = CPU
+) -> GgufModel:
     """Load a model from its file.
 
     Args:
         dtype: "float32" (also None) or "bfloat16" to compute in.
+        device: cpu, or cuda:N.
 
     Raises:
         ModelError: no GGUF file, another architecture, or parts are missing.
@@ -110,7 +134,7 @@ def load_gguf(path: Path, dtype: str | None = None, backend: str = "auto") -> Gg
     with neural_extra():
         import torch
     weights = dequantised(file, getattr(torch, dtype or "float32"))
-    return GgufModel(file, weights, f"{PREFIX}{path}", sha256_of([path]), backend)
+    return GgufModel(file, weights, f"{PREFIX}{path}", sha256_of([path]), backend, device)
 
 
 def dequantised(file: GgufFile, dtype: Any) -> dict[str, Any]:

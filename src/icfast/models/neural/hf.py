@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import ModelError
+from icfast.kernels.cross_entropy import TokenLosses
 from icfast.kernels.losses import TokenOut
 from icfast.models.neural.batch import (
     FORMATS,
@@ -20,8 +21,10 @@ from icfast.models.neural.batch import (
     check_windows,
     computing,
     default_threads,
+    host_losses,
     losses_of_logits,
 )
+from icfast.models.neural.device import TorchLane, gpus, placed
 from icfast.models.neural.extra import neural_extra
 from icfast.models.neural.footprint import bytes_per_token
 from icfast.models.neural.stored import (
@@ -31,7 +34,7 @@ from icfast.models.neural.stored import (
     tensor_sizes,
     weight_files,
 )
-from icfast.models.token_model import TensorSize
+from icfast.models.token_model import CPU, TensorSize
 
 #: Names the config gives to the longest window.
 _CONTEXTS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
@@ -49,7 +52,7 @@ class HfModel:
     doing so gives the model's own logits on a few tokens; otherwise its logits are used.
 
     Attributes:
-        fused: whether logits exist a tile at a time, in fp32, instead of as the model rounds them.
+        fused: whether hidden states go into the loss, instead of the model's own logits.
         config: of `transformers`.
     """
 
@@ -64,6 +67,8 @@ class HfModel:
     tensors: tuple[TensorSize, ...]
     sha256: str | None
     bytes_per_token: int
+    device: str
+    gpus: tuple[str, ...]
 
     def __init__(
         self,
@@ -74,8 +79,11 @@ class HfModel:
         sha256: str | None = None,
         tokenizer_sha256: str | None = None,
         backend: str = "auto",
+        device: str = CPU,
     ) -> None:
-        self._model = model.eval().requires_grad_(False)
+        self._model = placed(model.eval().requires_grad_(False), device, name)
+        self.device = device
+        self.gpus = gpus(device)
         self._model.config.use_cache = False
         self.compute_format = FORMATS[str(model.dtype)]
         self.backend = backend
@@ -92,8 +100,8 @@ class HfModel:
         with computing(default_threads()):
             self._output = self._checked_output(_output_layer(model, text))
             self.bytes_per_token = self._measured_bytes()
-        if self.fused:
-            self.logits_format = "fp32"
+        if self._output is not None:
+            self.logits_format = self._output.logits_format
 
     @property
     def dtype(self) -> Any:
@@ -113,14 +121,23 @@ class HfModel:
     def losses(self, ids: NDArray[np.int64], targets: NDArray[np.int64], threads: int) -> TokenOut:
         """As in `TokenModel`."""
         check_windows(ids, self.name, self.vocab_size, self.context)
-        import torch
+        return host_losses(self._queue, ids, targets, threads, self.device)
 
-        with computing(threads):
-            tokens = torch.from_numpy(np.ascontiguousarray(ids))
-            if self._output is None:
-                logits = self._logits(tokens)
-                return losses_of_logits(logits, targets, self.vocab_size, threads, self.backend)
-            return self._output.losses(self._hidden(tokens), targets, threads, self.backend)
+    def lane(self) -> TorchLane:
+        """As in `DeviceModel`."""
+        return TorchLane.on(self.device, self._queue)
+
+    def _queue(self, ids: Any, places: Any, targets: Any, threads: int) -> TokenLosses:
+        if self._output is not None:
+            hidden = self._hidden(ids)
+            return self._output.losses(hidden, places, targets, threads, self._backend)
+        logits = self._logits(ids)
+        return losses_of_logits(logits, places, targets, self.vocab_size, threads, self._backend)
+
+    @property
+    def _backend(self) -> str:
+        """Of its losses: on a device there is one."""
+        return self.backend if self.device == CPU else "auto"
 
     def logits(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Logits of the vocabulary (windows, positions, V), for a few tokens."""
@@ -128,8 +145,8 @@ class HfModel:
         import torch
 
         with computing(default_threads()):
-            found = self._logits(torch.from_numpy(np.ascontiguousarray(ids)))
-            return found[..., : self.vocab_size].float().numpy()  # type: ignore[no-any-return]
+            found = self._logits(torch.from_numpy(np.ascontiguousarray(ids)).to(self.device))
+            return found[..., : self.vocab_size].float().cpu().numpy()  # type: ignore[no-any-return]
 
     def _logits(self, tokens: Any) -> Any:
         return self._model(input_ids=tokens).logits
@@ -140,7 +157,7 @@ class HfModel:
 
     def _measured_bytes(self) -> int:
         weights = [*self._model.parameters(), *self._model.buffers()]
-        return bytes_per_token(self._watched, weights, self.context)
+        return bytes_per_token(self._watched, weights, self.context, self.device)
 
     def _watched(self, tokens: Any) -> Any:
         """What `losses` allocates: hidden states and a copy of those that are scored, or logits."""
@@ -155,7 +172,7 @@ class HfModel:
         import torch
 
         count = min(_PROBE, self.context or _PROBE)
-        tokens = torch.arange(count)[None] * 31 % self.vocab_size
+        tokens = torch.arange(count, device=self.device)[None] * 31 % self.vocab_size
         logits = self._logits(tokens)
         self.logits_format = FORMATS[str(self._coarsest(logits))]
         self._check_causal(tokens, logits)
@@ -192,11 +209,14 @@ class HfModel:
             )
 
 
-def load_hf(folder: Path, dtype: str | None = None, backend: str = "auto") -> HfModel:
+def load_hf(
+    folder: Path, dtype: str | None = None, backend: str = "auto", device: str = CPU
+) -> HfModel:
     """Load a model from its folder.
 
     Args:
         dtype: "float32", "bfloat16" or "float16" to compute in; None: as stored.
+        device: cpu, or cuda:N.
 
     Raises:
         ModelError: no model, weights are missing, or it is not a causal one.
@@ -230,6 +250,7 @@ def load_hf(folder: Path, dtype: str | None = None, backend: str = "auto") -> Hf
             hashlib.sha256(tokenizer.read_bytes()).hexdigest() if tokenizer.is_file() else None
         ),
         backend=backend,
+        device=device,
     )
 
 

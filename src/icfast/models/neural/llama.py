@@ -171,7 +171,8 @@ class Llama:
         self.frequencies = 1.0 / (shape.rope_base**frequencies) / shape.rope_scale
         factors = take("rope_freqs.weight?")
         if factors is not None:
-            self.frequencies = self.frequencies / factors.float()
+            self.frequencies = self.frequencies / factors.float().cpu()
+        self.frequencies = self.frequencies.to(self.embedding.device)
         self.layers = [Layer(take, number, shape) for number in range(shape.layers)]
         if left:
             raise ModelError(f"{where} has tensors that are not computed here: {', '.join(left)}")
@@ -215,7 +216,8 @@ class Llama:
     def _turns(self, positions: int, dtype: Any) -> tuple[Any, Any]:
         import torch
 
-        angles = torch.outer(torch.arange(positions, dtype=torch.float32), self.frequencies)
+        steps = torch.arange(positions, dtype=torch.float32, device=self.frequencies.device)
+        angles = torch.outer(steps, self.frequencies)
         return angles.cos().to(dtype), angles.sin().to(dtype)
 
     def _attention(self, layer: Layer, x: Any, turn: tuple[Any, Any]) -> Any:
