@@ -59,10 +59,19 @@ def result(tmp_path: Path) -> Result:
 def test_page_has_every_section_and_is_well_formed(result: Result) -> None:
     page = render_run_report(result)
     parsed = parse(page)
-    sections = {"loss", "capacity", "eta", "saturation", "energy", "conventions", "provenance"}
+    sections = {
+        "conventions",
+        "provenance",
+        "loss",
+        "capacity",
+        "eta",
+        "saturation",
+        "annealing",
+        "energy",
+    }
     assert sections <= set(parsed.ids)
     assert len(parsed.ids) == len(set(parsed.ids))
-    assert page.count("<svg ") == page.count("</svg>") == 6
+    assert page.count("<svg ") == page.count("</svg>") == 7
     assert "nothing to draw" not in page
     assert not re.search(r">None<|\bnan\b", page)
     assert not re.search(r"https?:|<script|<link|@import|src=|url\((?!#)", page)
@@ -197,6 +206,19 @@ def test_legends_name_what_is_drawn(result: Result) -> None:
         row.update(eta=None, eta_absorbed=-1.0, absorbed_bits_per_param=0.0)
     assert "nothing to draw" in run_charts.eta_chart(result)
     assert "nothing to draw" in run_charts.absorbed_chart(result)
+
+
+def test_annealing_is_drawn_with_and_without_its_term(tmp_path: Path, result: Result) -> None:
+    page = render_run_report(result)
+    assert "L(s) = L₀ + A·S₁<sup>−α</sup> − C·S₂" in page
+    assert "C is not identifiable" in page
+    assert ">L₀ + A·S₁⁻ᵅ<" not in run_charts.annealing_chart(result)
+    falling = made(tmp_path, lr=lambda step: 1e-3 * min(1, (2001 - step) / 400))
+    chart = run_charts.annealing_chart(falling)
+    for name in ("online loss", "L₀ + A·S₁⁻ᵅ", "L₀ + A·S₁⁻ᵅ − C·S₂", "learning rate, from 0", "2k"):
+        assert f">{name}<" in chart, name
+    assert "not identifiable" not in render_run_report(falling)
+    assert "annealing" not in parse(render_run_report(made(tmp_path))).ids
 
 
 def test_energies_by_source(result: Result) -> None:

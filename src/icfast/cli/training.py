@@ -12,7 +12,7 @@ from icfast.cli.options import Json, RunFolder, SpentOptions
 from icfast.cli.output import emit, print_facts, write_page
 
 if TYPE_CHECKING:
-    from icfast.laws.saturation import Interval
+    from icfast.laws.bootstrap import Interval
     from icfast.laws.scaling import ScalingFit
     from icfast.laws.training import TrainingRun
 
@@ -117,7 +117,12 @@ def run(
         temperature_kelvin=temperature_kelvin,
     )
     result = training_result(found, log, temperature_kelvin)
-    facts = {**_code_facts(found), **_model_facts(found), **_fit_facts(result["saturation"])}
+    facts = {
+        **_code_facts(found),
+        **_model_facts(found),
+        **_fit_facts(result["saturation"]),
+        **_annealing_facts(result["annealing"]),
+    }
     for index, flag in enumerate(found.flags):
         facts["Note" if index == 0 else " " * index] = flag
     if output is not None:
@@ -191,6 +196,23 @@ def _fit_facts(found: dict[str, Any]) -> dict[str, str]:
     }
     if found["flags"]:
         facts["Fit's note"] = "; ".join(found["flags"])
+    return facts
+
+
+def _annealing_facts(found: dict[str, Any] | None) -> dict[str, str]:
+    from icfast.report import numbers
+
+    if found is None:
+        return {}
+    facts = {
+        "Under its rates": f"{found['verdict']}: twice the area S1 would gain "
+        f"{numbers.interval(found['doubling_gain_nats'])} nats/token",
+        "L0 + A S1^-alpha - C S2": f"L0 = {numbers.interval(found['floor_nats'])} nats, "
+        f"alpha = {numbers.interval(found['exponent'])}, "
+        f"C S2 = {numbers.interval(found['annealed_nats'])} nats",
+    }
+    if found["flags"]:
+        facts["Law's note"] = "; ".join(found["flags"])
     return facts
 
 

@@ -5,6 +5,8 @@ a frozen result. Nothing here reads files, rounds, or knows of corpora, kernels 
 """
 
 from icfast.energy.joules import JoulesSource, SpentJoules
+from icfast.laws.annealing import AnnealedPoint, Annealing, annealing, learning_rate_areas
+from icfast.laws.bootstrap import Interval
 from icfast.laws.capacity import Capacity, capacity, capacity_per_token
 from icfast.laws.code_length import (
     CodeLengths,
@@ -75,7 +77,7 @@ from icfast.laws.pitman_yor import (
 )
 from icfast.laws.quality import LearnableOrder, Quality, quality
 from icfast.laws.quantisation import Quantisation, quantise
-from icfast.laws.saturation import FittedPoint, Interval, Saturation, saturation
+from icfast.laws.saturation import FittedPoint, Saturation, saturation
 from icfast.laws.scaling import ScalingFit, chinchilla_fit, kaplan_fit
 from icfast.laws.sizing import CHINCHILLA_TOKENS_PER_PARAM, Size, size
 from icfast.laws.training import (
@@ -92,6 +94,8 @@ __all__ = [
     "ESTIMATORS",
     "KNOWLEDGE_BITS_PER_PARAM",
     "MEMORISED_BITS_PER_PARAM",
+    "AnnealedPoint",
+    "Annealing",
     "Capacity",
     "CapacityComparison",
     "CodeLengths",
@@ -122,6 +126,7 @@ __all__ = [
     "TrainingRun",
     "TrajectoryPoint",
     "ZipfTail",
+    "annealing",
     "best_description_bits",
     "bos_padded_bits_per_token",
     "capacity",
@@ -153,6 +158,7 @@ __all__ = [
     "kaplan_loss_nats_from_tokens",
     "kt_code_bits",
     "kt_code_lengths",
+    "learning_rate_areas",
     "match_estimates",
     "mean_length_bits_per_token",
     "mean_ratio_bits_per_token",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from icfast.errors import OptionError
 from icfast.laws.balance import require_positive
+from icfast.laws.bootstrap import Interval, interval, percentiles, wild_residuals
 
 _Floats = NDArray[np.float64]
 
@@ -18,19 +19,8 @@ _LEAST_EXPONENT, _MOST_EXPONENT = 0.02, 3.0
 #: Bins of equal width in ln D; fewer with losses in them, or a shorter span, tell nothing.
 _BINS, _FEWEST_BINS, _LEAST_SPAN = 48, 8, 4.0
 
-_REPLICATES, _INTERVAL = 300, (2.5, 97.5)
-
 #: The fit is given at so many points, evenly in ln D, up to so many times the last D.
 _POINTS, _BEYOND = 41, 4.0
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate and its 95 % interval."""
-
-    estimate: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -91,7 +81,7 @@ def saturation(
 
     Losses are averaged in bins of ln D; E and A >= 0 are least squares weighted by the losses in a
     bin, alpha minimises what is left. Intervals are of 300 wild bootstraps (residuals with random
-    signs; Wu 1986) and presume that bins err independently: of smoothed losses they are too narrow.
+    signs; Wu 1986), in runs where neighbouring bins err alike, as in smoothed losses.
     ``saturated`` if the interval of the doubling's gain lies below the threshold, ``not saturated``
     if it lies above, ``undecided`` if it holds it, ``unknown`` without a fit.
 
@@ -124,17 +114,19 @@ def saturation(
         flag = f"{len(u)} bins from {begin:.4g} tokens on: too short a curve for a fit"
         none = (None, None, None, None)
         return Saturation("unknown", *none, threshold_nats, float(begin), len(u), (), (flag,))
-    fits = _replicates(u, y, weights, seed)
-    floor, reducible, exponent = (_interval(column) for column in fits.T)
-    gain = _interval(fits[:, 1] * -np.expm1(-fits[:, 2] * np.log(2.0)))
+    fits, alike = _replicates(u, y, weights, seed)
+    floor, reducible, exponent = (interval(column) for column in fits.T)
+    gain = interval(fits[:, 1] * -np.expm1(-fits[:, 2] * np.log(2.0)))
     at_end = not _LEAST_EXPONENT * 1.001 < exponent.estimate < _MOST_EXPONENT / 1.001
     flags = ["the form does not fit: its exponent runs to the end of its range"] if at_end else []
+    if alike:
+        flags.append("neighbouring bins err alike: intervals are of runs of them, and rough")
     if reducible.estimate == 0.0:
         flags.append("the curve does not fall: A is 0")
     if floor.low == 0.0:
         flags.append("E is not known: its interval reaches 0")
     return Saturation(
-        _verdict(gain, threshold_nats, at_end and reducible.estimate > 0),
+        verdict(gain, threshold_nats, at_end and reducible.estimate > 0),
         floor,
         exponent,
         reducible,
@@ -147,7 +139,8 @@ def saturation(
     )
 
 
-def _verdict(gain: Interval, threshold: float, unfit: bool) -> str:
+def verdict(gain: Interval, threshold: float, unfit: bool) -> str:
+    """What the interval of a doubling's gain says beside a threshold; ``unfit``: of no form."""
     if gain.high < threshold:
         return "saturated"
     if unfit:
@@ -158,7 +151,7 @@ def _verdict(gain: Interval, threshold: float, unfit: bool) -> str:
 def _fitted(fits: _Floats, begin: float, end: float) -> tuple[FittedPoint, ...]:
     tokens = np.geomspace(begin, _BEYOND * end, _POINTS)
     losses = fits[:, :1] + fits[:, 1:2] * (tokens / end) ** -fits[:, 2:]
-    low, high = np.percentile(losses[1:], _INTERVAL, axis=0)
+    low, high = percentiles(losses[1:])
     rows = np.column_stack([tokens, losses[0], low, high])
     return tuple(FittedPoint(*map(float, row)) for row in rows)
 
@@ -177,13 +170,12 @@ def _binned(u: _Floats, y: _Floats) -> tuple[_Floats, _Floats, _Floats]:
     return np.exp(centres), means, rows
 
 
-def _replicates(u: _Floats, y: _Floats, weights: _Floats, seed: int) -> _Floats:
+def _replicates(u: _Floats, y: _Floats, weights: _Floats, seed: int) -> tuple[_Floats, bool]:
     """(E, reducible at u = 1, alpha) of the data first, then of each bootstrap."""
     best = _fit(u, y, weights)
     expected = best[0] + best[1] * u ** -best[2]
-    residuals = (y - expected) * np.sqrt(len(u) / (len(u) - 3))
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], (_REPLICATES, len(u)))
-    return np.array([best, *(_fit(u, expected + row * residuals, weights) for row in signs)])
+    residuals, alike = wild_residuals(y - expected, len(best), seed)
+    return np.array([best, *(_fit(u, expected + row, weights) for row in residuals)]), alike
 
 
 def _fit(u: _Floats, y: _Floats, weights: _Floats) -> tuple[float, float, float]:
@@ -210,9 +202,3 @@ def _linear(v: _Floats, y: _Floats, weights: _Floats) -> tuple[float, float, flo
     if floor < 0:
         floor, scale = 0.0, weights @ (v * y) / (weights @ (v * v))
     return float(floor), float(scale), float(weights @ (y - floor - scale * v) ** 2)
-
-
-def _interval(values: _Floats) -> Interval:
-    """The first value is the estimate, the others its bootstraps."""
-    low, high = np.percentile(values[1:], _INTERVAL)
-    return Interval(float(values[0]), float(low), float(high))

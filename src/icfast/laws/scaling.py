@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import OptionError
-from icfast.laws.saturation import Interval
+from icfast.laws.bootstrap import Interval, interval
 
 _Floats = NDArray[np.float64]
 #: Parameters of the fit, ln P, ln D -> ln L and its gradient, one column a parameter.
@@ -17,8 +17,6 @@ _Form = Callable[[_Floats, _Floats, _Floats], tuple[_Floats, _Floats]]
 
 #: Where errors of ln L stop to count as squares (Hoffmann et al. 2022, Besiroglu et al. 2024).
 _HUBER = 1e-3
-
-_INTERVAL = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,7 @@ def chinchilla_fit(
     points = _points(params, tokens, loss_nats, bootstraps)
     fits = _fits(_chinchilla, points, starts, bootstraps, seed)
     values = np.column_stack([np.exp(fits[:, :3]), fits[:, 3:]])
-    exponent = _interval(fits[:, 4] / (fits[:, 3] + fits[:, 4]))
+    exponent = interval(fits[:, 4] / (fits[:, 3] + fits[:, 4]))
     return _result(
         "chinchilla",
         ("e", "a", "b", "alpha", "beta"),
@@ -256,11 +254,6 @@ def _fit(form: _Form, points: _Floats, start: _Floats) -> tuple[float, _Floats]:
     return float(value), np.asarray(theta)
 
 
-def _interval(values: _Floats) -> Interval:
-    low, high = np.percentile(values[1:], _INTERVAL)
-    return Interval(float(values[0]), float(low), float(high))
-
-
 def _result(
     form: str,
     names: tuple[str, ...],
@@ -280,7 +273,7 @@ def _result(
         flags.append("parameters or tokens span less than a decade: exponents mean little")
     return ScalingFit(
         form,
-        {name: _interval(column) for name, column in zip(names, values.T, strict=True)},
+        {name: interval(column) for name, column in zip(names, values.T, strict=True)},
         len(points),
         float((clipped * (error - clipped / 2)).sum()),
         float(np.sqrt(np.mean(error**2))),

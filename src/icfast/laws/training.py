@@ -10,6 +10,7 @@ import numpy as np
 
 from icfast.energy.joules import JoulesSource, SpentJoules
 from icfast.errors import OptionError
+from icfast.laws.annealing import Annealing, annealing
 from icfast.laws.balance import checked_model_bits, in_bits, require_not_negative, require_positive
 from icfast.laws.code_length import CodeLengths, code_lengths
 from icfast.laws.known_capacities import CapacityComparison, compared_capacities
@@ -101,6 +102,7 @@ class TrainingRun:
         eta_absorbed: (B - C)/N, None without N.
         eta_growth_exponent: d ln eta/d ln D over the last doubling; 1 is linear growth.
         saturation: what a fit says of more tokens.
+        annealing: what a fit under the learning rates says; None where they are not logged.
         energy: Landauer's floor of the absorbed bits beside what was spent; None if B < C.
         estimated_energy: the same beside 6 P D FLOP, D the tokens seen; None where not asked for.
         trajectory: the run at growing D.
@@ -136,6 +138,7 @@ class TrainingRun:
     eta_absorbed: float | None
     eta_growth_exponent: float | None
     saturation: Saturation
+    annealing: Annealing | None
     energy: Energy | None
     estimated_energy: Energy | None
     trajectory: tuple[TrajectoryPoint, ...]
@@ -279,6 +282,7 @@ def training_run(
             fit_from_tokens=None if fit_from is None else max(fit_from, fresh[0][-1] / 100),
             seed=seed,
         ),
+        annealing=_annealing(log, tokens, saturated_below_nats, seed),
         energy=_energy(absorbed, _spent(log, spent), temperature_kelvin),
         estimated_energy=None
         if joules_per_flop is None
@@ -426,6 +430,26 @@ def _rates(log: TrainingLog, curve: str) -> tuple[float | None, list[str]]:
             "takes the loss down too, so the fit is not of tokens alone"
         )
     return float(log.start_tokens[int(rates.argmax())]), flags
+
+
+def _annealing(
+    log: TrainingLog, tokens: float, threshold_nats: float, seed: int
+) -> Annealing | None:
+    """Of the first epoch's steps, counted from 1; each loss stands in the middle of its tokens."""
+    fresh = log.end_tokens <= tokens
+    if log.learning_rate is None or not fresh.any():
+        return None
+    ends = log.end_tokens[fresh]
+    steps = log.steps[fresh] + (log.steps[0] == 0)
+    middles = (log.start_tokens[fresh] + ends) / 2
+    return annealing(
+        steps,
+        log.learning_rate[fresh],
+        log.train_loss_nats[fresh],
+        loss_steps=np.interp(middles, np.r_[0, ends], np.r_[0, steps]),
+        threshold_nats=threshold_nats,
+        seed=seed,
+    )
 
 
 def _flags(curve: str, source: str, absorbed: float, left: float, right: float) -> list[str]:

@@ -32,6 +32,11 @@ def fit_chart(result: Result) -> str:
     return draw_svg("Loss by tokens seen and its fit", _draw_fit, result, height=4.2)
 
 
+def annealing_chart(result: Result) -> str:
+    """Draw the loss by step beside the annealing law, with and without its annealing term."""
+    return draw_svg("Loss by step and the annealing law", _draw_annealing, result, height=4.2)
+
+
 def eta_chart(result: Result) -> str:
     """Draw eta(D), gross and absorbed, on logarithmic axes beside linear growth."""
     return draw_svg("Capacity used by tokens seen", _draw_eta, result)
@@ -68,7 +73,7 @@ def _draw_losses(axes: Axes, result: Result) -> None:
     axes.set_xlim(0, 1.01 * edges[-1])
     axes.margins(y=0.05)
     _leave_out_start(axes, tokens, steps)
-    _token_ticks(axes)
+    _count_ticks(axes, "tokens D")
     axes.set_ylabel("bits per token")
     legend(axes)
 
@@ -119,6 +124,31 @@ def _draw_fit(axes: Axes, result: Result) -> None:
     axes.set_ylim(ends[0] - room, ends[1] + room)
     plain_ticks(axes.xaxis)
     axes.set_xlabel("tokens D; dotted: where the run ends")
+    axes.set_ylabel("bits per token")
+    legend(axes)
+
+
+def _draw_annealing(axes: Axes, result: Result) -> None:
+    fit = result["annealing"]
+    if fit is None or not fit["fitted"]:
+        return
+    steps, rates = ([row[name] for row in fit["fitted"]] for name in ("step", "learning_rate"))
+    loss, fitted, stable = (
+        [nats_to_bits(row[f"{name}_nats"]) for row in fit["fitted"]]
+        for name in ("loss", "fitted", "stable")
+    )
+    schedule = axes.twinx()
+    schedule.fill_between(steps, rates, color=BAND, lw=0)
+    schedule.set_ylim(0, 3 * max(rates))
+    schedule.set_axis_off()
+    axes.set_zorder(schedule.get_zorder() + 1)
+    axes.patch.set_visible(False)
+    axes.plot(steps, loss, color=BLUE, lw=1.2, label="online loss")
+    if fit["annealing_nats"] is not None:
+        axes.plot(steps, stable, color=MUTED, lw=1.2, ls="--", label="L₀ + A·S₁⁻ᵅ")
+    axes.plot(steps, fitted, color=ORANGE, lw=1.5, label="L₀ + A·S₁⁻ᵅ − C·S₂")
+    axes.fill_between([], [], color=BAND, label="learning rate, from 0")
+    _count_ticks(axes, "steps")
     axes.set_ylabel("bits per token")
     legend(axes)
 
@@ -197,8 +227,8 @@ def _logarithmic(axes: Axes, y: str) -> None:
     legend(axes)
 
 
-def _token_ticks(axes: Axes) -> None:
+def _count_ticks(axes: Axes, name: str) -> None:
     from matplotlib.ticker import FuncFormatter
 
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.short_count(value)))
-    axes.set_xlabel("tokens D")
+    axes.set_xlabel(name)

@@ -34,6 +34,7 @@ def render_run_report(result: Result) -> str:
         "absorbed": run_charts.absorbed_chart(result),
         "eta": run_charts.eta_chart(result),
         "fit": run_charts.fit_chart(result),
+        "annealing": run_charts.annealing_chart(result) if result["annealing"] else "",
         "energy": energy_chart(energy_rows(result)),
         "energy_run": run_charts.energy_run_chart(result) if logged else "",
     }
