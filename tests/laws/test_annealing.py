@@ -154,7 +154,7 @@ def test_the_curve_beside_the_fit() -> None:
     assert 60 < len(found.fitted) <= 120
     _, annealed = learning_rate_areas(rates, MOMENTUM)
     for point in found.fitted:
-        assert point.fitted_nats == pytest.approx(point.loss_nats, abs=1e-3)
+        assert point.fitted_nats == pytest.approx(point.loss_nats, abs=1e-4)
         at = np.interp(point.step, STEPS, annealed)
         assert point.stable_nats - point.fitted_nats == pytest.approx(C * at, abs=1e-3)
         assert point.learning_rate == pytest.approx(np.interp(point.step, STEPS, rates), abs=1e-6)

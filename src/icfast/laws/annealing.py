@@ -328,9 +328,7 @@ class _Fits:
 
 
 def _replicates(points: _Points, seed: int) -> _Fits:
-    none = np.zeros((1, len(points.losses)))
-    (momentum,), (nearest,) = _search(points, points.losses, none)
-    exponent = _refined(points, momentum, nearest)
+    momentum, exponent = _best(points)
     theta = _coefficients(points, points.losses, momentum, exponent)
     expected = _design(points, momentum, exponent) @ theta
     residuals = points.losses - expected
@@ -347,40 +345,50 @@ def _search(
     points: _Points, expected: _Floats, errors: _Floats
 ) -> tuple[list[float | None], list[float]]:
     """Lambda and alpha that leave least of expected + errors, row by row; alpha between points."""
-    momenta: list[float | None] = [*points.annealed] or [None]
+    momenta = _momenta(points)
     root = np.sqrt(points.weights)
     weighted = errors * root
     left = np.array(
         [[_left(points, expected * root, weighted, m, a) for a in _EXPONENTS] for m in momenta]
     )
-    rows = np.arange(len(errors))
-    chosen = left.reshape(-1, len(errors)).argmin(axis=0)
-    which, place = np.divmod(chosen, len(_EXPONENTS))
+    place = left.argmin(axis=1)
     inner = np.clip(place, 1, len(_EXPONENTS) - 2)
-    low, middle, high = (left[which, inner + step, rows] for step in (-1, 0, 1))
-    curved = low - 2 * middle + high
-    shift = np.where(curved > 0, (low - high) / (2 * np.where(curved > 0, curved, 1.0)), 0.0)
+    low, middle, high = (
+        np.take_along_axis(left, (inner + step)[:, None], axis=1)[:, 0] for step in (-1, 0, 1)
+    )
+    curved = np.maximum(low - 2 * middle + high, np.finfo(float).tiny)
     # A least at the end of the range stays there.
-    shift = np.where(inner == place, shift, place - inner)
+    shift = np.where(inner == place, (low - high) / (2 * curved), place - inner)
+    least = np.where(inner == place, middle - (low - high) ** 2 / (8 * curved), left.min(axis=1))
+    which, rows = least.argmin(axis=0), np.arange(len(errors))
     step = np.log(_EXPONENTS[1] / _EXPONENTS[0])
-    exponents = _EXPONENTS[0] * np.exp((inner + shift) * step)
+    exponents = _EXPONENTS[0] * np.exp((inner + shift)[which, rows] * step)
     return [momenta[i] for i in which], list(map(float, exponents))
 
 
-def _refined(points: _Points, momentum: float | None, exponent: float) -> float:
+def _best(points: _Points) -> tuple[float | None, float]:
+    """Lambda and alpha of the data: alpha is found for each lambda before these are compared."""
     from scipy.optimize import minimize_scalar
 
     losses = points.losses * np.sqrt(points.weights)
     none = np.zeros((1, len(losses)))
-    step = 1.5 * float(np.log(_EXPONENTS[1] / _EXPONENTS[0]))
-    middle = float(np.log(exponent))
-    found = minimize_scalar(
-        lambda x: float(_left(points, losses, none, momentum, float(np.exp(x)))[0]),
-        bounds=(middle - step, middle + step),
-        method="bounded",
-        options={"xatol": 1e-9},
-    )
-    return float(np.clip(np.exp(found.x), _EXPONENTS[0], _EXPONENTS[-1]))
+    found = []
+    for momentum in _momenta(points):
+
+        def left(x: float, momentum: float | None = momentum) -> float:
+            return float(_left(points, losses, none, momentum, float(np.exp(x)))[0])
+
+        grid = np.log(_EXPONENTS[::3])
+        at = int(np.argmin([left(x) for x in grid]))
+        bounds = (grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)])
+        best = minimize_scalar(left, bounds=bounds, method="bounded", options={"xatol": 1e-9})
+        found.append((float(best.fun), momentum, float(np.exp(best.x))))
+    _, momentum, exponent = min(found, key=lambda fit: fit[0])
+    return momentum, exponent
+
+
+def _momenta(points: _Points) -> list[float | None]:
+    return [*points.annealed] or [None]
 
 
 def _design(points: _Points, momentum: float | None, exponent: float) -> _Floats:
