@@ -203,10 +203,10 @@ class SpectraScan:
             ),
             where,
         )
-        large = out.large.reshape(-1, capacity)
-        for held, row, length in zip(self._large, large, out.large_lengths.ravel(), strict=True):
-            if length:
-                held.append(row[:length].copy())
+        large, lengths = out.large.reshape(-1, capacity), out.large_lengths.ravel()
+        for i in lengths.nonzero()[0].tolist():
+            held = self._large[i]
+            held.append(large[i, : lengths[i]].copy())
             if len(held) == _MOST_LISTS:
                 held[:] = [np.concatenate(held)]
 

@@ -31,7 +31,7 @@ class Symbols:
     Attributes:
         ids: u32[U], the ids that occur, ascending.
         shape: how windows over this alphabet are packed.
-        lane_counts: u64[lanes, U], how often each id stands in each lane; None where ids are
+        lane_counts: u32 or u64[lanes, U], how often each id stands in each lane; None where ids are
             sparse, which are listed without counting.
         strangers: whether other ids are one symbol more, the last, instead of an error.
     """
@@ -40,7 +40,7 @@ class Symbols:
     vocab_size: int
     end_mark: bool
     shape: KeyShape
-    lane_counts: NDArray[np.uint64] | None = None
+    lane_counts: NDArray[np.unsignedinteger] | None = None
     strangers: bool = False
 
     def __post_init__(self) -> None:
@@ -100,6 +100,11 @@ def is_sparse(vocab_size: int) -> bool:
     return vocab_size > _DENSE_IDS
 
 
+def count_type(tokens: int) -> type[np.unsignedinteger]:
+    """What numbers of so many windows are kept in."""
+    return np.uint32 if tokens < 1 << 32 else np.uint64
+
+
 def lanes_of(documents: DocumentSet, work: Work) -> list[list[Located]]:
     """One list of pieces per thread, small ones where ids must be translated."""
     chunk = _CHUNK_TOKENS if is_sparse(documents.corpus.vocab_size) else None
@@ -121,7 +126,7 @@ def list_symbols(documents: DocumentSet, order: int, work: Work, pool: Pool) -> 
     else:
         rows = list(pool.map(lambda lane: _count_ids(lane, vocab_size, work), lanes))
         ids = np.flatnonzero(np.any(rows, axis=0)).astype(np.uint32)
-        counts = np.array([row[ids] for row in rows])
+        counts = np.array([row[ids] for row in rows], count_type(documents.tokens))
     return Symbols(ids, vocab_size, documents.end_mark, KeyShape.of(order, len(ids)), counts)
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from icfast.errors import ResourceError
 from icfast.kernels.counting import Buckets, Piece
 from icfast.measure.runs import KeyShape, scan_bytes
-from icfast.passes.alphabet import Symbols, lanes_of
+from icfast.passes.alphabet import Symbols, count_type, lanes_of
 from icfast.passes.buffers import zeros
 from icfast.passes.documents import DocumentSet, check_ids
 from icfast.passes.threads import Pool, Work
@@ -98,8 +98,10 @@ def _spilling(documents: DocumentSet, windows: int) -> Budget:
 def fixed_bytes(documents: DocumentSet, symbols: Symbols, threads: int) -> int:
     """What a pass allocates whatever the cap."""
     key_bytes = symbols.shape.key_bytes
-    # Per lead: rows of counts, one of ids and one of windows; low key, sizes and bounds.
-    tables = symbols.leads * (40 * threads + key_bytes + 70) + symbols.alphabet.ranks.nbytes
+    # Per lead: rows of counts, one of ids and one of windows, and of offsets; low key, sizes and
+    # bounds.
+    rows = 2 * np.dtype(count_type(documents.tokens)).itemsize + 8
+    tables = symbols.leads * (rows * threads + key_bytes + 70) + symbols.alphabet.ranks.nbytes
     ends = len(documents) * 3 * (key_bytes + 16)
     scans = (threads + 1) * scan_bytes(symbols.shape)
     return _OVERHEAD_BYTES + threads * _THREAD_BYTES + tables + ends + scans
@@ -122,7 +124,7 @@ class Plan:
     Attributes:
         buckets: the partition, as kernels read it.
         leads: u32[buckets], the lead of each.
-        counts: u64[lanes, buckets] windows.
+        counts: u32 or u64[lanes, buckets] windows.
         equal: bool[buckets]: all its windows are the same, whose key is the bucket's low one.
         split: bool[buckets]: the lead has several buckets.
         passes: ranges of buckets done in one reading of the corpus.
@@ -130,7 +132,7 @@ class Plan:
 
     buckets: Buckets
     leads: NDArray[np.uint32]
-    counts: NDArray[np.uint64]
+    counts: NDArray[np.unsignedinteger]
     equal: NDArray[np.bool_]
     split: NDArray[np.bool_]
     passes: tuple[tuple[int, int], ...]
@@ -156,13 +158,18 @@ class _Partition:
         leads: u32[buckets].
         low: u64[buckets, W], the first key of each.
         depths: i32[buckets], how many history symbols all its windows share.
-        windows: u64[buckets].
+        counts: u32 or u64[lanes, buckets] windows.
     """
 
     leads: NDArray[np.uint32]
     low: NDArray[np.uint64]
     depths: NDArray[np.int32]
-    windows: NDArray[np.uint64]
+    counts: NDArray[np.unsignedinteger]
+
+    @property
+    def windows(self) -> NDArray[np.uint64]:
+        """u64[buckets]: windows of each."""
+        return _added(self.counts)
 
     def buckets(self, leads: int) -> Buckets:
         """As kernels read them."""
@@ -177,7 +184,7 @@ class _Partition:
             np.repeat(self.leads, often),
             np.repeat(self.low, often, axis=0),
             np.repeat(self.depths, often),
-            np.repeat(self.windows, often),
+            np.repeat(self.counts, often, axis=1),
         )
         is_chosen = np.zeros(len(self.leads), np.bool_)
         is_chosen[chosen] = True
@@ -186,16 +193,16 @@ class _Partition:
         words = self.low.shape[1]
         new.low[rows] = [_words(cut.low, words) for cut in cuts]
         new.depths[rows] = [cut.depth for cut in cuts]
-        new.windows[rows] = [cut.windows for cut in cuts]
+        new.counts[:, rows] = np.transpose([cut.counts for cut in cuts])
         return new
 
 
 class _Cut(NamedTuple):
-    """A piece of a bucket; its first key as a whole number."""
+    """A piece of a bucket; its first key as a whole number, and u64[lanes] windows."""
 
     low: int
     depth: int
-    windows: int
+    counts: NDArray[np.uint64]
 
 
 def _words(key: int, words: int) -> list[int]:
@@ -216,34 +223,30 @@ def make_plan(
         np.arange(leads, dtype=np.uint32),
         np.zeros((leads, symbols.shape.words), np.uint64),
         np.zeros(leads, np.int32),
-        np.zeros(leads, np.uint64),
+        np.zeros((1, leads), np.uint64),
     )
     counts = counter.per_lead()
     if counts is None:
-        counts = counter.per_lane(partition, np.arange(leads))
-    partition = replace(partition, windows=_added(counts))
+        counts = counter.per_lane(partition)
+    counts = counts.astype(count_type(documents.tokens), copy=False)
+    partition = replace(partition, counts=counts)
     # Kernels sort with 32-bit offsets.
     limit = min(limits.pass_windows, 2**31 - 1)
-    refined = _refine(partition, limit, counter, symbols.shape)
-    often = np.bincount(refined.leads, minlength=leads)
-    if refined is not partition:
-        counts = np.repeat(counts, often, axis=1)
-        cut = np.flatnonzero(often[refined.leads] > 1)
-        counts[:, cut] = counter.per_lane(refined, cut)
-        partition = refined
-    equal = partition.windows > limit
+    partition = _refine(partition, limit, counter, symbols.shape)
+    windows = partition.windows
+    equal = windows > limit
     return Plan(
         buckets=partition.buckets(leads),
         leads=partition.leads,
-        counts=counts,
+        counts=partition.counts,
         equal=equal,
-        split=often[partition.leads] > 1,
-        passes=tuple(_passes(partition.windows, equal, limits.pass_windows)),
+        split=np.bincount(partition.leads, minlength=leads)[partition.leads] > 1,
+        passes=tuple(_passes(windows, equal, limits.pass_windows)),
     )
 
 
-def _added(counts: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Sum over the lanes."""
+def _added(counts: NDArray[np.unsignedinteger]) -> NDArray[np.uint64]:
+    """Sum over the first axis, as a rule the lanes."""
     return np.asarray(counts.sum(axis=0, dtype=np.uint64))
 
 
@@ -264,21 +267,30 @@ def _refine(partition: _Partition, limit: int, counter: _Counter, shape: KeyShap
 def _cuts(
     low: int, depth: int, counts: NDArray[np.uint64], limit: int, shape: KeyShape
 ) -> Iterator[_Cut]:
-    """Neighbouring symbols together while they fit; a symbol above the limit alone, deeper."""
+    """Neighbouring symbols together while they fit; a symbol above the limit alone, deeper.
+
+    Args:
+        counts: u64[lanes, symbols].
+    """
     step = shape.bits * (shape.order - 2 - depth)
+    total = _added(counts)
     begin, held = 0, 0
-    for symbol in np.flatnonzero(counts).tolist():
-        windows = int(counts[symbol])
+
+    def cut(first: int, last: int, deeper: int = 0) -> _Cut:
+        return _Cut(low + (first << step), depth + deeper, _added(counts[:, first:last].T))
+
+    for symbol in np.flatnonzero(total).tolist():
+        windows = int(total[symbol])
         if held and held + windows > limit:
-            yield _Cut(low + (begin << step), depth, held)
+            yield cut(begin, symbol)
             begin, held = symbol, 0
         if windows > limit:
-            yield _Cut(low + (symbol << step), depth + 1, windows)
+            yield cut(symbol, symbol + 1, deeper=1)
             begin = symbol + 1
         else:
             held += windows
     if held:
-        yield _Cut(low + (begin << step), depth, held)
+        yield cut(begin, len(total))
 
 
 def _passes(
@@ -324,7 +336,7 @@ class _Counter:
         room = windows * self.symbols.shape.key_bytes
         return max(1, room // (16 * self._columns * (self.work.threads + 1)))
 
-    def per_lead(self) -> NDArray[np.uint64] | None:
+    def per_lead(self) -> NDArray[np.unsignedinteger] | None:
         """As `per_lane` of whole leads, from the counts of ids, where these were kept.
 
         A window ends at every token, so a lead has as many as its id; and one at every end mark.
@@ -332,24 +344,25 @@ class _Counter:
         of_ids = self.symbols.lane_counts
         if of_ids is None:
             return None
-        counts = np.zeros((len(of_ids), self.symbols.leads), np.uint64)
+        counts = np.zeros((len(of_ids), self.symbols.leads), of_ids.dtype)
         counts[:, 1 : of_ids.shape[1] + 1] = of_ids
         if self.symbols.end_mark:
             lanes = lanes_of(self.documents, self.work)
             counts[:, -1] = [sum(_ended(piece) for piece, _ in lane) for lane in lanes]
         return counts
 
-    def per_lane(self, partition: _Partition, chosen: NDArray[np.intp]) -> NDArray[np.uint64]:
-        """u64[lanes, chosen] windows of those buckets."""
-        slots = np.full(len(partition.leads), -1, np.int32)
-        slots[chosen] = np.arange(len(chosen))
-        return self._count(partition, slots, np.zeros(len(chosen), np.int32), 1)[:, :, 0]
+    def per_lane(self, partition: _Partition) -> NDArray[np.uint64]:
+        """u64[lanes, buckets] windows."""
+        slots = np.arange(len(partition.leads), dtype=np.int32)
+        return self._count(partition, slots, np.zeros(len(slots), np.int32), 1)[:, :, 0]
 
     def by_next_symbol(self, partition: _Partition, chosen: NDArray[np.intp]) -> NDArray[np.uint64]:
-        """u64[chosen, U + 1]: windows of those buckets by the first symbol they don't share."""
+        """u64[chosen, lanes, U + 1]: windows of those buckets by the first symbol they don't
+        share."""
         slots = np.full(len(partition.leads), -1, np.int32)
         slots[chosen] = np.arange(len(chosen))
-        return _added(self._count(partition, slots, partition.depths[chosen] + 1, self._columns))
+        counts = self._count(partition, slots, partition.depths[chosen] + 1, self._columns)
+        return counts.transpose(1, 0, 2)
 
     def _count(
         self,
