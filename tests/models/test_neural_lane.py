@@ -57,6 +57,9 @@ def test_devices_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert gpus("cuda:1") == ("GPU-12ab",)
     with pytest.raises(OptionError, match="cuda:2: torch finds 2 CUDA devices, from 0"):
         choose_device("cuda:2")
+    fake_torch(monkeypatch, "13.0", 0)
+    with pytest.raises(BackendError, match="torch finds no CUDA device: there is no driver"):
+        choose_device("cuda")
     fake_torch(monkeypatch, None, 0)
     with pytest.raises(BackendError, match=r"torch 2\.99 was built without CUDA"):
         choose_device("cuda")

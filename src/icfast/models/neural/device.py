@@ -58,6 +58,11 @@ def _cuda(number: int) -> str:
             "(https://pytorch.org/get-started), or choose --device cpu"
         )
     count = torch.cuda.device_count()
+    if not count:
+        raise BackendError(
+            "torch finds no CUDA device: there is no driver, or CUDA_VISIBLE_DEVICES hides them; "
+            "choose --device cpu"
+        )
     if not number < count:
         raise OptionError(f"device cuda:{number}: torch finds {count} CUDA devices, from 0")
     select_device()
