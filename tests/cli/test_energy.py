@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.passes.hash_model import HashModel
 
+import icfast.passes.score  # noqa: F401 - imported while open_model is patched, it would keep that
 from icfast.energy import Counter, EnergyMeter, JoulesSource
 from icfast.errors import MeterError, MissingExtraError
 from icfast.models.token_model import TensorSize
