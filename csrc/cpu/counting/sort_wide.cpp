@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "sort_keys.hpp"
 
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::int64_t kInsertion = 16;
 constexpr int kPartBits = 8;             // most bits that choose a part
+constexpr int kStreams = 4;              // places read in turn
 constexpr std::int64_t kLeastPart = 16;  // keys of a part worth the bookkeeping
 
 /// Bits that differ between any two of the keys.
@@ -65,6 +67,37 @@ class Squeeze {
   int bits_ = 0;
 };
 
+/// The last word of a key and back, where the others are known.
+template <int W>
+struct LastWord {
+  std::uint64_t operator()(const Key<W>& key) const { return key.word[W - 1]; }
+
+  /// The key that ends in this word, its others those of `like`.
+  Key<W> spread(std::uint64_t value, const Key<W>& like) const {
+    Key<W> key = like;
+    key.word[W - 1] = value;
+    return key;
+  }
+};
+
+/// Chosen bits of the first of two words.
+class FirstBits {
+ public:
+  explicit FirstBits(std::uint64_t chosen) : chosen_(chosen) {}
+
+  int bits() const { return std::popcount(chosen_); }
+
+  std::uint64_t operator()(const Key<2>& key) const { return _pext_u64(key.word[0], chosen_); }
+
+  /// The key that has these bits, and the others of `like`.
+  Key<2> spread(std::uint64_t value, const Key<2>& like) const {
+    return {{(like.word[0] & ~chosen_) | _pdep_u64(value, chosen_), like.word[1]}};
+  }
+
+ private:
+  std::uint64_t chosen_;
+};
+
 template <int W>
 int count_bits(const Key<W>& mask) {
   int bits = 0;
@@ -101,6 +134,14 @@ class Bucket {
 
   std::int64_t count() {
     const Key<W> varying = varying_bits(keys_, size_);
+    if constexpr (W == 2) {
+      // Where the first word chooses a part, no bits need be taken out of the second.
+      const FirstBits first(varying.word[0]);
+      if (first.bits() == 0) return count_squeezed(LastWord<W>());
+      if (first.bits() <= kPartBits && size_ >= kLeastPart << first.bits()) {
+        return count_parts(first, LastWord<W>());
+      }
+    }
     const int bits = count_bits(varying);
     if (bits <= 64) return count_squeezed(Squeeze<W>(varying));
     const int above = bits - 64;
@@ -114,13 +155,15 @@ class Bucket {
  private:
   std::uint64_t* words() { return scratch_->word; }
 
-  std::int64_t count_squeezed(const Squeeze<W>& low) {
+  template <class Low>
+  std::int64_t count_squeezed(const Low& low) {
     for (std::int64_t i = 0; i < size_; ++i) words()[i] = low(keys_[i]);
     return count_words(words(), size_, low, keys_[0], 0);
   }
 
   /// Sorts and counts words, whose keys go behind the `done` ones that already stand in front.
-  std::int64_t count_words(std::uint64_t* values, std::int64_t size, const Squeeze<W>& low,
+  template <class Low>
+  std::int64_t count_words(std::uint64_t* values, std::int64_t size, const Low& low,
                            const Key<W>& like, std::int64_t done) {
     sort_avx512(values, words() + size_, size);
     const std::int64_t distinct = run_lengths_avx512(values, size, counts_ + done);
@@ -128,24 +171,37 @@ class Bucket {
     return done + distinct;
   }
 
-  std::int64_t count_parts(const Squeeze<W>& high, const Squeeze<W>& low) {
-    std::int64_t ends[1 << kPartBits] = {};
+  /// visit(key, stream) for each key, from several places in turn: few parts are chosen again and
+  /// again, and one stream of them would wait for its own last store.
+  template <class Visit>
+  void each_in_streams(Visit visit) const {
+    const std::int64_t length = size_ / kStreams;
+    for (std::int64_t i = 0; i < length; ++i) {
+      for (int stream = 0; stream < kStreams; ++stream) visit(keys_[stream * length + i], stream);
+    }
+    for (std::int64_t i = kStreams * length; i < size_; ++i) visit(keys_[i], kStreams - 1);
+  }
+
+  template <class High, class Low>
+  std::int64_t count_parts(const High& high, const Low& low) {
+    std::int64_t next[1 << kPartBits][kStreams];
     const int parts = 1 << high.bits();
-    for (std::int64_t i = 0; i < size_; ++i) ++ends[high(keys_[i])];
+    std::fill(next[0], next[parts], 0);
+    each_in_streams([&](const Key<W>& key, int stream) { ++next[high(key)][stream]; });
     std::int64_t sum = 0;
     for (int p = 0; p < parts; ++p) {
-      const std::int64_t begin = sum;
-      sum += ends[p];
-      ends[p] = begin;
+      for (std::int64_t& one : next[p]) sum += std::exchange(one, sum);
     }
-    for (std::int64_t i = 0; i < size_; ++i) words()[ends[high(keys_[i])]++] = low(keys_[i]);
+    each_in_streams(
+        [&](const Key<W>& key, int stream) { words()[next[high(key)][stream]++] = low(key); });
     const Key<W> like = keys_[0];
     std::int64_t done = 0;
     std::int64_t begin = 0;
     for (int p = 0; p < parts; ++p) {
       const Key<W> part_like = high.spread(static_cast<std::uint64_t>(p), like);
-      done = count_words(words() + begin, ends[p] - begin, low, part_like, done);
-      begin = ends[p];
+      const std::int64_t end = next[p][kStreams - 1];
+      done = count_words(words() + begin, end - begin, low, part_like, done);
+      begin = end;
     }
     return done;
   }
