@@ -52,7 +52,10 @@ message(STATUS "CUDA part: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, for ${CMAKE_CUDA
 
 add_library(icfast_cuda STATIC
   csrc/cuda/add_losses.cu
-  csrc/cuda/cross_entropy.cu)
+  csrc/cuda/cross_entropy.cu
+  csrc/cuda/cublaslt.cpp
+  csrc/cuda/linear_cross_entropy.cu
+  csrc/cuda/tile_product.cpp)
 set_target_properties(icfast_cuda PROPERTIES
   CUDA_STANDARD 20
   CUDA_STANDARD_REQUIRED ON
@@ -60,7 +63,8 @@ set_target_properties(icfast_cuda PROPERTIES
 target_include_directories(icfast_cuda PUBLIC csrc/include csrc/cuda)
 # Losses must not depend on the compiler's taste for fused multiply-add.
 target_compile_options(icfast_cuda PRIVATE
-  $<$<COMPILE_LANGUAGE:CUDA>:-O3 -fmad=false -Xcompiler=-Wall,-Wextra,-ffp-contract=off>)
+  $<$<COMPILE_LANGUAGE:CUDA>:-O3 -fmad=false -Xcompiler=-Wall,-Wextra,-ffp-contract=off>
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wconversion -Wno-sign-conversion>)
 
 pybind11_add_module(_cuda MODULE csrc/bindings/cuda.cpp)
 set_target_properties(_cuda PROPERTIES CUDA_RUNTIME_LIBRARY Static)
@@ -70,7 +74,8 @@ string(JOIN " " architectures ${CMAKE_CUDA_ARCHITECTURES})
 target_compile_definitions(_cuda PRIVATE ICFAST_CUDA_ARCHITECTURES="${architectures}")
 if(ICFAST_WERROR)
   target_compile_options(icfast_cuda PRIVATE
-    $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings -Xcompiler=-Werror>)
+    $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings -Xcompiler=-Werror>
+    $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
   target_compile_options(_cuda PRIVATE -Werror)
 endif()
 

@@ -2,6 +2,7 @@
 // of a device arrives as addresses, shapes and strides, which kernels/device.py has checked; what
 // only the binding knows (sizes that must fit one another) is checked here.
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <cstdint>
 #include <stdexcept>
@@ -73,6 +74,66 @@ Result py_cross_entropy(const py::tuple& logits, const py::tuple& targets, const
   return run([&] { return cuda::cross_entropy(matrix, ids, scale, to, on); });
 }
 
+/// tile: the most rows and columns; room: (address, bytes).
+cuda::Linear linear_of(const py::tuple& hidden, const py::tuple& weight, const py::tuple& bias,
+                       const py::tuple& softmax, const py::tuple& tile) {
+  cuda::Linear linear{};
+  linear.hidden = matrix_of(hidden, "hidden states");
+  linear.weight = matrix_of(weight, "weights");
+  linear.bias = matrix_of(bias, "biases");
+  for (const Matrix& matrix : {linear.hidden, linear.weight, linear.bias}) {
+    if (matrix.format == Format::fp64) {
+      throw py::value_error("operands of float64 are not multiplied on a device");
+    }
+  }
+  if (linear.hidden.columns < 1 || linear.hidden.columns != linear.weight.columns) {
+    throw py::value_error("hidden states have " + std::to_string(linear.hidden.columns) +
+                          " columns, weights " + std::to_string(linear.weight.columns));
+  }
+  linear.softmax = softmax_of(softmax, linear.weight.rows);
+  const std::int64_t columns = linear.softmax.columns;
+  if (columns < 1) throw py::value_error("the distribution has no column");
+  if (linear.bias.columns != 0 && (linear.bias.rows != 1 || linear.bias.columns < columns)) {
+    throw py::value_error("bias must be one row of " + std::to_string(columns) +
+                          " columns, or of none");
+  }
+  linear.most = {tile[0].cast<std::int64_t>(), tile[1].cast<std::int64_t>()};
+  if (linear.most.rows < 1 || linear.most.columns < 1) {
+    throw py::value_error("a tile has a row and a column at least");
+  }
+  return linear;
+}
+
+Result py_linear_cross_entropy(const py::tuple& hidden, const py::tuple& weight,
+                               const py::tuple& bias, const py::tuple& targets,
+                               const py::tuple& softmax, const py::tuple& tile,
+                               const py::tuple& scratch, const py::tuple& tokens,
+                               const py::tuple& queue) {
+  cuda::Linear linear = linear_of(hidden, weight, bias, softmax, tile);
+  linear.targets = targets_of(targets);
+  linear.out = tokens_of(tokens, linear.hidden.rows);
+  linear.scratch = address<void>(scratch[0]);
+  linear.scratch_bytes = scratch[1].cast<std::int64_t>();
+  const cuda::Queue on = queue_of(queue);
+  return run([&] { return cuda::linear_cross_entropy(linear, on); });
+}
+
+std::int64_t py_linear_scratch_bytes(const py::tuple& hidden, const py::tuple& weight,
+                                     const py::tuple& bias, const py::tuple& softmax,
+                                     const py::tuple& tile) {
+  return cuda::linear_scratch_bytes(linear_of(hidden, weight, bias, softmax, tile));
+}
+
+/// The algorithm's configuration, or an error code's name.
+std::string py_linear_algorithm(const py::tuple& hidden, const py::tuple& weight,
+                                const py::tuple& bias, const py::tuple& softmax,
+                                const py::tuple& tile, const py::tuple& queue) {
+  const cuda::Linear linear = linear_of(hidden, weight, bias, softmax, tile);
+  std::string algorithm;
+  const Status status = cuda::linear_algorithm(linear, queue_of(queue), algorithm);
+  return status.code == Code::ok ? algorithm : cuda::name_of_error(status.value);
+}
+
 /// sums: addresses of low, high, counts and first_bad, and how many cells.
 Result py_add_losses(const py::handle& nll_nats, const py::handle& kinds, const py::handle& cells,
                      std::int64_t rows, const py::tuple& sums, const py::tuple& queue) {
@@ -95,6 +156,10 @@ PYBIND11_MODULE(_cuda, module) {
   module.doc() = "Loss kernels of icfast for CUDA devices; the contract is kernels/device.py.";
   module.def("cross_entropy", &py_cross_entropy);
   module.def("add_losses", &py_add_losses);
+  module.def("load_products", &icfast::cuda::load_products);
+  module.def("linear_cross_entropy", &py_linear_cross_entropy);
+  module.def("linear_scratch_bytes", &py_linear_scratch_bytes);
+  module.def("linear_algorithm", &py_linear_algorithm);
   module.def("device_error", [] {
     const char* error = icfast::cuda::device_error();
     return std::string(error == nullptr ? "" : error);

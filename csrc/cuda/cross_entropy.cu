@@ -3,6 +3,8 @@
 
 #include "check.cuh"
 #include "row_block.cuh"
+#include "targets.cuh"
+#include "tile_product.hpp"
 
 namespace icfast::cuda {
 namespace {
@@ -16,35 +18,6 @@ struct Call {
   std::int64_t first;  // row of this launch
   bool always;         // rows without a target, too
 };
-
-template <class T>
-__device__ std::int64_t id_at(const void* ids, std::int64_t row) {
-  return static_cast<std::int64_t>(static_cast<const T*>(ids)[row]);
-}
-
-__device__ std::int64_t target_at(const Targets& targets, std::int64_t row) {
-  switch (targets.type) {
-    case IdType::i8:
-      return id_at<std::int8_t>(targets.ids, row);
-    case IdType::u8:
-      return id_at<std::uint8_t>(targets.ids, row);
-    case IdType::i16:
-      return id_at<std::int16_t>(targets.ids, row);
-    case IdType::u16:
-      return id_at<std::uint16_t>(targets.ids, row);
-    case IdType::i32:
-      return id_at<std::int32_t>(targets.ids, row);
-    case IdType::u32:
-      return id_at<std::uint32_t>(targets.ids, row);
-    case IdType::i64:
-      return id_at<std::int64_t>(targets.ids, row);
-    case IdType::u64:
-      break;
-  }
-  // A huge one is no column, and must not become a negative one.
-  const std::uint64_t id = static_cast<const std::uint64_t*>(targets.ids)[row];
-  return id >> 63 != 0 ? INT64_MAX : static_cast<std::int64_t>(id);
-}
 
 /// sums(row, scale): how a row is swept.
 template <class Source, class Sums>
@@ -143,6 +116,8 @@ const char* device_error() {
 }
 
 const char* name_of_error(std::uint64_t error) {
+  if (error >= kProductErrors)
+    return name_of_product_error(static_cast<int>(error - kProductErrors));
   return cudaGetErrorString(static_cast<cudaError_t>(error));
 }
 

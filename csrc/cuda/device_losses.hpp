@@ -3,6 +3,8 @@
 // graph can record every call. Errors that the device meets later come with a later call.
 #pragma once
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "icfast/losses.hpp"
 
@@ -34,8 +36,41 @@ struct DeviceCells {
 Status cross_entropy(const Matrix& logits, const Targets& targets, const Softmax& softmax,
                      const TokenOut& out, const Queue& queue);
 
+/// The most rows and columns of logits that exist at a time.
+struct Tile {
+  std::int64_t rows;
+  std::int64_t columns;
+};
+
+/// linear_cross_entropy of losses.hpp. Operands are fp32, bf16 or fp16; where hidden states and
+/// weights differ, both as fp32. Logits are sums in fp32, in one sequence of the width, and no
+/// TF32.
+struct Linear {
+  Matrix hidden;
+  Matrix weight;
+  Matrix bias;
+  Targets targets;
+  Softmax softmax;
+  TokenOut out;
+  Tile most;
+  void* scratch;
+  std::int64_t scratch_bytes;
+};
+
+/// cuBLASLt for the calls below, from where the process, these folders or the loader have it;
+/// empty, or what was tried.
+std::string load_products(const std::vector<std::string>& folders);
+/// Scratch that a call needs, whatever its rows; its pointers but the weights' are not looked at.
+std::int64_t linear_scratch_bytes(const Linear& linear);
+Status linear_cross_entropy(const Linear& linear, const Queue& queue);
+/// Which algorithm that takes for its products.
+Status linear_algorithm(const Linear& linear, const Queue& queue, std::string& algorithm);
+
 Status add_losses(const double* nll_nats, const std::uint8_t* kinds, const std::int64_t* cells,
                   std::int64_t rows, const DeviceCells& sums, const Queue& queue);
+
+/// Errors of cuBLASLt are its own numbers from here on; below are CUDA's.
+constexpr std::uint64_t kProductErrors = 1 << 20;
 
 /// Why kernels can't run here (no driver, no device, none this was compiled for), or null.
 const char* device_error();

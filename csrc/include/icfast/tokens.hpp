@@ -38,6 +38,13 @@ struct RowSums {
   SoftmaxSum wide;
   std::int64_t larger = 0;  // logits above SoftmaxScale::target
 
+  /// Those of other logits of the row.
+  ICFAST_INLINE void merge(const RowSums& other, double temperature) {
+    fast.merge(other.fast);
+    wide.merge(other.wide, temperature);
+    larger += other.larger;
+  }
+
   ICFAST_INLINE SoftmaxSum total(const SoftmaxScale& scale) const {
     SoftmaxSum sum = wide;
     if (fast.k != PowerSum::kNone) sum.merge(fast.in_nats(scale.c), scale.temperature);
