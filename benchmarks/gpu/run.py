@@ -29,11 +29,16 @@ if __name__ == "__main__":  # the modules it builds, wherever it is called from
     sys.path[:0] = [str(ROOT / "src"), str(ROOT / "benchmarks")]
 
 from gpu import cases, timing  # noqa: E402
+from gpu.linear import linear  # noqa: E402
 from gpu.score import score  # noqa: E402
 
-SECTIONS = ("accuracy", "behaviour", "sums", "logits", "score")
+SECTIONS = ("accuracy", "behaviour", "sums", "logits", "linear", "score")
 VOCABULARIES = (32000, 50257, 128256, 151936, 256000)
 ROWS = (4096, 16384, 65536)
+
+#: Rows, width and columns of output layers; and tiles of logits beside the one that is used.
+LAYERS = tuple((rows, 4096, columns) for rows in (8192, 16384) for columns in (128256, 131072))
+TILES = ((2048, 2112), (1024, 4224), (4096, 4224))
 
 _START = time.monotonic()  # the build counts
 
@@ -48,6 +53,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=15, help="timed calls of each contender")
     parser.add_argument("--rows", default=",".join(map(str, ROWS)))
     parser.add_argument("--vocabularies", default=",".join(map(str, VOCABULARIES)))
+    parser.add_argument("--layers", type=_shapes_of, default=LAYERS, help="8192x4096x128256,..")
+    parser.add_argument("--tiles", type=_shapes_of, default=TILES, help="2048x2112,..")
     parser.add_argument("--score-tokens", type=int, default=1 << 20, help="of the scored corpus")
     parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT", "build/gpu")))
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "gpu")
@@ -61,6 +68,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     options.rows = tuple(map(int, options.rows.split(",")))
     options.vocabularies = tuple(map(int, options.vocabularies.split(",")))
     return options
+
+
+def _shapes_of(text: str) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(map(int, shape.split("x"))) for shape in text.split(",") if shape)
 
 
 def build(folder: Path, capability: tuple[int, int]) -> None:
@@ -404,6 +415,7 @@ def main(arguments: list[str] | None = None) -> int:
         "behaviour": behaviour,
         "sums": sums,
         "logits": logits,
+        "linear": linear,
         "score": score,
     }
     for name in options.sections:
@@ -411,7 +423,8 @@ def main(arguments: list[str] | None = None) -> int:
         sections[name](bench)
         bench.note(f"{name}: {time.monotonic() - begin:.0f} s")
     failed = [check for check in bench.checks if not check.passed]
-    print(timing.table(bench.times))
+    for kind in (False, True):  # products have rates of their own
+        print(timing.table([row for row in bench.times if ("D" in row) is kind]))
     print(timing.table(bench.scores))
     print(f"{len(bench.checks) - len(failed)} checks passed, {len(failed)} failed")
     options.out.mkdir(parents=True, exist_ok=True)

@@ -70,6 +70,30 @@ def _rates(
     }
 
 
+def product_rows(
+    contenders: Sequence[Contender], flop: float, tokens: int, bare: Contender | None
+) -> list[dict[str, Any]]:
+    """The same of products of `flop` operations, beside the one that does nothing else."""
+    rows = []
+    for contender in contenders:
+        if not contender.milliseconds or bare is None:
+            keys = ("median_ms", "least_ms", "TFLOP/s", "of_product", "Mtok/s")
+            rows.append({"name": contender.name, **dict.fromkeys(keys, UNMEASURED)})
+            continue
+        median = statistics.median(contender.milliseconds)
+        rows.append(
+            {
+                "name": contender.name,
+                "median_ms": round(median, 4),
+                "least_ms": round(min(contender.milliseconds), 4),
+                "TFLOP/s": round(flop / median / 1e9, 1),
+                "of_product": round(statistics.median(bare.milliseconds) / median, 4),
+                "Mtok/s": round(tokens / median / 1e3, 3),
+            }
+        )
+    return rows
+
+
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Columns as wide as they need; numbers to the right."""
     if not rows:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.kernels.loss_definitions import define_losses
 
-from gpu import cases, run, timing
+from gpu import cases, linear, run, timing
 from icfast.kernels.losses import Softmax
 
 
@@ -59,6 +59,7 @@ def test_what_was_not_timed_says_so():
 
 def test_a_dry_run_checks_the_cpu_and_measures_nothing(tmp_path, capsys):
     command = ["--dry-run", "--out", str(tmp_path), "--rows", "8", "--vocabularies", "100,200"]
+    command += ["--layers", "8x16x300,9x16x400"]
     assert run.main(command) == 0
     found = json.loads((tmp_path / "gpu.json").read_text())
     assert found["dry_run"]
@@ -67,11 +68,43 @@ def test_a_dry_run_checks_the_cpu_and_measures_nothing(tmp_path, capsys):
     assert {(row["V"], row["median_ms"]) for row in found["times"]} == {
         (100, timing.UNMEASURED),
         (200, timing.UNMEASURED),
+        (300, timing.UNMEASURED),
+        (400, timing.UNMEASURED),
     }
+    assert sum(check["name"].startswith("linear ") for check in found["checks"]) == 10
     assert {row["tokens/s"] for row in found["scores"]} == {timing.UNMEASURED}
     assert sum(check["name"].startswith("score: ") for check in found["checks"]) == 1
     assert found["machine"]["device"] is None
     assert "0 failed" in capsys.readouterr().out
+
+
+def test_products_are_compared_with_the_bare_one():
+    bare, ours = timing.Contender("bare", print, [8.0]), timing.Contender("a", print, [10.0, 12.0])
+    first, second = timing.product_rows([ours, bare], 4e12, 1000, bare)
+    assert first == {
+        "name": "a",
+        "median_ms": 11.0,
+        "least_ms": 10.0,
+        "TFLOP/s": 363.6,
+        "of_product": 0.7273,
+        "Mtok/s": 0.091,
+    }
+    assert second["of_product"] == 1
+    (untimed,) = timing.product_rows([timing.Contender("a", print)], 1, 1, None)
+    assert set(untimed.values()) == {"a", timing.UNMEASURED}
+
+
+def test_losses_of_products_may_be_off_by_what_their_logits_are():
+    logits = np.random.default_rng(0).normal(size=(3, 50))
+    rows = cases.define(logits, np.array([1, 2, 3]))
+    assert linear.compare("same", rows, rows, 0).passed
+    for field in ("nll_nats", "logsumexp_nats", "entropy_nats"):
+        near = rows._replace(**{field: getattr(rows, field) + 1e-4})
+        assert linear.compare(field, near, rows, 2e-4).passed
+        assert not linear.compare(field, near, rows, 5e-5).passed
+    nan = rows._replace(nll_nats=rows.nll_nats * np.nan)
+    assert not linear.compare("nan", nan, rows, 1).passed
+    assert not linear.compare("ranks", rows._replace(rank=rows.rank + 3), rows, 1).passed
 
 
 def test_a_check_that_fails_is_an_exit_code(tmp_path, monkeypatch):
@@ -81,6 +114,9 @@ def test_a_check_that_fails_is_an_exit_code(tmp_path, monkeypatch):
 
 def test_sections_by_name(capsys):
     assert run.parse(["--sections", "sums,logits"]).sections == ("sums", "logits")
+    assert run.parse(["--tiles", "8x9"]).tiles == ((8, 9),)
+    assert run.parse(["--tiles", ""]).tiles == ()
+    assert len(run.parse([]).layers) == 4
     with pytest.raises(SystemExit):
         run.parse(["--sections", "speed"])
     assert "no sections ['speed']; there are accuracy" in capsys.readouterr().err

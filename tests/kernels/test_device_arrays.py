@@ -19,10 +19,11 @@ from tests.kernels.producers import Producer
 import icfast
 from icfast.errors import BackendError, MissingExtraError, OptionError
 from icfast.kernels import cross_entropy as face
+from icfast.kernels import cublas
 from icfast.kernels.device import DeviceArrays, LossSums
 from icfast.kernels.dlpack import Device
-from icfast.kernels.losses import ID_DTYPES, Format, LossCells, Softmax
-from icfast.kernels.select import DeviceBackend, select
+from icfast.kernels.losses import ID_DTYPES, LINEAR_TILE, Format, LossCells, Softmax, Tile
+from icfast.kernels.select import DeviceBackend, select, select_products
 
 CODES = {"i": 0, "u": 1, "f": 2}
 STREAM = 0x5EED
@@ -86,16 +87,42 @@ class Kernels:
 
     def cross_entropy(self, logits, targets, softmax, out, queue):
         self.calls.append((logits, targets, softmax, out, queue))
-        address, form, rows, columns, stride = logits
+        self._answer(self._read(logits), targets, softmax, out)
+        return 0, 0, 0
+
+    @staticmethod
+    def _read(matrix):
+        address, form, rows, columns, stride = matrix
         dtype = ["f4", "u2", "u2", "f8"][form]
         size = np.dtype(dtype).itemsize
         held = [at(address + r * stride * size, dtype, columns) for r in range(rows)]
-        ids = at(targets.address, ID_DTYPES[targets.type], rows)
-        values = exact(np.array(held), form)
+        return exact(np.array(held), form)
+
+    @staticmethod
+    def _answer(values, targets, softmax, out):
+        ids = at(targets.address, ID_DTYPES[targets.type], len(values))
         found = define_losses(values, ids.astype("i8"), softmax)
         for to, field in zip(out, found, strict=True):
             if to:
-                at(to, field.dtype, rows)[:] = field
+                at(to, field.dtype, len(values))[:] = field
+
+    def load_products(self, folders):
+        return ""
+
+    def linear_scratch_bytes(self, hidden, weight, bias, softmax, tile):
+        assert tile == LINEAR_TILE
+        return 1000 + hidden.columns
+
+    def linear_cross_entropy(
+        self, hidden, weight, bias, targets, softmax, tile, scratch, out, queue
+    ):
+        self.calls.append((hidden, weight, bias, targets, softmax, tile, scratch, out, queue))
+        assert scratch.size == 1000 + hidden.columns
+        at(scratch.address, "u1", scratch.size)[:] = 0xFF
+        values = self._read(hidden) @ self._read(weight).T
+        if bias.columns:
+            values = values + self._read(bias)
+        self._answer(values, targets, softmax, out)
         return 0, 0, 0
 
     def add_losses(self, nll_nats, kinds, cells, rows, sums, queue):
@@ -116,7 +143,8 @@ class Kernels:
 @pytest.fixture
 def kernels(monkeypatch, cupy):
     made = Kernels()
-    monkeypatch.setattr(face, "select_device", lambda _: DeviceBackend("cuda", made))
+    for choose in ("select_device", "select_products"):
+        monkeypatch.setattr(face, choose, lambda _: DeviceBackend("cuda", made))
     return made
 
 
@@ -249,6 +277,117 @@ def test_without_cupy_it_is_said_what_to_install(kernels, monkeypatch):
         icfast.cross_entropy(Array(normal(1, 3)), Array(np.array([0])))
 
 
+# Hidden states -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("view", "gathered"),
+    [
+        (lambda a: a, False),
+        (lambda a: a[:, :-1], True),
+        (lambda a: a[::-1], True),
+        (lambda a: a[:, 0], False),
+        (lambda a: a[0, 0], False),
+        (lambda a: a[..., 1:9], False),
+        (lambda a: np.broadcast_to(a[0, 0], (3, 2, a.shape[-1])), False),
+    ],
+)
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_hidden_states_of_any_leading_axes_are_one_call(kernels, view, gathered, with_bias):
+    hidden = view(normal(4, 5, 11))
+    layer, bias = normal(9, 2 * hidden.shape[-1])[:, : hidden.shape[-1]], normal(9)
+    targets = np.random.default_rng(1).integers(0, 9, hidden.shape[:-1])
+    more = {"return_rank": True, "return_logsumexp": True}
+    given = [Array(hidden), Array(layer), Array(targets), Array(bias) if with_bias else None]
+    found = icfast.linear_cross_entropy(*given, **more)
+    expected = icfast.linear_cross_entropy(
+        hidden, layer, targets, bias if with_bias else None, **more
+    )
+    assert found.entropy_nats is None
+    for ours, theirs in zip(found, expected, strict=True):
+        if ours is not None:
+            assert isinstance(ours, Array)
+            assert ours.values.dtype == theirs.dtype
+            np.testing.assert_allclose(ours.values, theirs, rtol=1e-5, atol=1e-5)
+    ((states, weights, added, *_, queue),) = kernels.calls
+    assert (states.address == hidden.ctypes.data) is not gathered
+    assert weights == (layer.ctypes.data, Format.FP32, 9, hidden.shape[-1], 2 * hidden.shape[-1])
+    assert (added.rows, added.columns) == (1, 9 if with_bias else 0)
+    assert queue == (0, STREAM)
+
+
+def test_options_reach_the_products(kernels):
+    icfast.linear_cross_entropy(
+        Array(normal(3, 4)),
+        Array(normal(9, 4)),
+        Array(np.array([1, 2, 3])),
+        vocab_size=7,
+        softcap=30,
+        temperature=0.5,
+        ignore_index=2,
+    )
+    ((*_, softmax, tile, _, out, _),) = kernels.calls
+    assert softmax == (7, 30.0, 0.5, 2)
+    assert tile == LINEAR_TILE
+    assert [address != 0 for address in out] == [True, True, False, False, False]
+
+
+def test_no_hidden_states_have_no_losses(kernels):
+    found = icfast.linear_cross_entropy(
+        Array(normal(0, 4)), Array(normal(9, 4)), Array(np.zeros(0, "i8"))
+    )
+    assert found.shape == (0,)
+    assert not kernels.calls
+
+
+@pytest.mark.parametrize(
+    ("hidden", "weight", "bias", "error", "said"),
+    [
+        ("f8", "f4", None, OptionError, "hidden states on cuda:0 are float64; products there take"),
+        ("f4", "f8", None, OptionError, "weights on cuda:0 are float64"),
+        ("f4", "f4", Array(np.ones(9)), OptionError, "biases on cuda:0 are float64"),
+        ("f4", "f4", Array(np.ones(8, "f4")), OptionError, r"biases have shape \(8,\), expected"),
+        ("f4", "f4", np.ones(9, "f4"), BackendError, "biases live on the CPU, expected cuda:0"),
+    ],
+)
+def test_operands_that_do_not_fit_are_refused(kernels, hidden, weight, bias, error, said):
+    states, layer = Array(np.ones((2, 4), hidden)), Array(np.ones((9, 4), weight))
+    with pytest.raises(error, match=said):
+        icfast.linear_cross_entropy(states, layer, Array(np.array([0, 1])), bias)
+    with pytest.raises(BackendError, match="weights live on the CPU, expected cuda:0"):
+        icfast.linear_cross_entropy(states, np.ones((9, 4)), Array(np.array([0, 1])))
+    assert not kernels.calls
+
+
+def test_without_cublas_it_is_said_what_to_install(monkeypatch, cupy):
+    made = Kernels()
+    monkeypatch.setattr(made, "load_products", lambda folders: f"\n  {folders[0]}/x: none")
+    monkeypatch.setattr(cublas, "folders", lambda: ["/one"])
+    monkeypatch.setattr("icfast.kernels.select.select_device", lambda _: DeviceBackend("gpu", made))
+    with pytest.raises(
+        MissingExtraError, match=r"(?s)gpu finds none.*icfast\[cuda\].*/one/x: none"
+    ):
+        icfast.linear_cross_entropy(
+            Array(normal(2, 4)), Array(normal(9, 4)), Array(np.array([0, 1]))
+        )
+    monkeypatch.setattr(made, "load_products", lambda _: "")
+    assert select_products().kernels is made
+
+
+def test_folders_of_wheels_and_toolkits(monkeypatch, tmp_path):
+    for name in ("nvidia/cu13/lib", "nvidia/cublas/lib", "toolkit/lib64"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "nvidia", raising=False)
+    monkeypatch.setenv("CUDA_HOME", str(tmp_path / "toolkit"))
+    monkeypatch.setenv("CUDA_PATH", str(tmp_path / "nothing"))
+    found = cublas.folders()
+    wheels = [str(tmp_path / name) for name in ("nvidia/cu13/lib", "nvidia/cublas/lib")]
+    assert [folder for folder in found if folder in wheels] == wheels
+    assert str(tmp_path / "toolkit/lib64") in found
+    assert str(tmp_path / "nothing/lib64") not in found
+
+
 # Sums ----------------------------------------------------------------------------------------
 
 
@@ -295,6 +434,61 @@ def test_sizes_that_do_not_fit_never_reach_the_device(cuda):
         cuda.cross_entropy((8, 0, 1, 3, 3), (8, 6), plain, (8, 0, 0, 0, 0), queue)
     with pytest.raises(ValueError, match="fewer rows than none"):
         cuda.add_losses(8, 8, 8, -1, (8, 8, 8, 8, 1), queue)
+
+
+def test_operands_that_do_not_fit_never_reach_the_device(cuda):
+    def call(hidden=(8, 1, 5, 4, 4), weight=(8, 1, 3, 4, 4), bias=(8, 0, 1, 0, 0), **more):
+        softmax = more.get("softmax", Softmax(3, 0.0, 1.0, -100))
+        return cuda.linear_scratch_bytes(hidden, weight, bias, softmax, more.get("tile", (2, 8)))
+
+    assert call() > 2 * 64 * 4
+    for said, changed in {
+        "hidden states have 4 columns, weights 5": {"weight": (8, 1, 3, 5, 5)},
+        "operands of float64": {"hidden": (8, 3, 5, 4, 4)},
+        "distribution has 4 columns": {"softmax": Softmax(4, 0.0, 1.0, -100)},
+        "distribution has no column": {"softmax": Softmax(0, 0.0, 1.0, -100)},
+        "bias must be one row of 3 columns": {"bias": (8, 0, 1, 2, 2)},
+        "a tile has a row": {"tile": (0, 8)},
+    }.items():
+        with pytest.raises(ValueError, match=said):
+            call(**changed)
+
+
+def test_scratch_does_not_grow_with_rows_and_keeps_its_budget(cuda):
+    def scratch(rows, width, columns, form):
+        operands = (8, form, rows, width, width), (16, form, columns, width, width), (8, 0, 1, 0, 0)
+        return cuda.linear_scratch_bytes(*operands, Softmax(columns, 0.0, 1.0, -100), LINEAR_TILE)
+
+    for form in (Format.FP32, Format.BF16, Format.FP16):
+        for width in (4096, 16384):
+            for columns in (128256, 131072, 262144):
+                few = scratch(1, width, columns, form)
+                assert few == scratch(10**9, width, columns, form) <= 256 << 20
+
+
+def test_too_little_scratch_is_refused(cuda):
+    operands = (8, 1, 5, 4, 4), (16, 1, 3, 4, 4), (8, 0, 1, 0, 0)
+    softmax, tile = Softmax(3, 0.0, 1.0, -100), Tile(2, 8)
+    size = cuda.linear_scratch_bytes(*operands, softmax, tile)
+    status = cuda.linear_cross_entropy(
+        *operands, (8, 6), softmax, tile, (0, size - 1), (8, 8, 0, 0, 0), (0, 0)
+    )
+    assert status == (3, 0, size)
+
+
+def test_without_a_library_products_say_so(cuda):
+    if not cuda.load_products([]):
+        pytest.skip("there is one")
+    tried = cuda.load_products(["/nowhere"])
+    assert "/nowhere/libcublasLt.so.13: cannot open" in tried
+    assert "\n  libcublasLt.so.12: cannot open" in tried
+    operands = (8, 1, 5, 4, 4), (16, 1, 3, 4, 4), (8, 0, 1, 0, 0)
+    softmax, tile = Softmax(3, 0.0, 1.0, -100), Tile(2, 8)
+    code, _, value = cuda.linear_cross_entropy(
+        *operands, (8, 6), softmax, tile, (0, 1 << 30), (8, 8, 0, 0, 0), (0, 0)
+    )
+    assert (code, cuda.name_of_error(value)) == (7, "cuBLASLt is not loaded")
+    assert cuda.linear_algorithm(*operands, softmax, tile, (0, 0)) == "cuBLASLt is not loaded"
 
 
 def test_without_a_device_a_call_reports_it(cuda):

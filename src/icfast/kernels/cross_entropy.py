@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,9 +19,19 @@ from icfast.errors import OptionError, check
 from icfast.kernels.device import DeviceArrays
 from icfast.kernels.dlpack import Device
 from icfast.kernels.intake import cuda_device, integers, numbers
-from icfast.kernels.losses import DeviceTokenOut, Format, Matrix, Softmax, TokenOut
+from icfast.kernels.losses import (
+    LINEAR_TILE,
+    DeviceScratch,
+    DeviceTokenOut,
+    Format,
+    Matrix,
+    Queue,
+    Softmax,
+    Tile,
+    TokenOut,
+)
 from icfast.kernels.rows import Rows, available_threads, side_by_side
-from icfast.kernels.select import select, select_device
+from icfast.kernels.select import select, select_device, select_products
 
 #: Logits a thread must have to be worth its start; about 50 us of reading.
 _LOGITS_PER_THREAD = 1 << 18
@@ -201,7 +212,8 @@ def linear_cross_entropy(
     it in the batch.
 
     Args:
-        hidden: (..., D), in a dtype and layout as the logits of :func:`cross_entropy`.
+        hidden: (..., D), in a dtype and layout as the logits of :func:`cross_entropy`; on a device
+            float64 has no products.
         weight: (V, D), of the same kinds.
         targets: ids of any integer dtype, shape (...).
         bias: (V,), or None.
@@ -213,6 +225,7 @@ def linear_cross_entropy(
 
     Raises:
         OptionError, BackendError: as :func:`cross_entropy`.
+        MissingExtraError: as there; or hidden states on a device, and there is no cuBLASLt.
 
     >>> hidden, weight = np.array([[1.0, 2.0]]), np.array([[500.0, 250.0], [1000.0, 0.0]])
     >>> linear_cross_entropy(hidden, weight, np.array([1])).round(9).tolist()  # 1000 and 1000
@@ -243,6 +256,8 @@ def linear_losses_beside(
     hidden: Any, weight: Any, targets: Any, bias: Any, options: LossOptions
 ) -> TokenLosses:
     """What :func:`linear_cross_entropy` finds, as arrays of the library and where `hidden` is."""
+    if (device := cuda_device(hidden)) is not None:
+        return device_linear_token_losses(hidden, weight, targets, bias, options, device)
     return _beside(linear_token_losses(hidden, weight, targets, bias, options), hidden)
 
 
@@ -275,19 +290,72 @@ def device_token_losses(
     shape = values.shape[:-1]
     ids = here.ids(targets, shape, "targets")
     softmax = options.softmax(values.shape[-1], "logits")
-    found = TokenLosses(
-        here.empty(shape, "float64"),
-        here.empty(shape, "uint8"),
-        here.empty(shape, "float64") if options.logsumexp else None,
-        here.empty(shape, "float64") if options.entropy else None,
-        here.empty(shape, "int64") if options.rank else None,
-    )
+    found = _device_room(here, shape, options)
     rows = Rows(values)
     for first, run in rows.runs(0, rows.count):
         out = DeviceTokenOut._make(here.address(array, first) for array in found)
         ids_here = ids._replace(address=ids.address + first * here.id_bytes(ids))
         status = kernels.cross_entropy(here.matrix(run, form), ids_here, softmax, out, here.queue)
         check(status, f"logits on {device}")
+    return found
+
+
+def _device_room(here: DeviceArrays, shape: tuple[int, ...], options: LossOptions) -> TokenLosses:
+    return TokenLosses(
+        here.empty(shape, "float64"),
+        here.empty(shape, "uint8"),
+        here.empty(shape, "float64") if options.logsumexp else None,
+        here.empty(shape, "float64") if options.entropy else None,
+        here.empty(shape, "int64") if options.rank else None,
+    )
+
+
+def device_linear_token_losses(
+    hidden: Any,
+    weight: Any,
+    targets: Any,
+    bias: Any,
+    options: LossOptions,
+    device: Device,
+    tile: Tile = LINEAR_TILE,
+) -> TokenLosses:
+    """What :func:`linear_cross_entropy` finds on a CUDA device, queued on the caller's stream."""
+    kernels = select_products(options.backend).kernels
+    options.threads_for(1)
+    here = DeviceArrays.beside(hidden, device)
+    values, form = numbers(hidden, "hidden states", here.queue)
+    layer = Matrix(*numbers(weight, "weights", here.queue))
+    columns, width = _layer_shape(layer, values.shape[-1])
+    added = _bias(bias, columns, here.queue)
+    for name, found_form in (
+        ("hidden states", form),
+        ("weights", layer.format),
+        ("biases", added.format),
+    ):
+        if found_form == Format.FP64:
+            raise OptionError(
+                f"{name} on {device} are float64; products there take float32, bfloat16 and "
+                "float16: convert them, or move all of them to the CPU"
+            )
+    shape = values.shape[:-1]
+    ids = here.ids(targets, shape, "targets")
+    softmax = options.softmax(columns, "weights")
+    found = _device_room(here, shape, options)
+    rows = Rows(values)
+    runs = [run for _, run in islice(rows.runs(0, rows.count), 2)]
+    if not runs:
+        return found
+    if len(runs) > 1:  # each would fill tiles of its own
+        copy = here.contiguous(hidden)
+        runs = [numbers(copy, "hidden states", here.queue).values.reshape(-1, width)]
+    operands = (here.matrix(runs[0], form), here.matrix(*layer), here.matrix(*added))
+    size = kernels.linear_scratch_bytes(*operands, softmax, tile)
+    scratch = here.empty((size,), "uint8")
+    out = DeviceTokenOut._make(map(here.address, found))
+    status = kernels.linear_cross_entropy(
+        *operands, ids, softmax, tile, DeviceScratch(here.address(scratch), size), out, here.queue
+    )
+    check(status, f"hidden states on {device}")
     return found
 
 
@@ -332,11 +400,11 @@ def _layer_shape(layer: Matrix, width: int) -> tuple[int, int]:
     return shape
 
 
-def _bias(bias: Any, columns: int) -> Matrix:
+def _bias(bias: Any, columns: int, queue: Queue | None = None) -> Matrix:
     """One row, of no columns where there is none."""
     if bias is None:
         return Matrix(np.empty((1, 0), np.float32), Format.FP32)
-    values, form = numbers(bias, "biases")
+    values, form = numbers(bias, "biases", queue)
     if values.shape != (columns,):
         raise OptionError(f"biases have shape {values.shape}, expected ({columns},) as weights")
     return Matrix(values[np.newaxis], form)

@@ -154,6 +154,24 @@ class Queue(NamedTuple):
     stream: int
 
 
+class Tile(NamedTuple):
+    """The most rows, and columns, of logits that exist at a time on a device."""
+
+    rows: int
+    columns: int
+
+
+#: At most 33 MiB of them: a size of which docs/cuda.md says why.
+LINEAR_TILE = Tile(2048, 4224)
+
+
+class DeviceScratch(NamedTuple):
+    """Room on a device: its address, and how many bytes."""
+
+    address: int
+    size: int
+
+
 #: Dtypes of ids on a device, as cuda::IdType numbers them.
 ID_DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 
@@ -170,6 +188,48 @@ class DeviceKernels(Protocol):
         queue: Queue,
     ) -> Status:
         """Overwrite out with the loss of each row's target."""
+
+    def load_products(self, folders: list[str]) -> str:
+        """Load cuBLASLt, which the calls below need: empty, or a line for each place tried."""
+
+    def linear_cross_entropy(
+        self,
+        hidden: DeviceMatrix,
+        weight: DeviceMatrix,
+        bias: DeviceMatrix,
+        targets: DeviceIds,
+        softmax: Softmax,
+        tile: Tile,
+        scratch: DeviceScratch,
+        out: DeviceTokenOut,
+        queue: Queue,
+    ) -> Status:
+        """The same of logits = hidden weight^T + bias, of which a tile exists at a time.
+
+        Operands are f32, bf16 or fp16. A row's result depends on neither the other rows nor where
+        operands lie. Scratch that is too small is refused.
+        """
+
+    def linear_scratch_bytes(
+        self,
+        hidden: DeviceMatrix,
+        weight: DeviceMatrix,
+        bias: DeviceMatrix,
+        softmax: Softmax,
+        tile: Tile,
+    ) -> int:
+        """Scratch that such a call needs, whatever its rows."""
+
+    def linear_algorithm(
+        self,
+        hidden: DeviceMatrix,
+        weight: DeviceMatrix,
+        bias: DeviceMatrix,
+        softmax: Softmax,
+        tile: Tile,
+        queue: Queue,
+    ) -> str:
+        """The algorithm of its products, as cuBLASLt numbers them; or why there is none."""
 
     def add_losses(
         self, nll_nats: int, kinds: int, cells: int, rows: int, sums: DeviceLossCells, queue: Queue

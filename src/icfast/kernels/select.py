@@ -7,7 +7,8 @@ from functools import cache
 from importlib import import_module
 from typing import cast
 
-from icfast.errors import BackendError, OptionError
+from icfast.errors import BackendError, MissingExtraError, OptionError
+from icfast.kernels import cublas
 from icfast.kernels.contract import Kernels
 from icfast.kernels.losses import DeviceKernels
 
@@ -117,6 +118,24 @@ def select_device(backend: str = "auto") -> DeviceBackend:
     if isinstance(loaded, ImportError):
         raise BackendError(f"backend {name} is not here: {loaded}")
     return loaded
+
+
+def select_products(backend: str = "auto") -> DeviceBackend:
+    """The same, with the library loaded that multiplies matrices there.
+
+    Raises:
+        OptionError, BackendError: as :func:`select_device`.
+        MissingExtraError: there is no cuBLASLt; the message has every place that was tried.
+    """
+    found = select_device(backend)
+    if tried := found.kernels.load_products(cublas.folders()):
+        raise MissingExtraError(
+            f"products of matrices on a device need cuBLASLt, and backend {found.name} finds none; "
+            "pip install 'icfast[cuda]' brings nvidia-cublas (nvidia-cublas-cu12 for CUDA 12), "
+            f"import torch with CUDA first, or set CUDA_HOME to a toolkit that has it. "
+            f"Tried:{tried}"
+        )
+    return found
 
 
 def device_has_linear() -> bool:

@@ -127,7 +127,9 @@ class OutputLayer:
     @property
     def is_fused(self) -> bool:
         """Whether logits exist a tile at a time, in fp32; else blocks of them, as torch rounds."""
-        return not self.weight.is_cuda or device_has_linear()
+        if not self.weight.is_cuda:
+            return True
+        return str(self.weight.dtype) != "torch.float64" and device_has_linear()
 
     @property
     def logits_format(self) -> str:

@@ -1,0 +1,20 @@
+"""Where cuBLASLt may lie that the system's loader does not know of: wheels, and toolkits."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+#: Folders of NVIDIA's wheels within their common package, for CUDA 13 and before.
+_IN_WHEELS = ("cu13/lib", "cublas/lib")
+
+
+def folders() -> list[str]:
+    """Folders to look in, in their order; only ones that exist."""
+    spec = find_spec("nvidia")
+    wheels = list(spec.submodule_search_locations or ()) if spec is not None else []
+    found = [Path(wheel) / part for part in _IN_WHEELS for wheel in wheels]
+    toolkits = [os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH"), "/usr/local/cuda"]
+    found += [Path(toolkit) / "lib64" for toolkit in toolkits if toolkit]
+    return [str(folder) for folder in dict.fromkeys(found) if folder.is_dir()]
