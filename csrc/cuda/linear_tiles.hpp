@@ -34,7 +34,7 @@ struct TileSweep {
   std::int64_t stride;
   std::int64_t first;  // of the vocabulary
   std::int64_t columns;
-  bool begins;  // nothing is known yet
+  bool begins;  // nothing is known yet, but where it counts
   bool counts;  // those above the target's, which is known by now, and no sums
 };
 
@@ -131,7 +131,7 @@ class LinearTiles {
     const std::int64_t begin = plan_.begin_of(tile);
     const std::int64_t from = plan_.first_of(tile);
     device_.sweep({rows, logits + (from - begin), plan_.stride, from, begin + plan_.columns - from,
-                   tile == 0 && !counts, counts});
+                   tile == 0, counts});
     return {};
   }
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.kernels import test_linear_cross_entropy as linear
 from tests.kernels import test_losses_accuracy as accuracy
-from tests.kernels.loss_definitions import EVERYTHING, assert_losses
+from tests.kernels.loss_definitions import EVERYTHING, assert_losses, define_losses
 
 import icfast
-from icfast.errors import BackendError
+from icfast.errors import BackendError, MissingExtraError
 from icfast.kernels.cross_entropy import TokenLosses
 from icfast.kernels.device import DeviceArrays, LossSums
 from icfast.kernels.intake import cuda_device
-from icfast.kernels.losses import Format, LossCells
-from icfast.kernels.select import select, select_device
+from icfast.kernels.losses import Format, LossCells, Softmax
+from icfast.kernels.select import select, select_device, select_products
 
 pytestmark = pytest.mark.gpu
 
@@ -113,3 +114,101 @@ def test_sums_are_the_cpus_integers(torch):
     sums.add(*(array[order] for array in given))
     for found, theirs in zip(sums.read(), expected, strict=True):
         np.testing.assert_array_equal(found, theirs)
+
+
+# Hidden states -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def products(torch):
+    try:
+        select_products()
+    except MissingExtraError as reason:
+        pytest.skip(str(reason))
+    return torch
+
+
+def operand(torch, matrix):
+    bits = matrix.values.view(np.float16) if matrix.format == Format.FP16 else matrix.values
+    return on_device(torch, bits, matrix.format)
+
+
+@pytest.mark.parametrize("options", [{}, {"softcap": 30.0}, {"temperature": 0.7}], ids=str)
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize(
+    "forms",
+    [
+        (Format.BF16, Format.BF16),
+        (Format.FP16, Format.FP16),
+        (Format.FP32, Format.FP32),
+        (Format.BF16, Format.FP32),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("size", [(1, 1, 1), (3, 17, 100), (2050, 64, 4225), (40, 512, 50257)])
+def test_losses_of_hidden_states(products, size, forms, bias, options):
+    rows, width, columns = size
+    on = linear.operands(*size, forms, bias=bias)
+    targets = linear.some_targets(rows, columns)
+    targets[:1] = linear.IGNORED
+    hidden, weight, added = (operand(products, matrix) for matrix in on)
+    found = icfast.linear_cross_entropy(
+        hidden,
+        weight,
+        products.from_numpy(targets).cuda(),
+        added[0] if bias else None,
+        **options,
+        **EVERYTHING,
+    )
+    softmax = Softmax(
+        columns, options.get("softcap", 0.0), options.get("temperature", 1.0), linear.IGNORED
+    )
+    # Rounding of fp32 sums, which tensor cores may cut off instead.
+    near = 16 * linear.UNIT * (1 + 0.02 * width) / softmax.temperature
+    linear.assert_within(on_host(found), define_losses(on.logits(), targets, softmax), near)
+    scored = targets != linear.IGNORED
+    logits, ranks = on.logits()[scored], on_host(found).rank[scored]
+    own = logits[np.arange(len(logits)), targets[scored]][:, np.newaxis]
+    assert ((logits > own + near).sum(axis=1) <= ranks).all()
+    assert (ranks <= (logits > own - near).sum(axis=1) - 1).all()
+
+
+def test_hidden_states_are_their_own_wherever_they_lie(products):
+    torch = products
+    hidden = torch.randn(3000, 128, device="cuda", dtype=torch.bfloat16)
+    weight = torch.randn(9001, 128, device="cuda", dtype=torch.bfloat16)
+    ids = torch.randint(0, 9001, (3000,), device="cuda")
+    expected = icfast.linear_cross_entropy(hidden, weight, ids)
+    for part in (slice(0, 1), slice(2047, 2049), slice(2999, 3000), slice(1, None, 3)):
+        found = icfast.linear_cross_entropy(hidden[part], weight, ids[part])
+        assert torch.equal(found, expected[part])
+    view = hidden.reshape(30, 100, 128)[:, :-1]
+    found = icfast.linear_cross_entropy(view, weight, ids.reshape(30, 100)[:, :-1])
+    assert torch.equal(found, expected.reshape(30, 100)[:, :-1])
+    room = torch.full((9001, 131), float("nan"), device="cuda", dtype=torch.bfloat16)
+    room[:, 1:129] = weight
+    assert torch.equal(icfast.linear_cross_entropy(hidden, room[:, 1:129], ids), expected)
+    ranked = icfast.linear_cross_entropy(hidden, weight, ids, return_rank=True)
+    assert torch.equal(ranked.nll_nats, expected)
+
+
+def test_hidden_states_on_another_stream_and_in_a_graph(products):
+    torch = products
+    hidden = torch.randn(100, 64, device="cuda", dtype=torch.float16)
+    weight = torch.randn(5000, 64, device="cuda", dtype=torch.float16)
+    ids = torch.randint(0, 5000, (100,), device="cuda")
+    expected = icfast.linear_cross_entropy(hidden, weight, ids)
+    torch.cuda.synchronize()
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        torch.cuda._sleep(50_000_000)
+        found = icfast.linear_cross_entropy(hidden * 1, weight, ids)
+    stream.synchronize()
+    assert torch.equal(found, expected)
+    graph, held = torch.cuda.CUDAGraph(), torch.zeros_like(hidden)
+    with torch.cuda.graph(graph):
+        recorded = icfast.linear_cross_entropy(held, weight, ids)
+    held.copy_(hidden)
+    graph.replay()
+    torch.cuda.synchronize()
+    assert torch.equal(recorded, expected)

@@ -128,14 +128,19 @@ def select_products(backend: str = "auto") -> DeviceBackend:
         MissingExtraError: there is no cuBLASLt; the message has every place that was tried.
     """
     found = select_device(backend)
-    if tried := found.kernels.load_products(cublas.folders()):
+    _load_products(found.name)
+    return found
+
+
+@cache
+def _load_products(name: str) -> None:
+    if tried := select_device(name).kernels.load_products(cublas.folders()):
         raise MissingExtraError(
-            f"products of matrices on a device need cuBLASLt, and backend {found.name} finds none; "
+            f"products of matrices on a device need cuBLASLt, and backend {name} finds none; "
             "pip install 'icfast[cuda]' brings nvidia-cublas (nvidia-cublas-cu12 for CUDA 12), "
-            f"import torch with CUDA first, or set CUDA_HOME to a toolkit that has it. "
+            "import torch with CUDA first, or set CUDA_HOME to a toolkit that has it. "
             f"Tried:{tried}"
         )
-    return found
 
 
 def device_has_linear() -> bool:
