@@ -144,8 +144,12 @@ def _load_products(name: str) -> None:
 
 
 def device_has_linear() -> bool:
-    """Whether the backend for devices has the loss of hidden states and an output layer."""
-    return hasattr(select_device().kernels, "linear_cross_entropy")
+    """Whether there is what losses of hidden states on a device need beside its backend."""
+    try:
+        select_products()
+    except MissingExtraError:
+        return False
+    return True
 
 
 def _check_name(backend: str) -> None:
