@@ -21,7 +21,7 @@ from icfast.kernels.counting import Buckets, Piece
 from icfast.measure.runs import KeyShape, scan_bytes
 from icfast.passes.alphabet import Symbols, count_type, lanes_of
 from icfast.passes.buffers import zeros
-from icfast.passes.documents import DocumentSet, check_ids
+from icfast.passes.documents import DocumentSet, check_ids, sample
 from icfast.passes.threads import Pool, Work
 from icfast.units import format_bytes
 
@@ -39,6 +39,10 @@ _SORT_SHARE = 12
 #: With a temporary folder, more passes than these are replaced by one through a file: at 13 both
 #: took 0.56 s of processor time (48 M tokens, file and corpus in the page cache), 22 passes 1.05.
 _MOST_PASSES = 13
+
+#: Tokens, in so many chunks, that tell whether one window makes up much of a lead.
+_SAMPLE_TOKENS = 1 << 16
+_SAMPLE_CHUNKS = 64
 
 #: Fewest windows worth a group; below it the cap is refused.
 _LEAST_GROUP_WINDOWS = 1 << 10
@@ -232,6 +236,7 @@ def make_plan(
     partition = replace(partition, counts=counts)
     # Kernels sort with 32-bit offsets.
     limit = min(limits.pass_windows, 2**31 - 1)
+    partition = _part_frequent(partition, limit, counter)
     partition = _refine(partition, limit, counter, symbols.shape)
     windows = partition.windows
     equal = windows > limit
@@ -248,6 +253,20 @@ def make_plan(
 def _added(counts: NDArray[np.unsignedinteger]) -> NDArray[np.uint64]:
     """Sum over the first axis, as a rule the lanes."""
     return np.asarray(counts.sum(axis=0, dtype=np.uint64))
+
+
+def _part_frequent(partition: _Partition, limit: int, counter: _Counter) -> _Partition:
+    """Cut leads above the limit around a window that alone seems to be above it: one reading of
+    the corpus, where symbol by symbol it takes one for each."""
+    chosen, pieces = [], []
+    for lead in np.flatnonzero(partition.windows > limit).tolist():
+        found = counter.frequent(partition, lead, limit)
+        if found is not None:
+            chosen.append(lead)
+            pieces.append(found)
+    if not chosen:
+        return partition
+    return counter.counted(partition.cut(np.array(chosen), pieces), np.array(chosen))
 
 
 def _refine(partition: _Partition, limit: int, counter: _Counter, shape: KeyShape) -> _Partition:
@@ -273,11 +292,13 @@ def _cuts(
         counts: u64[lanes, symbols].
     """
     step = shape.bits * (shape.order - 2 - depth)
+    shared = low >> step + shape.bits << step + shape.bits
     total = _added(counts)
     begin, held = 0, 0
 
     def cut(first: int, last: int, deeper: int = 0) -> _Cut:
-        return _Cut(low + (first << step), depth + deeper, _added(counts[:, first:last].T))
+        key = max(low, shared + (first << step))
+        return _Cut(key, depth + deeper, _added(counts[:, first:last].T))
 
     for symbol in np.flatnonzero(total).tolist():
         windows = int(total[symbol])
@@ -363,6 +384,41 @@ class _Counter:
         slots[chosen] = np.arange(len(chosen))
         counts = self._count(partition, slots, partition.depths[chosen] + 1, self._columns)
         return counts.transpose(1, 0, 2)
+
+    def frequent(self, partition: _Partition, lead: int, limit: int) -> list[_Cut] | None:
+        """A lead cut around its most frequent window, not counted; None where a sample does not
+        show it above the limit."""
+        shape, size = self.symbols.shape, min(_SAMPLE_TOKENS, limit // 4)
+        keys, offsets = np.zeros((size, shape.words), np.uint64), np.zeros(1, np.int64)
+        buckets, alphabet = partition.buckets(self.symbols.leads), self.symbols.alphabet
+        for piece, shard in sample(self.documents, size, min(_SAMPLE_CHUNKS, max(size, 1))):
+            status = self.work.backend.kernels.scatter_windows(
+                self.symbols.view(piece), alphabet, buckets, lead, lead + 1, offsets, keys
+            )
+            check_ids(status, shard, self.symbols.vocab_size)
+        found, often = np.unique(keys[: int(offsets[0])], axis=0, return_counts=True)
+        if not len(found):
+            return None
+        share = often.max() / often.sum()
+        if share * int(partition.windows[lead]) <= limit:
+            return None
+        key, none = _whole(found[often.argmax()]), np.zeros(len(partition.counts), np.uint64)
+        cuts = [_Cut(key, shape.order - 1, none)]
+        if key:
+            cuts.insert(0, _Cut(0, 0, none))
+        if key + 1 < 1 << shape.bits * (shape.order - 1):
+            cuts.append(_Cut(key + 1, 0, none))
+        return cuts
+
+    def counted(self, partition: _Partition, leads: NDArray[np.int64]) -> _Partition:
+        """The partition with the buckets of those leads counted."""
+        chosen = np.flatnonzero(np.isin(partition.leads, leads))
+        slots = np.full(len(partition.leads), -1, np.int32)
+        slots[chosen] = np.arange(len(chosen))
+        found = self._count(partition, slots, np.zeros(len(chosen), np.int32), 1)
+        counts = partition.counts.copy()
+        counts[:, chosen] = found[:, :, 0]
+        return replace(partition, counts=counts)
 
     def _count(
         self,
