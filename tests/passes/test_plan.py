@@ -27,11 +27,12 @@ def repetitive(tmp_path):
 
 @pytest.mark.parametrize("order", [1, 2, 5])
 @pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("held", [2500, 500], ids=["fits-beside-it", "is-cut-on"])
 def test_a_lead_is_cut_around_its_most_frequent_window(
-    backend, repetitive, monkeypatch, order, threads
+    backend, repetitive, monkeypatch, order, threads, held
 ):
     free = icfast.spectra(repetitive.corpus, order, backend=backend)
-    monkeypatch.setattr(spectra_pass, "budget", lambda *_: Budget(2500, 100, 100))
+    monkeypatch.setattr(spectra_pass, "budget", lambda *_: Budget(held, 100, 100))
     work = Work.of(backend, threads)
     kernels, readings = work.backend.kernels, []
     whole = kernels.count_windows
@@ -53,7 +54,7 @@ def test_a_lead_is_cut_around_its_most_frequent_window(
         bits = task.symbols.shape.bits
         assert sum(int(rank) << bits * i for i in range(4)) in low.tolist()
         # One reading; symbol by symbol there would be four.
-        assert len(readings) == threads
+        assert len(readings) == threads or held == 500
     assert spectra_of(documents, order, work) == free
 
 
