@@ -35,8 +35,8 @@ def assemble(name: str, parsed: Parsed, sizes: Sizes) -> TrainingLog:
         LogError: no rows, or tokens that do not grow.
         OptionError: the log lacks the tokens of a step, or of a sequence, and nobody gave them.
     """
-    train, again = _once(parsed.train)
-    evaluations, _ = _once(parsed.evaluations)
+    train, again, repeated = _once(parsed.train)
+    evaluations = _once(parsed.evaluations)[0]
     if not train and not evaluations:
         raise LogError(f"this {name} log has no losses in it")
     offset = int(parsed.counts_from_zero)
@@ -51,6 +51,9 @@ def assemble(name: str, parsed: Parsed, sizes: Sizes) -> TrainingLog:
     every = int(np.median(np.diff(steps))) if len(steps) > 1 else None
     labels = [*parsed.labels, *_span_labels(starts, ends, every, parsed.is_mean)]
     labels += [f"resumed: {again} rows of steps that were run again are left out"] * bool(again)
+    labels += [f"repeated: {repeated} rows of steps logged before, as by several ranks"] * bool(
+        repeated
+    )
     labels += [] if joules_label is None else [joules_label]
     if epoch is not None and epoch[-1] > 1 + 1e-9:
         labels.append(f"several epochs: {epoch[-1]:.4g} passes; only the first is code length")
@@ -76,16 +79,22 @@ def assemble(name: str, parsed: Parsed, sizes: Sizes) -> TrainingLog:
     )
 
 
-def _once(rows: Sequence[Row]) -> tuple[list[Row], int]:
-    """Each step once, as the run that went on saw it: after a restart the later rows hold."""
+def _once(rows: Sequence[Row]) -> tuple[list[Row], int, int]:
+    """Each step once, as the run that went on saw it: after a restart the later rows hold.
+
+    Beside them how many were run again, and how many say the step of the row before again.
+    """
     kept: list[Row] = []
-    left_out = 0
+    again = repeated = 0
     for row in rows:
+        if kept and kept[-1].step == row.step:
+            kept.pop()
+            repeated += 1
         while kept and kept[-1].step >= row.step:
             kept.pop()
-            left_out += 1
+            again += 1
         kept.append(row)
-    return kept, left_out
+    return kept, again, repeated
 
 
 def _tokens(row: Row, steps_done: int, sizes: Sizes) -> int:

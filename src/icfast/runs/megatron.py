@@ -1,7 +1,8 @@
 """Megatron-LM's output: ``iteration N/ M | key: value | ...``, read by key and never by position.
 
-``lm loss`` is the mean since the line before. Tokens are consumed samples times the sequence
-length, which the log does not say; energy is per iteration and GPU.
+``lm loss`` is the mean since the line before, skipped iterations left out. Megatron-DeepSpeed
+counts consumed tokens; else they are consumed samples times the sequence length, which the log does
+not say. Energy is per iteration and GPU.
 """
 
 from __future__ import annotations
@@ -43,11 +44,12 @@ def _row(line: int, step: int, fields: dict[str, str]) -> Row:
     def optional(key: str) -> float | None:
         return number(fields[key], key, line) if key in fields else None
 
-    samples = fields.get("consumed samples")
+    samples, tokens = fields.get("consumed samples"), fields.get("consumed tokens")
     return Row(
         line,
         step,
         number(fields["lm loss"], "lm loss", line),
+        tokens=None if tokens is None else whole(tokens, "consumed tokens", line),
         sequences=None if samples is None else whole(samples, "consumed samples", line),
         learning_rate=optional("learning rate"),
         joules_per_step_per_gpu=optional("energy per GPU (J/iter/GPU)"),

@@ -1,7 +1,8 @@
 """nanoGPT's output: ``iter N: loss X, time ...`` and ``step N: train loss X, val loss Y``.
 
-Steps count from 0. ``loss`` is of the last micro-batch of the step alone; the ``train loss`` of a
-``step`` line is an estimate under the current model, no online loss, and left out.
+Steps count from 0. ``loss`` is of the first rank's last micro-batch of the step alone; the
+``train loss`` of a ``step`` line is an estimate under the current model, no online loss, and left
+out.
 """
 
 from __future__ import annotations
@@ -28,5 +29,5 @@ def read(text: str) -> Parsed:
             if found := pattern.search(content):
                 step, loss = whole(found[1], "iter", line), number(found[2], "loss", line)
                 rows.append(Row(line, step, loss))
-    label = "a step's last micro-batch stands for all of it under gradient accumulation"
+    label = "a step's last micro-batch on one rank stands for all of it"
     return Parsed(tuple(train), tuple(evaluations), counts_from_zero=True, labels=(label,))

@@ -1,7 +1,12 @@
-"""TorchTitan's log: ``step: N  loss: X ...`` from 1, ``validate step: N  loss: X``; colours too."""
+"""TorchTitan's log: ``step: N  loss: X ...`` from 1, ``validate step: N  loss: X``; colours too.
+
+``loss`` is of one step, the mean over ranks; versions up to early 2025 wrote the mean since the
+line before, and lines do not say which.
+"""
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from icfast.runs.rows import Parsed, Row, lines, number, whole
@@ -24,4 +29,7 @@ def read(text: str) -> Parsed:
         step, loss = whole(found[2], "step", line), number(found[3], "loss", line)
         rate = None if found[4] is None else number(found[4], "lr", line)
         (evaluations if found[1] else train).append(Row(line, step, loss, learning_rate=rate))
-    return Parsed(tuple(train), tuple(evaluations))
+    steps = [row.step for row in train]
+    label = "losses are taken for those of single steps; TorchTitan's were means up to early 2025"
+    sparse = any(after - before > 1 for before, after in itertools.pairwise(steps))
+    return Parsed(tuple(train), tuple(evaluations), labels=(label,) if sparse else ())
