@@ -100,14 +100,6 @@ auto with_symbol(const py::handle& text, Call call) {
   throw py::type_error("a text must be contiguous uint16 or uint32");
 }
 
-/// call(a position) of the element type of positions: u32 or u64.
-template <class Call>
-auto with_position(const py::handle& positions, Call call) {
-  if (py::isinstance<Array<std::uint32_t>>(positions)) return call(std::uint32_t{});
-  if (py::isinstance<Array<std::uint64_t>>(positions)) return call(std::uint64_t{});
-  throw py::type_error("positions must be contiguous uint32 or uint64");
-}
-
 template <class Token>
 Piece<Token> piece_of(const py::tuple& piece) {
   return {in<Token>(piece[0]), in<std::int64_t>(piece[1]),    in<std::int64_t>(piece[2]),

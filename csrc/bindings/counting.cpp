@@ -133,57 +133,54 @@ Result py_count_symbols(const py::object& text, std::int64_t begin, std::int64_t
 }
 
 Result py_scatter_positions(const py::object& text, std::int64_t begin, std::int64_t end, int order,
-                            std::int64_t lead_begin, std::int64_t lead_end,
-                            const py::object& offsets, const py::object& positions) {
+                            const py::object& codes, std::int64_t lead_begin, std::int64_t lead_end,
+                            const py::object& offsets, const py::object& windows) {
   return with_symbol(text, [&](auto symbol) {
-    return with_position(positions, [&](auto position) {
-      const auto* from = in<decltype(symbol)>(text);
-      auto* next = out<std::int64_t>(offsets);
-      auto* to = out<decltype(position)>(positions);
-      return run([&] {
-        return scatter_positions(from, begin, end, order, lead_begin, lead_end, next, to);
-      });
+    const auto* from = in<decltype(symbol)>(text);
+    const std::int64_t size = rows(text);
+    const auto* code = in<std::uint64_t>(codes);
+    auto* next = out<std::int64_t>(offsets);
+    auto* to = out<std::uint64_t>(windows);
+    return run([&] {
+      return scatter_positions(from, size, begin, end, order, code, lead_begin, lead_end, next, to);
     });
   });
 }
 
 Result py_sort_positions(const py::object& text, int order, int bits, const py::object& bounds,
-                         const py::object& positions, const py::object& shared,
+                         const py::object& windows, const py::object& shared,
                          const py::object& entries, const py::object& scratch) {
   return with_symbol(text, [&](auto symbol) {
-    return with_position(positions, [&](auto position) {
-      const auto* from = in<decltype(symbol)>(text);
-      const auto* bound = in<std::int64_t>(bounds);
-      const std::int64_t buckets = rows(bounds) - 1;
-      auto* windows = out<decltype(position)>(positions);
-      auto* neighbours = out<std::uint32_t>(shared);
-      auto* entry = out<std::uint64_t>(entries);
-      auto* room = out<std::uint64_t>(scratch);
-      return run([&] {
-        return sort_positions(from, order, bits, bound, buckets, windows, neighbours, entry, room);
-      });
+    const auto* from = in<decltype(symbol)>(text);
+    const std::int64_t size = rows(text);
+    const auto* bound = in<std::int64_t>(bounds);
+    const std::int64_t buckets = rows(bounds) - 1;
+    auto* words = out<std::uint64_t>(windows);
+    auto* neighbours = out<std::uint32_t>(shared);
+    auto* entry = out<std::uint64_t>(entries);
+    auto* room = out<std::uint64_t>(scratch);
+    return run([&] {
+      return sort_positions(from, size, order, bits, bound, buckets, words, neighbours, entry,
+                            room);
     });
   });
 }
 
 Result py_position_spectra(const py::object& text, int order, const py::object& bounds,
-                           const py::object& positions, const py::object& shared,
+                           const py::object& windows, const py::object& shared,
                            const py::object& nodes, const py::tuple& ranges) {
   return with_symbol(text, [&](auto symbol) {
-    return with_position(positions, [&](auto position) {
-      const auto* from = in<decltype(symbol)>(text);
-      const auto* bound = in<std::int64_t>(bounds);
-      const std::int64_t buckets = rows(bounds) - 1;
-      const auto* windows = in<decltype(position)>(positions);
-      const auto* neighbours = in<std::uint32_t>(shared);
-      auto* tree = out<std::uint64_t>(nodes);
-      const SpectraRanges to{out<std::uint64_t>(ranges[0]), rows(ranges[0], 2),
-                             out<std::uint64_t>(ranges[1]), out<std::int64_t>(ranges[2]),
-                             rows(ranges[1])};
-      return run([&] {
-        return position_spectra(from, order, bound, buckets, windows, neighbours, tree, to);
-      });
-    });
+    const auto* from = in<decltype(symbol)>(text);
+    const auto* bound = in<std::int64_t>(bounds);
+    const std::int64_t buckets = rows(bounds) - 1;
+    const auto* words = in<std::uint64_t>(windows);
+    const auto* neighbours = in<std::uint32_t>(shared);
+    auto* tree = out<std::uint64_t>(nodes);
+    const SpectraRanges to{out<std::uint64_t>(ranges[0]), rows(ranges[0], 2),
+                           out<std::uint64_t>(ranges[1]), out<std::int64_t>(ranges[2]),
+                           rows(ranges[1])};
+    return run(
+        [&] { return position_spectra(from, order, bound, buckets, words, neighbours, tree, to); });
   });
 }
 

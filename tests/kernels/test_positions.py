@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -22,10 +22,30 @@ ORDERS = [1, 2, 3, 4, 5, 6, 9, 17, 64, 130]
 #: (text, bits): two bytes a symbol, and four with words that hold three or two of them and a part.
 TEXTS = [("u2", 3), ("u2", 16), ("u4", 17), ("u4", 21), ("u4", 22), ("u4", 32)]
 
+#: Codes of 1, 2 and 3 bytes, by symbol.
+CODES = np.array(
+    [
+        int.from_bytes(bytes(code).ljust(8, b"\0"), "big")
+        for code in (
+            [],
+            [128],
+            [1, 128],
+            [1, 200],
+            [255],
+            [127, 127, 128],
+            [127, 1, 255],
+            [127, 2, 255],
+            [129],
+            [3, 255],
+            *([4, i] for i in range(128, 256)),
+        )
+    ],
+    np.uint64,
+)
+
 DOCUMENTS = [[1, 2, 1, 1], [2], [1, 2, 1, 1], [1, 1, 1, 1, 1, 1, 1, 1], [5, 2, 1, 2, 1]]
 
 texts = pytest.mark.parametrize(("dtype", "bits"), TEXTS)
-widths = pytest.mark.parametrize("width", ["u4", "u8"])
 
 
 class Written(NamedTuple):
@@ -76,8 +96,8 @@ def repeating_documents(seed, order):
     return [*documents, documents[0], base, base, [3] * (order + 5)]
 
 
-def scattered(kernels, text, order, width, edges=None, leads=None):
-    """(bounds, positions) by lead."""
+def scattered(kernels, text, order, edges=None, leads=None, codes=CODES):
+    """(bounds, windows) by lead."""
     low, high = leads or (0, int(text.symbols.max()) + 1)
     edges = edges or [TEXT_PADDING, len(text.symbols) - 1]
     counts = np.zeros(int(text.symbols.max()) + 1, np.uint64)
@@ -85,29 +105,40 @@ def scattered(kernels, text, order, width, edges=None, leads=None):
         assert kernels.count_symbols(text.symbols, begin, end, counts) == (0, 0, 0)
     counts[0] = 0
     bounds = np.append(0, np.cumsum(counts[low:high])).astype(np.int64)
-    positions = np.zeros(int(bounds[-1]), width)
+    windows = np.zeros(int(bounds[-1]), np.uint64)
     offsets = bounds[:-1].copy()
     for begin, end in pairwise(edges):
         status = kernels.scatter_positions(
-            text.symbols, begin, end, order, low, high, offsets, positions
+            text.symbols, begin, end, order, codes, low, high, offsets, windows
         )
         assert status == (0, 0, 0)
     assert np.array_equal(offsets, bounds[1:])
-    return bounds, positions
+    return bounds, windows
 
 
-def plain(positions):
-    """(positions, their marks)."""
-    top = positions.dtype.type(1 << (8 * positions.itemsize - 1))
-    return (positions & ~top).tolist(), ((positions & top) != 0).tolist()
+def place_bits(text):
+    """Of a word: what a position in the text and the mark take."""
+    return 1 + len(text.symbols).bit_length()
 
 
-def sort(kernels, text, order, bits, bounds, positions):
+def code_of(symbol):
+    return int(CODES[symbol]).to_bytes(8, "big").rstrip(b"\0")
+
+
+def grouped(windows):
+    """Whether windows that share their first n symbols stand together, for every n."""
+    return all(
+        len(list(groupby(w[:n] for w in windows))) == len({w[:n] for w in windows})
+        for n in range(1, len(windows[0]) + 1)
+    )
+
+
+def sort(kernels, text, order, bits, bounds, windows):
     size, largest = int(bounds[-1] - bounds[0]), int(np.diff(bounds).max(initial=0))
     shared = np.zeros(size, np.uint32)
     entries, scratch = np.zeros(largest, np.uint64), np.zeros(largest, np.uint64)
     status = kernels.sort_positions(
-        text.symbols, order, bits, bounds, positions, shared, entries, scratch
+        text.symbols, order, bits, bounds, windows, shared, entries, scratch
     )
     assert status == (0, 0, 0)
     return shared
@@ -163,43 +194,41 @@ def test_ids_that_were_not_listed(kernels):
 # Positions -----------------------------------------------------------------------------------
 
 
-@widths
 @pytest.mark.parametrize("order", [1, 2, 5, 12])
-def test_positions_stand_by_lead_and_edges_are_marked(kernels, width, order):
+def test_windows_stand_by_lead_with_their_mark_and_code(kernels, order):
     text = written(repeating_documents(1, 6), "u2")
     expected = {lead: [] for lead in range(int(text.symbols.max()) + 1)}
     for position, d, t in text.places:
         document = text.documents[d]
         marked = t < order - 1 or t == len(document) - 1
-        expected[document[t]].append((position, marked))
+        history = b"".join(code_of(symbol) for symbol in document[:t][::-1]).ljust(8, b"\0")
+        word = int.from_bytes(history[:8], "big") >> place_bits(text) << place_bits(text)
+        expected[document[t]].append(word | position << 1 | marked)
     size = len(text.symbols)
     for leads in ((0, len(expected)), (2, 4), (1, 2)):
         for cut in (TEXT_PADDING, size // 3, size // 2, size - 1):
-            bounds, positions = scattered(
-                kernels, text, order, width, [TEXT_PADDING, cut, size - 1], leads
-            )
-            found = list(zip(*plain(positions), strict=True))
-            by_lead = [found[low:high] for low, high in pairwise(bounds.tolist())]
+            bounds, windows = scattered(kernels, text, order, [TEXT_PADDING, cut, size - 1], leads)
+            by_lead = [windows[low:high].tolist() for low, high in pairwise(bounds.tolist())]
             assert by_lead == [expected[lead] for lead in range(*leads)]
 
 
 @texts
-@widths
 @pytest.mark.parametrize("order", ORDERS)
-def test_windows_are_sorted_and_share_what_is_said(kernels, dtype, bits, width, order):
+def test_windows_are_sorted_and_share_what_is_said(kernels, dtype, bits, order):
     ranked = repeating_documents(order, min(order, 40))
     text = written(ranked, dtype)
-    bounds, positions = scattered(kernels, text, order, width)
-    before = positions.copy()
+    bounds, windows = scattered(kernels, text, order)
+    before = windows % (1 << place_bits(text))
     # The leads stay small numbers, the histories get symbols of many bits.
     wide = written(spread(ranked, bits), dtype)
-    shared = sort(kernels, wide, order, bits, bounds, positions)
+    shared = sort(kernels, wide, order, bits, bounds, windows)
     for low, high in pairwise(bounds.tolist()):
-        assert sorted(positions[low:high].tolist()) == sorted(before[low:high].tolist())
-        windows = [text.window(p, order) for p in plain(positions[low:high])[0]]
-        assert windows == sorted(windows)
-        expected = [_shared(a, b) for a, b in pairwise(windows)]
-        assert shared[low:high].tolist() == ([0, *expected] if windows else [])
+        assert sorted(windows[low:high].tolist()) == sorted(before[low:high].tolist())
+        found = [text.window(word >> 1, order) for word in windows[low:high].tolist()]
+        assert shared[low:high].tolist() == (
+            [0, *(_shared(a, b) for a, b in pairwise(found))] if found else []
+        )
+        assert not found or grouped(found)
 
 
 def _shared(a, b):
@@ -216,18 +245,20 @@ def test_buckets_around_what_a_prefix_holds(kernels, size):
         for _ in range(size)
     ]
     text = written([[max(x, 1) for x in d] for d in documents], "u2")
-    positions = np.array([p for p, _, t in text.places if t == 4], np.uint32)
-    bounds = np.array([0, size], np.int64)
-    shared = sort(kernels, text, 5, 16, bounds, positions)
-    windows = [text.window(p, 5) for p in positions.tolist()]
-    assert windows == sorted(windows)
-    assert shared.tolist() == [0, *(_shared(a, b) for a, b in pairwise(windows))]
+    codes = np.arange(1 << 16, dtype=np.uint64)
+    high, middle = codes // (127 * 128), codes // 128 % 127
+    codes = (1 + high) << 56 | (1 + middle) << 48 | (128 + codes % 128) << 40
+    bounds, windows = scattered(kernels, text, 5, leads=(1, 2), codes=codes)
+    shared = sort(kernels, text, 5, 16, bounds, windows)
+    found = [text.window(word >> 1, 5) for word in windows.tolist()]
+    assert grouped(found)
+    assert shared.tolist() == [0, *(_shared(a, b) for a, b in pairwise(found))]
 
 
 # Spectra -------------------------------------------------------------------------------------
 
 
-def scan(kernels, text, order, bounds, positions, shared, capacity=4000, cuts=()):
+def scan(kernels, text, order, bounds, windows, shared, capacity=4000, cuts=()):
     """Every kind and order from sorted buckets, a few buckets a call."""
     small = np.zeros((len(KINDS), order + 2, ROWS), np.uint64)
     large, length = np.zeros((capacity, 4), np.uint64), np.zeros(1, np.int64)
@@ -237,7 +268,7 @@ def scan(kernels, text, order, bounds, positions, shared, capacity=4000, cuts=()
             text.symbols,
             order,
             bounds[low : high + 1],
-            positions,
+            windows,
             shared[bounds[low] :],
             nodes,
             SpectraRanges(small, large, length),
@@ -256,29 +287,28 @@ def scan(kernels, text, order, bounds, positions, shared, capacity=4000, cuts=()
     return {kind: [dict(sorted(c.items())) for c in counts] for kind, counts in phi.items()}
 
 
-@widths
 @pytest.mark.parametrize("dtype", ["u2", "u4"])
 @pytest.mark.parametrize("order", ORDERS)
-def test_all_kinds_and_orders(kernels, dtype, width, order):
+def test_all_kinds_and_orders(kernels, dtype, order):
     for documents in (DOCUMENTS, small_leads(repeating_documents(order, min(order, 70)))):
         text = written(documents, dtype)
-        bounds, positions = scattered(kernels, text, order, width)
-        shared = sort(kernels, text, order, 17, bounds, positions)
+        bounds, windows = scattered(kernels, text, order)
+        shared = sort(kernels, text, order, 17, bounds, windows)
         expected = naive_spectra(documents, order)
         for cuts in ((), range(1, len(bounds) - 1)):
-            found = scan(kernels, text, order, bounds, positions, shared, cuts=cuts)
+            found = scan(kernels, text, order, bounds, windows, shared, cuts=cuts)
             assert found == expected
 
 
 def test_room_for_frequent_ngrams_is_checked(kernels):
     text = written(DOCUMENTS, "u2")
-    bounds, positions = scattered(kernels, text, 4, "u4")
-    shared = sort(kernels, text, 4, 16, bounds, positions)
-    assert scan(kernels, text, 4, bounds, positions, shared, capacity=1)[0] == 3
+    bounds, windows = scattered(kernels, text, 4)
+    shared = sort(kernels, text, 4, 16, bounds, windows)
+    assert scan(kernels, text, 4, bounds, windows, shared, capacity=1)[0] == 3
 
 
 def test_nothing_at_all(kernels):
     text = written([], "u2")
-    bounds, positions = np.zeros(3, np.int64), np.zeros(0, np.uint32)
-    shared = sort(kernels, text, 9, 16, bounds, positions)
-    assert scan(kernels, text, 9, bounds, positions, shared) == {kind: [{}] * 9 for kind in KINDS}
+    bounds, windows = np.zeros(3, np.int64), np.zeros(0, np.uint64)
+    shared = sort(kernels, text, 9, 16, bounds, windows)
+    assert scan(kernels, text, 9, bounds, windows, shared) == {kind: [{}] * 9 for kind in KINDS}

@@ -128,10 +128,20 @@ def test_documents_of_nothing_but_their_end_id(backend, tmp_path, every_order, c
     assert_spectra(found, [[END]] * 4 if convention == "kenlm" else [[EOS]] * 4)
 
 
-def test_positions_of_eight_bytes(backend, tmp_path, monkeypatch, every_order):
-    monkeypatch.setattr(positions, "_position_dtype", lambda _: np.dtype(np.uint64))
-    written = write_shards(tmp_path / "c", [[[1, 2, 1, 1, 2] * 9, [1, 2]]], eos_id=EOS)
-    assert_spectra(icfast.spectra(written.corpus, 20, backend=backend), written.documents)
+@pytest.mark.parametrize("symbols", [1, 2, 129, 130, 16385, 16386, 40000])
+def test_codes_tell_symbols_apart(symbols):
+    """Frequent ones are short; the last byte says that it is, and none looks like a begin mark."""
+    counts = np.random.default_rng(symbols).integers(1, 1000, symbols)
+    codes = [int(code).to_bytes(8, "big").rstrip(b"\0") for code in positions.symbol_codes(counts)]
+    assert codes[0] == b""
+    assert len(set(codes)) == symbols
+    assert all(code[-1] >= 128 and all(0 < byte < 128 for byte in code[:-1]) for code in codes[1:])
+    lengths = np.array([len(code) for code in codes[1:]], np.int64)
+    assert np.bincount(lengths, minlength=4)[1:3].tolist() == [
+        min(symbols - 1, 128),
+        min(max(symbols - 129, 0), 127 * 128),
+    ]
+    assert (np.diff(lengths[np.argsort(-counts[1:], kind="stable")]) >= 0).all()
 
 
 def test_progress_ends_at_one(backend, tmp_path, every_order, tight):

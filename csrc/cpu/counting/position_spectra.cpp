@@ -15,13 +15,22 @@ class RangeRecorder {
  public:
   RangeRecorder(const SpectraRanges& out, int order) : out_(out), order_(order) {}
 
-  /// r at each order first..last.
-  void record(SpectrumKind kind, int first, int last, std::uint64_t r) {
+  /// r at each order first..last, so many times.
+  void record(SpectrumKind kind, int first, int last, std::uint64_t r, std::uint64_t times = 1) {
     if (first > last) return;
     if (r < static_cast<std::uint64_t>(out_.rows)) {
-      ++at(kind, first, r);
-      --at(kind, last + 1, r);
-    } else if (*out_.large_length < out_.capacity) {
+      at(kind, first, r) += times;
+      at(kind, last + 1, r) -= times;
+      return;
+    }
+    for (; times > 0; --times) list(kind, first, last, r);
+  }
+
+  bool fits() const { return fits_; }
+
+ private:
+  void list(SpectrumKind kind, int first, int last, std::uint64_t r) {
+    if (*out_.large_length < out_.capacity) {
       std::uint64_t* row = out_.large + 4 * (*out_.large_length)++;
       row[0] = kind;
       row[1] = r;
@@ -32,9 +41,6 @@ class RangeRecorder {
     }
   }
 
-  bool fits() const { return fits_; }
-
- private:
   std::uint64_t& at(SpectrumKind kind, int n, std::uint64_t r) {
     const std::int64_t row = static_cast<std::int64_t>(kind) * (order_ + 2) + n;
     return out_.small[row * out_.rows + static_cast<std::int64_t>(r)];
@@ -61,7 +67,7 @@ struct Leaf {
   int tokens = 0;  // at most N
 };
 
-template <class Symbol, class Position>
+template <class Symbol>
 class TreeScan {
  public:
   TreeScan(const Windows<Symbol>& windows, std::uint64_t* nodes, RangeRecorder& recorder)
@@ -72,28 +78,75 @@ class TreeScan {
     open_[0] = {};  // above every lead
   }
 
-  void scan(const Position* positions, const std::uint32_t* shared, std::int64_t size) {
-    const auto order = static_cast<std::uint32_t>(order_);
-    for (std::int64_t i = 0; i < size;) {
-      Leaf leaf{0, 0, order_};
-      do {
-        add(leaf, positions[i++]);
-      } while (i < size && shared[i] == order);
-      close_leaf(leaf, i < size ? shared[i] : 0);
+  void scan(const std::uint64_t* words, const std::uint32_t* shared, std::int64_t size) {
+    for (std::int64_t first = 0; first < size;) first = scan_block(words, shared, first, size);
+  }
+
+  /// Records the plain leaves.
+  void finish() {
+    for (int above = 0; above < std::min(order_, kDepths); ++above) {
+      for (std::uint64_t count = 1; count <= kCounts; ++count) {
+        const std::uint64_t times = plain_[above][count - 1];
+        if (times != 0) record_leaf({count, 0, order_}, above, times);
+      }
     }
   }
 
  private:
-  void add(Leaf& leaf, Position position) const {
-    ++leaf.count;
-    if ((position & special_bit<Position>()) == 0) return;
-    leaf.tokens = windows_.tokens(place_of(position));
-    leaf.ends += windows_.ends_document(place_of(position));
+  static constexpr std::int64_t kBlock = 512;  // windows whose leaves are found at once
+  static constexpr int kDepths = 64;
+  static constexpr std::uint64_t kCounts = 8;
+
+  /// Closes leaves from `first` on; returns where the first one begins that is left.
+  std::int64_t scan_block(const std::uint64_t* words, const std::uint32_t* shared,
+                          std::int64_t first, std::int64_t size) {
+    const auto order = static_cast<std::uint32_t>(order_);
+    std::int64_t last = std::min(size, first + kBlock);
+    // Where leaves begin, and how many windows before are special; no branch depends on the data.
+    std::int64_t begins[kBlock + 1];
+    std::uint64_t special[kBlock + 1];
+    begins[0] = first;
+    special[0] = 0;
+    std::int64_t leaves = 1;
+    std::uint64_t specials = words[first] & 1;
+    for (std::int64_t i = first + 1; i < last; ++i) {
+      begins[leaves] = i;
+      special[leaves] = specials;
+      leaves += shared[i] != order;
+      specials += words[i] & 1;
+    }
+    if (leaves > 1 && last < size && shared[last] == order) {
+      --leaves;  // the last one goes on
+    } else {
+      for (; last < size && shared[last] == order; ++last) specials += words[last] & 1;
+      begins[leaves] = last;
+      special[leaves] = specials;
+    }
+    for (std::int64_t k = 0; k < leaves; ++k) {
+      const std::int64_t end = begins[k + 1];
+      Leaf leaf{static_cast<std::uint64_t>(end - begins[k]), 0, order_};
+      if (special[k] != special[k + 1]) {
+        for (std::int64_t i = begins[k]; i < end; ++i) look_at(leaf, words[i]);
+      }
+      close_leaf(leaf, end < size ? shared[end] : 0);
+    }
+    return begins[leaves];
+  }
+
+  void look_at(Leaf& leaf, std::uint64_t word) const {
+    if (!is_special(word)) return;
+    leaf.tokens = windows_.tokens(place_of(word));
+    leaf.ends += windows_.ends_document(place_of(word));
   }
 
   /// `next`: how many symbols the window shares with the next one.
   void close_leaf(const Leaf& leaf, std::uint64_t next) {
-    record_leaf(leaf, static_cast<int>(std::max(open_[top_].depth, next)));
+    const auto above = static_cast<int>(std::max(open_[top_].depth, next));
+    if (leaf.count <= kCounts && leaf.ends == 0 && leaf.tokens == order_ && above < kDepths) {
+      ++plain_[above][leaf.count - 1];
+    } else {
+      record_leaf(leaf, above, 1);
+    }
     if (next > open_[top_].depth) {
       open_[++top_] = {next, leaf.count, leaf.ends, 1};
       return;
@@ -117,17 +170,17 @@ class TreeScan {
   }
 
   /// Orders above + 1..N; where tokens run out before, one more order starts with the begin mark.
-  void record_leaf(const Leaf& leaf, int above) {
+  void record_leaf(const Leaf& leaf, int above, std::uint64_t times) {
     const int last = std::min(leaf.tokens, order_ - 1);
-    recorder_.record(kComplete, above + 1, leaf.tokens, leaf.count);
-    recorder_.record(kLeftNeighbours, above + 1, last, 1);
+    recorder_.record(kComplete, above + 1, leaf.tokens, leaf.count, times);
+    recorder_.record(kLeftNeighbours, above + 1, last, 1, times);
     const std::uint64_t followed = leaf.count - leaf.ends;
-    if (followed != 0) recorder_.record(kFollowed, above + 1, last, followed);
+    if (followed != 0) recorder_.record(kFollowed, above + 1, last, followed, times);
     const int starting = leaf.tokens + 1;
     if (starting > order_) return;
-    recorder_.record(kStarting, starting, starting, leaf.count);
+    recorder_.record(kStarting, starting, starting, leaf.count, times);
     if (starting < order_ && followed != 0) {
-      recorder_.record(kStartingFollowed, starting, starting, followed);
+      recorder_.record(kStartingFollowed, starting, starting, followed, times);
     }
   }
 
@@ -146,31 +199,31 @@ class TreeScan {
   RangeRecorder& recorder_;
   int order_;
   std::int64_t top_ = 0;
+  /// Leaves of N tokens where no document ends, by how much they share and how often they occur.
+  std::uint64_t plain_[kDepths][kCounts] = {};
 };
 
 }  // namespace
 
-template <class Symbol, class Position>
+template <class Symbol>
 Status position_spectra(const Symbol* text, int order, const std::int64_t* bounds,
-                        std::int64_t buckets, const Position* positions,
+                        std::int64_t buckets, const std::uint64_t* words,
                         const std::uint32_t* shared, std::uint64_t* nodes,
                         const SpectraRanges& out) {
   const Windows<Symbol> windows(text, order, 0);
   RangeRecorder recorder(out, order);
-  TreeScan<Symbol, Position> tree(windows, nodes, recorder);
+  TreeScan<Symbol> tree(windows, nodes, recorder);
   for (std::int64_t b = 0; b < buckets; ++b) {
-    tree.scan(positions + bounds[b], shared + (bounds[b] - bounds[0]), bounds[b + 1] - bounds[b]);
+    tree.scan(words + bounds[b], shared + (bounds[b] - bounds[0]), bounds[b + 1] - bounds[b]);
   }
+  tree.finish();
   return recorder.fits() ? Status{} : Status{Code::output_too_small, 0, 0};
 }
 
-#define ICFAST_SYMBOL(S)                                                      \
-  template Status position_spectra<S, std::uint32_t>(                         \
-      const S*, int, const std::int64_t*, std::int64_t, const std::uint32_t*, \
-      const std::uint32_t*, std::uint64_t*, const SpectraRanges&);            \
-  template Status position_spectra<S, std::uint64_t>(                         \
-      const S*, int, const std::int64_t*, std::int64_t, const std::uint64_t*, \
-      const std::uint32_t*, std::uint64_t*, const SpectraRanges&);
+#define ICFAST_SYMBOL(S)                                                                          \
+  template Status position_spectra<S>(const S*, int, const std::int64_t*, std::int64_t,           \
+                                      const std::uint64_t*, const std::uint32_t*, std::uint64_t*, \
+                                      const SpectraRanges&);
 ICFAST_SYMBOL(std::uint16_t)
 ICFAST_SYMBOL(std::uint32_t)
 #undef ICFAST_SYMBOL

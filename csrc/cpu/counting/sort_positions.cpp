@@ -1,11 +1,10 @@
-// Sorting windows by where they stand: of a bucket only runs of at least two windows are refined,
-// by their next symbols, read from the text.
+// Sorting windows by where they stand: first as words, by the code of their newest symbols, then
+// only runs of at least two windows by their next symbols, read from the text.
 //
 // shared[i] carries the work: with kOpen it says that i shares at least so many symbols with i - 1
 // and nothing more is known. Stretches of open entries are refined from left to right until none
 // is left, so that there is neither recursion nor a list of what to do.
 #include <algorithm>
-#include <cstring>
 
 #include "icfast/counting.hpp"
 #include "sort_keys.hpp"
@@ -18,21 +17,22 @@ constexpr std::uint32_t kOpen = std::uint32_t{1} << 31;
 constexpr std::int64_t kAhead = 32;  // windows whose text is fetched before its turn
 
 /// The windows of one lead.
-template <class Symbol, class Position>
+template <class Symbol>
 class Refinement {
  public:
-  Refinement(const Windows<Symbol>& windows, Position* positions, std::uint32_t* shared,
-             std::uint64_t* entries, std::uint64_t* scratch)
+  Refinement(const Windows<Symbol>& windows, const WindowWord& word, std::uint64_t* words,
+             std::uint32_t* shared, std::uint64_t* entries, std::uint64_t* scratch)
       : windows_(windows),
-        positions_(positions),
+        word_(word),
+        words_(words),
         shared_(shared),
         entries_(entries),
         scratch_(scratch),
         order_(windows.order()) {}
 
   void sort(std::int64_t size) {
-    shared_[0] = 0;
-    std::fill(shared_ + 1, shared_ + size, order_ == 1 ? 1 : 1 | kOpen);
+    sort_words(words_, scratch_, size);
+    compare_codes(size);
     std::int64_t ahead = 0;
     for (std::int64_t i = 0; i + 1 < size;) {
       if ((shared_[i + 1] & kOpen) == 0) {
@@ -49,7 +49,33 @@ class Refinement {
   }
 
  private:
-  std::int64_t place(std::int64_t i) const { return place_of(positions_[i]); }
+  std::int64_t place(std::int64_t i) const { return place_of(words_[i]); }
+
+  /// What neighbours share as far as their codes tell; the codes are not needed any more.
+  void compare_codes(std::int64_t size) {
+    const int whole = word_.code_bits() / 8;
+    const std::uint64_t last = std::uint64_t{0xff} << (64 - 8 * whole);
+    const auto order = static_cast<std::uint64_t>(order_);
+    std::uint64_t before = words_[0];
+    words_[0] = word_.plain(before);
+    shared_[0] = 0;
+    for (std::int64_t i = 1; i < size; ++i) {
+      const std::uint64_t word = words_[i];
+      const std::uint64_t differing = (word ^ before) & word_.code_mask();
+      const int bytes = differing == 0 ? whole : std::countl_zero(differing) / 8;
+      const std::uint64_t common =
+          bytes == 0 ? 0 : word & kCodeEnds & ~std::uint64_t{0} << (64 - 8 * bytes);
+      // One bit a byte: the product's highest byte is their sum.
+      const std::uint64_t symbols = 1 + ((common >> 7) * 0x0101010101010101 >> 56);
+      const bool same = differing == 0;
+      const bool ended = same && (word & last) == 0;
+      shared_[i] = symbols >= order || ended
+                       ? static_cast<std::uint32_t>(order)
+                       : static_cast<std::uint32_t>(symbols) | (same ? kOpen : 0);
+      words_[i] = word_.plain(word);
+      before = word;
+    }
+  }
 
   void fetch(std::int64_t i) const {
     windows_.prefetch(place(i), static_cast<int>(shared_[i] & ~kOpen));
@@ -58,15 +84,21 @@ class Refinement {
   /// Windows [first, first + size), which share `depth` symbols, all of them tokens.
   void refine(std::int64_t first, std::int64_t size, int depth) {
     if (size == 2) return order_two(first, depth);
-    int least = order_;
-    for (std::int64_t i = first + 1; i < first + size && least > depth; ++i) {
-      least = windows_.shared(place(first), place(i), depth, least);
+    for (; depth < order_; depth += windows_.per_word()) {
+      const std::uint64_t of_first = windows_.word(place(first), depth);
+      std::uint64_t differing = 0;
+      for (std::int64_t i = first + 1; i < first + size; ++i) {
+        if (i + kAhead < first + size) windows_.prefetch(place(i + kAhead), depth);
+        differing |= windows_.word(place(i), depth) ^ of_first;
+      }
+      if (differing != 0) {
+        const int least = depth + windows_.symbols_before(differing);
+        if (least < order_) return branch(first, size, least);
+        break;
+      }
+      if (windows_.ends(of_first)) break;
     }
-    if (least == order_) {
-      std::fill(shared_ + first + 1, shared_ + first + size, order_);
-    } else {
-      branch(first, size, least);
-    }
+    std::fill(shared_ + first + 1, shared_ + first + size, order_);
   }
 
   void order_two(std::int64_t first, int depth) {
@@ -75,7 +107,7 @@ class Refinement {
     const int found = windows_.shared(a, b, depth, order_);
     shared_[first + 1] = static_cast<std::uint32_t>(found);
     if (found < order_ && windows_.symbol(b, found) < windows_.symbol(a, found)) {
-      std::swap(positions_[first], positions_[first + 1]);
+      std::swap(words_[first], words_[first + 1]);
     }
   }
 
@@ -95,9 +127,9 @@ class Refinement {
           (windows_.prefix(place(first + i), depth) & prefix) | static_cast<std::uint64_t>(i);
     }
     sort_words(entries_, scratch_, size);
-    auto* moved = reinterpret_cast<Position*>(scratch_);
-    for (std::int64_t i = 0; i < size; ++i) moved[i] = positions_[first + (entries_[i] & number)];
-    std::memcpy(positions_ + first, moved, static_cast<std::size_t>(size) * sizeof(Position));
+    for (std::int64_t i = 0; i < size; ++i)
+      scratch_[i] = words_[first + static_cast<std::int64_t>(entries_[i] & number)];
+    std::copy(scratch_, scratch_ + size, words_ + first);
 
     const int whole = bits / width;  // symbols that are not cut
     const int reached = depth + whole;
@@ -118,7 +150,8 @@ class Refinement {
   }
 
   const Windows<Symbol>& windows_;
-  Position* positions_;
+  const WindowWord& word_;
+  std::uint64_t* words_;
   std::uint32_t* shared_;
   std::uint64_t* entries_;
   std::uint64_t* scratch_;
@@ -127,28 +160,26 @@ class Refinement {
 
 }  // namespace
 
-template <class Symbol, class Position>
-Status sort_positions(const Symbol* text, int order, int bits, const std::int64_t* bounds,
-                      std::int64_t buckets, Position* positions, std::uint32_t* shared,
-                      std::uint64_t* entries, std::uint64_t* scratch) {
+template <class Symbol>
+Status sort_positions(const Symbol* text, std::int64_t size, int order, int bits,
+                      const std::int64_t* bounds, std::int64_t buckets, std::uint64_t* words,
+                      std::uint32_t* shared, std::uint64_t* entries, std::uint64_t* scratch) {
   const Windows<Symbol> windows(text, order, bits);
+  const WindowWord word(size);
   for (std::int64_t b = 0; b < buckets; ++b) {
-    const std::int64_t size = bounds[b + 1] - bounds[b];
-    if (size == 0) continue;
-    Refinement<Symbol, Position>(windows, positions + bounds[b], shared + (bounds[b] - bounds[0]),
-                                 entries, scratch)
-        .sort(size);
+    const std::int64_t in_bucket = bounds[b + 1] - bounds[b];
+    if (in_bucket == 0) continue;
+    Refinement<Symbol>(windows, word, words + bounds[b], shared + (bounds[b] - bounds[0]), entries,
+                       scratch)
+        .sort(in_bucket);
   }
   return {};
 }
 
-#define ICFAST_SYMBOL(S)                                                                         \
-  template Status sort_positions<S, std::uint32_t>(const S*, int, int, const std::int64_t*,      \
-                                                   std::int64_t, std::uint32_t*, std::uint32_t*, \
-                                                   std::uint64_t*, std::uint64_t*);              \
-  template Status sort_positions<S, std::uint64_t>(const S*, int, int, const std::int64_t*,      \
-                                                   std::int64_t, std::uint64_t*, std::uint32_t*, \
-                                                   std::uint64_t*, std::uint64_t*);
+#define ICFAST_SYMBOL(S)                                                                          \
+  template Status sort_positions<S>(const S*, std::int64_t, int, int, const std::int64_t*,        \
+                                    std::int64_t, std::uint64_t*, std::uint32_t*, std::uint64_t*, \
+                                    std::uint64_t*);
 ICFAST_SYMBOL(std::uint16_t)
 ICFAST_SYMBOL(std::uint32_t)
 #undef ICFAST_SYMBOL

@@ -35,44 +35,77 @@ Status count_symbols(const Symbol* text, std::int64_t begin, std::int64_t end,
   return {};
 }
 
-template <class Symbol, class Position>
-Status scatter_positions(const Symbol* text, std::int64_t begin, std::int64_t end, int order,
+namespace {
+
+constexpr std::ptrdiff_t kAhead = 8;  // words of a lead: its next line
+
+/// The code of the symbols before the next one, the newest on top, as far as a word holds them.
+class CodedHistory {
+ public:
+  explicit CodedHistory(const std::uint64_t* codes) : codes_(codes) {}
+
+  std::uint64_t code() const { return code_; }
+  void clear() { code_ = 0; }
+
+  void push(std::int64_t symbol) {
+    // The code ends with its first byte from 128 on.
+    const std::uint64_t code = codes_[symbol];
+    const int bits = 8 + (std::countl_zero(code & kCodeEnds) & ~7);
+    code_ = code | code_ >> bits;
+  }
+
+ private:
+  const std::uint64_t* codes_;
+  std::uint64_t code_ = 0;
+};
+
+}  // namespace
+
+template <class Symbol>
+Status scatter_positions(const Symbol* text, std::int64_t size, std::int64_t begin,
+                         std::int64_t end, int order, const std::uint64_t* codes,
                          std::int64_t lead_begin, std::int64_t lead_end, std::int64_t* offsets,
-                         Position* positions) {
+                         std::uint64_t* windows) {
+  const WindowWord word(size);
+  CodedHistory coded(codes);
   // How many symbols of the document stand before p, as far as that matters.
   std::int64_t history = 0;
-  while (history < order && text[begin - 1 - history] != 0) ++history;
+  while (history < std::max(order, kCodedSymbols) && text[begin - 1 - history] != 0) ++history;
+  for (std::int64_t i = std::min<std::int64_t>(history, kCodedSymbols); i > 0; --i) {
+    coded.push(text[begin - i]);
+  }
   for (std::int64_t p = begin; p < end; ++p) {
     const auto symbol = static_cast<std::int64_t>(text[p]);
     if (symbol == 0) {
       history = 0;
+      coded.clear();
       continue;
     }
     if (symbol >= lead_begin && symbol < lead_end) {
       const bool special = history < order - 1 || text[p + 1] == 0;
-      positions[offsets[symbol - lead_begin]++] =
-          static_cast<Position>(p) | (special ? special_bit<Position>() : Position{0});
+      std::uint64_t* to = windows + offsets[symbol - lead_begin]++;
+      *to = word.of(coded.code(), p, special);
+      __builtin_prefetch(to + kAhead, 1);
     }
     ++history;
+    coded.push(symbol);
   }
   return {};
 }
 
-#define ICFAST_SYMBOL_POSITION(S, P)                                                               \
-  template Status scatter_positions<S, P>(const S*, std::int64_t, std::int64_t, int, std::int64_t, \
-                                          std::int64_t, std::int64_t*, P*);
-#define ICFAST_SYMBOL(S)                                                                     \
-  template Status write_text<std::uint8_t, S>(const Piece<std::uint8_t>&, const Alphabet&,   \
-                                              const std::int64_t*, S*);                      \
-  template Status write_text<std::uint16_t, S>(const Piece<std::uint16_t>&, const Alphabet&, \
-                                               const std::int64_t*, S*);                     \
-  template Status write_text<std::uint32_t, S>(const Piece<std::uint32_t>&, const Alphabet&, \
-                                               const std::int64_t*, S*);                     \
-  template Status count_symbols<S>(const S*, std::int64_t, std::int64_t, std::uint64_t*);    \
-  ICFAST_SYMBOL_POSITION(S, std::uint32_t) ICFAST_SYMBOL_POSITION(S, std::uint64_t)
+#define ICFAST_SYMBOL(S)                                                                        \
+  template Status write_text<std::uint8_t, S>(const Piece<std::uint8_t>&, const Alphabet&,      \
+                                              const std::int64_t*, S*);                         \
+  template Status write_text<std::uint16_t, S>(const Piece<std::uint16_t>&, const Alphabet&,    \
+                                               const std::int64_t*, S*);                        \
+  template Status write_text<std::uint32_t, S>(const Piece<std::uint32_t>&, const Alphabet&,    \
+                                               const std::int64_t*, S*);                        \
+  template Status count_symbols<S>(const S*, std::int64_t, std::int64_t, std::uint64_t*);       \
+  template Status scatter_positions<S>(const S*, std::int64_t, std::int64_t, std::int64_t, int, \
+                                       const std::uint64_t*, std::int64_t, std::int64_t,        \
+                                       std::int64_t*, std::uint64_t*);
 ICFAST_SYMBOL(std::uint16_t)
 ICFAST_SYMBOL(std::uint32_t)
 #undef ICFAST_SYMBOL
-#undef ICFAST_SYMBOL_POSITION
 
 }  // namespace icfast

@@ -7,17 +7,31 @@
 
 namespace icfast {
 
-/// Set in a position whose window ends its document, or has a history of less than N - 1 tokens.
-template <class Position>
-constexpr Position special_bit() {
-  return Position{1} << (8 * sizeof(Position) - 1);
-}
+/// A window in a word: its mark, set where it ends its document or has a history of less than N - 1
+/// tokens, lowest, above it the place where it ends, above that the begin of its history in code.
+class WindowWord {
+ public:
+  /// In a text of so many symbols.
+  explicit WindowWord(std::int64_t size)
+      : bits_(65 - std::countl_zero(static_cast<std::uint64_t>(size))) {}
 
-/// Where the window stands, without that mark.
-template <class Position>
-std::int64_t place_of(Position position) {
-  return static_cast<std::int64_t>(position & ~special_bit<Position>());
-}
+  std::uint64_t of(std::uint64_t code, std::int64_t place, bool special) const {
+    return (code & code_mask()) | static_cast<std::uint64_t>(place) << 1 |
+           static_cast<std::uint64_t>(special);
+  }
+
+  /// The word without its code.
+  std::uint64_t plain(std::uint64_t word) const { return word & ~code_mask(); }
+  std::uint64_t code_mask() const { return ~std::uint64_t{0} << bits_; }
+  int code_bits() const { return 64 - bits_; }
+
+ private:
+  int bits_;
+};
+
+/// Of a word without code.
+inline std::int64_t place_of(std::uint64_t word) { return static_cast<std::int64_t>(word >> 1); }
+inline bool is_special(std::uint64_t word) { return (word & 1) != 0; }
 
 /// Windows as sequences of symbols: the i-th of the window ending at p is text[p - i], up to the
 /// first 0, behind which kPadding zeros in all keep what is read equal.
@@ -70,16 +84,22 @@ class Windows {
 
   void prefetch(std::int64_t p, int i) const { __builtin_prefetch(text_ + p - i - kPerWord + 1); }
 
- private:
-  static constexpr int kWidth = 8 * sizeof(Symbol);
-  static constexpr int kPerWord = 64 / kWidth;
-
+  /// The symbols i, i + 1, ... that fill a word, most significant first.
   std::uint64_t word(std::int64_t p, int i) const {
     std::uint64_t value;
     std::memcpy(&value, text_ + p - i - (kPerWord - 1), sizeof value);
     static_assert(std::endian::native == std::endian::little);
     return value;
   }
+  static constexpr int per_word() { return kPerWord; }
+  /// How many symbols come before the first of these bits.
+  static int symbols_before(std::uint64_t differing) { return std::countl_zero(differing) / kWidth; }
+  /// Whether behind what is in the word there are zeros only.
+  static bool ends(std::uint64_t word) { return static_cast<Symbol>(word) == 0; }
+
+ private:
+  static constexpr int kWidth = 8 * sizeof(Symbol);
+  static constexpr int kPerWord = 64 / kWidth;
 
   const Symbol* text_;
   int order_;

@@ -133,20 +133,28 @@ template <class Symbol>
 Status count_symbols(const Symbol* text, std::int64_t begin, std::int64_t end,
                      std::uint64_t* counts);
 
-/// positions[offsets[text[p] - lead_begin]++] = p for symbols in [lead_begin, lead_end); the top
-/// bit is set where the window ends its document or has less than N tokens.
-template <class Symbol, class Position>
-Status scatter_positions(const Symbol* text, std::int64_t begin, std::int64_t end, int order,
-                         std::int64_t lead_begin, std::int64_t lead_end, std::int64_t* offsets,
-                         Position* positions);
+/// A symbol's code: bytes from the top of a word, all but the last of them 1..127, the last 128 and
+/// more, so that whole symbols can be counted in what two codes share. The begin mark is a 0 byte.
+inline constexpr std::uint64_t kCodeEnds = 0x8080808080808080;
+inline constexpr int kCodedSymbols = 8;  // what a word holds at most
 
-/// Sorts the windows of each bucket, which is one lead: shared[i - bounds[0]] = how many symbols
-/// window i shares with the one before, 0 for a bucket's first, N for equal windows (begin mark
-/// included). `bits` per symbol; entries and scratch hold the largest bucket.
-template <class Symbol, class Position>
-Status sort_positions(const Symbol* text, int order, int bits, const std::int64_t* bounds,
-                      std::int64_t buckets, Position* positions, std::uint32_t* shared,
-                      std::uint64_t* entries, std::uint64_t* scratch);
+/// windows[offsets[text[p] - lead_begin]++] = p for symbols in [lead_begin, lead_end): 2 p, plus 1
+/// where the window ends its document or has less than N tokens, and in the bits that no position
+/// in text[0..size) reaches the begin of the history's code, its newest symbol on top.
+template <class Symbol>
+Status scatter_positions(const Symbol* text, std::int64_t size, std::int64_t begin,
+                         std::int64_t end, int order, const std::uint64_t* codes,
+                         std::int64_t lead_begin, std::int64_t lead_end, std::int64_t* offsets,
+                         std::uint64_t* windows);
+
+/// Sorts the windows of each bucket, which is one lead, and leaves their codes out: shared[i -
+/// bounds[0]] = how many symbols window i shares with the one before, 0 for a bucket's first, N for
+/// equal windows (begin mark included). `bits` per symbol; entries and scratch hold the largest
+/// bucket.
+template <class Symbol>
+Status sort_positions(const Symbol* text, std::int64_t size, int order, int bits,
+                      const std::int64_t* bounds, std::int64_t buckets, std::uint64_t* windows,
+                      std::uint32_t* shared, std::uint64_t* entries, std::uint64_t* scratch);
 
 /// Spectra as ranges of orders: phi_r at order n is the sum of small[kind, 1..n, r]; larger r are
 /// listed as (kind, r, first order, last order).
@@ -159,9 +167,9 @@ struct SpectraRanges {
 };
 
 /// The five spectra of orders 1..N of buckets that sort_positions has sorted; nodes: [N + 1, 4].
-template <class Symbol, class Position>
+template <class Symbol>
 Status position_spectra(const Symbol* text, int order, const std::int64_t* bounds,
-                        std::int64_t buckets, const Position* positions,
+                        std::int64_t buckets, const std::uint64_t* windows,
                         const std::uint32_t* shared, std::uint64_t* nodes,
                         const SpectraRanges& out);
 

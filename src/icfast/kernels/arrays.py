@@ -17,8 +17,5 @@ Tokens = NDArray[Any]
 #: u16 or u32: the symbols of all documents, zeros between them.
 Text = NDArray[Any]
 
-#: u32 or u64: where windows end in a text; the top bit marks windows at a document's edge.
-Positions = NDArray[Any]
-
 #: (code, index, value); code 0 is success.
 Status = tuple[int, int, int]

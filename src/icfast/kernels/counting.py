@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from icfast.kernels.arrays import I32, I64, U32, U64, Positions, Status, Text, Tokens
+from icfast.kernels.arrays import I32, I64, U32, U64, Status, Text, Tokens
 
 #: Longest key in u64 words, hence (order - 1) * bits <= 256.
 MAX_KEY_WORDS = 4
@@ -163,12 +163,20 @@ class CountingKernels(Protocol):
         begin: int,
         end: int,
         order: int,
+        codes: U64,
         lead_begin: int,
         lead_end: int,
         offsets: I64,
-        positions: Positions,
+        windows: U64,
     ) -> Status:
-        """Write each window's position behind the offset of its lead."""
+        """Write each window behind the offset of its lead.
+
+        Its lowest bit: it ends its document or has less than N tokens. Above it the position, above
+        that the begin of the history's code.
+
+        Args:
+            codes: u64[symbols], bytes from the top: the last one 128..255, those before 1..127.
+        """
 
     def sort_positions(
         self,
@@ -176,19 +184,22 @@ class CountingKernels(Protocol):
         order: int,
         bits: int,
         bounds: I64,
-        positions: Positions,
+        windows: U64,
         shared: U32,
         entries: U64,
         scratch: U64,
     ) -> Status:
-        """Sort each bucket's windows; shared says what each has in common with the one before."""
+        """Sort each bucket's windows; shared says what each has in common with the one before.
+
+        Their codes are left out.
+        """
 
     def position_spectra(
         self,
         text: Text,
         order: int,
         bounds: I64,
-        positions: Positions,
+        windows: U64,
         shared: U32,
         nodes: U64,
         out: SpectraRanges,

@@ -1,9 +1,9 @@
 """Spectra of any order: windows known by where they end, refined only where they repeat.
 
-The documents are laid out as one text of symbols, and a window is its position in it: 4 bytes, or 8
-where the text is longer than 2^31 symbols, whatever the order. The windows of a lead are sorted by
-their next few symbols, and only runs of at least two go on to the symbols behind these, read from
-the text; a window that occurs once is done, for all higher orders too.
+The documents are laid out as one text of symbols, and a window is a word, whatever the order: its
+position there, and in the bits left its next few symbols in a code, short for frequent ones. The
+windows of a lead are sorted as words, and only runs of at least two go on to the symbols behind
+these, read from the text; a window that occurs once is done, for all higher orders too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import ResourceError, check
-from icfast.kernels.arrays import Positions, Text
+from icfast.kernels.arrays import U64, Text
 from icfast.kernels.counting import KINDS, TEXT_PADDING
 from icfast.measure.ranges import RangeSum, dense_rows, most_listed
 from icfast.measure.runs import self_check, window_totals
@@ -34,6 +34,9 @@ _GROUP_WINDOWS = 1 << 20
 #: Interpreter objects, thread stacks and allocator slack of a pass.
 _OVERHEAD_BYTES = 8 << 20
 
+#: A window in its pass.
+_WINDOW_BYTES = 8
+
 #: Fewest windows worth a group.
 _LEAST_GROUP_WINDOWS = 1 << 10
 
@@ -43,7 +46,7 @@ class PositionBudget:
     """How the memory cap is shared out.
 
     Attributes:
-        pass_windows: positions held at once.
+        pass_windows: windows held at once.
         group_windows: windows one thread sorts at a time, unless one lead has more.
         least_bytes: the smallest cap that suffices.
         memory_bytes: the cap.
@@ -80,29 +83,27 @@ class PositionBudget:
 def position_budget(
     documents: DocumentSet, symbols: Symbols, order: int, work: Work
 ) -> PositionBudget:
-    """Share out the cap: the text, then what threads sort, the rest for positions."""
-    size = _text_size(documents)
-    text = size * _text_dtype(symbols).itemsize
+    """Share out the cap: the text, then what threads sort, the rest for windows."""
+    text = _text_size(documents) * _text_dtype(symbols).itemsize
     spectra = (work.threads + 3) * len(KINDS) * (order + 2) * dense_rows(order) * 8
-    tables = symbols.alphabet.ranks.nbytes + symbols.leads * 16 * (work.threads + 1)
+    tables = symbols.alphabet.ranks.nbytes + symbols.leads * (24 + 16 * work.threads)
     fixed = _OVERHEAD_BYTES + text + tables + spectra + 24 * len(documents)
     leads = _windows_of_leads(documents, symbols)
     largest = int(leads.max(initial=0))
-    item = _position_dtype(size).itemsize
     # Entries, their scratch and shared lengths; and what frequent n-grams are listed in.
     per_window = 20 + 32 * most_listed(_GROUP_WINDOWS, order) // _GROUP_WINDOWS
     least_group = max(largest, _LEAST_GROUP_WINDOWS)
-    least = fixed + largest * item + work.threads * per_window * least_group
+    least = fixed + largest * _WINDOW_BYTES + work.threads * per_window * least_group
     free = work.memory_bytes - fixed
     group = max(least_group, min(_GROUP_WINDOWS, free // (8 * work.threads * per_window)))
-    positions = max((free - work.threads * per_window * group) // item, largest)
-    passes = _spans(leads, positions)
+    windows = max((free - work.threads * per_window * group) // _WINDOW_BYTES, largest)
+    passes = _spans(leads, windows)
     sorting = sorted(
         16 * int(leads[low:high].max()) + 4 * int(leads[low:high].sum())
         for low, high in _packed(np.append(0, np.cumsum(leads)), group)
     )
-    planned = fixed + max(passes, default=0) * item + sum(sorting[-work.threads :])
-    return PositionBudget(positions, group, least, work.memory_bytes, len(passes), planned)
+    planned = fixed + max(passes, default=0) * _WINDOW_BYTES + sum(sorting[-work.threads :])
+    return PositionBudget(windows, group, least, work.memory_bytes, len(passes), planned)
 
 
 def _spans(leads: NDArray[np.int64], most: int) -> list[int]:
@@ -127,9 +128,26 @@ def _text_dtype(symbols: Symbols) -> np.dtype[np.unsignedinteger]:
     return np.dtype(np.uint16 if symbols.leads <= 1 << 16 else np.uint32)
 
 
-def _position_dtype(size: int) -> np.dtype[np.unsignedinteger]:
-    """The top bit of a position is taken."""
-    return np.dtype(np.uint32 if size < 1 << 31 else np.uint64)
+def symbol_codes(counts: NDArray[np.integer]) -> U64:
+    """One to five bytes from the top of a word, the last 128..255, those before it 1..127.
+
+    Args:
+        counts: how often each symbol occurs; frequent ones get short codes. Symbol 0, the begin
+            mark, gets code 0.
+    """
+    codes = np.zeros(len(counts), np.uint64)
+    left = 1 + np.argsort(-counts[1:].astype(np.int64), kind="stable")
+    length, heads = 1, np.zeros(1, np.uint64)
+    while len(left):
+        taken, left = left[: 128 * len(heads)], left[128 * len(heads) :]
+        last = np.arange(128, 256, dtype=np.uint64)
+        shift = np.uint64(64 - 8 * length)
+        here = heads[: -(-len(taken) // 128), None] | last << shift
+        codes[taken] = here.reshape(-1)[: len(taken)]
+        heads = heads[: -(-len(left) // (127 * 128)), None]
+        heads = (heads | np.arange(1, 128, dtype=np.uint64) << shift).reshape(-1)
+        length += 1
+    return codes
 
 
 def spectra_by_position(
@@ -180,7 +198,7 @@ def _write_text(documents: DocumentSet, symbols: Symbols, work: Work, pool: Pool
 
 @dataclass(frozen=True)
 class _PositionPass:
-    """Positions by lead, sorted group by group, in as many readings of the text as needed."""
+    """Windows by lead, sorted group by group, in as many readings of the text as needed."""
 
     text: Text
     symbols: Symbols
@@ -193,16 +211,17 @@ class _PositionPass:
         """Of all windows."""
         total = RangeSum(self.order)
         counts = self._counts()
-        windows = counts.sum(axis=0)
+        of_leads = counts.sum(axis=0)
+        codes = symbol_codes(of_leads)
         done, rooms = 0, ThreadRooms()
-        sizes = np.append(0, np.cumsum(windows))
+        sizes = np.append(0, np.cumsum(of_leads))
         passes = list(_packed(sizes, self.limits.pass_windows))
         most = max((int(sizes[high] - sizes[low]) for low, high in passes), default=0)
-        positions = zeros(most, _position_dtype(len(self.text)))
+        windows = zeros(most, np.dtype(np.uint64))
         for low, high in passes:
             bounds = sizes[low : high + 1] - sizes[low]
-            self._scatter(low, high, bounds, counts[:, low:high], positions)
-            sort = partial(self._sorted, bounds, positions, rooms)
+            self._scatter(low, high, bounds, counts[:, low:high], codes, windows)
+            sort = partial(self._sorted, bounds, windows, rooms)
             for found, size in self.pool.map(sort, _packed(bounds, self.limits.group_windows)):
                 total.absorb(found)
                 done += size
@@ -234,7 +253,8 @@ class _PositionPass:
         high: int,
         bounds: NDArray[np.int64],
         counts: NDArray[np.int64],
-        positions: Positions,
+        codes: U64,
+        windows: U64,
     ) -> None:
         """Each thread writes behind those before it."""
         offsets = bounds[:-1] + np.cumsum(counts, axis=0) - counts
@@ -243,7 +263,7 @@ class _PositionPass:
             begin, end = ranges[lane]
             check(
                 self.work.backend.kernels.scatter_positions(
-                    self.text, begin, end, self.order, low, high, offsets[lane], positions
+                    self.text, begin, end, self.order, codes, low, high, offsets[lane], windows
                 )
             )
 
@@ -254,7 +274,7 @@ class _PositionPass:
     def _sorted(
         self,
         bounds: NDArray[np.int64],
-        positions: Positions,
+        windows: U64,
         rooms: ThreadRooms,
         group: tuple[int, int],
     ) -> tuple[RangeSum, int]:
@@ -268,15 +288,13 @@ class _PositionPass:
         bits = self.symbols.shape.bits
         check(
             kernels.sort_positions(
-                self.text, self.order, bits, bounds, positions, shared, entries, scratch
+                self.text, self.order, bits, bounds, windows, shared, entries, scratch
             )
         )
         found = RangeSum(self.order)
         out = found.out(zeros((most_listed(size, self.order), 4), np.uint64))
         nodes = np.zeros((self.order + 1, 4), np.uint64)
-        check(
-            kernels.position_spectra(self.text, self.order, bounds, positions, shared, nodes, out)
-        )
+        check(kernels.position_spectra(self.text, self.order, bounds, windows, shared, nodes, out))
         found.take(out)
         return found, size
 

@@ -8,6 +8,9 @@ from icfast.kernels.fallback.jit import OK, U1, jit
 from icfast.kernels.fallback.keys import top_bit
 
 _U0 = np.uint64(0)
+_BYTE = np.uint64(0xFF)
+_CODE_ENDS = np.uint64(0x8080808080808080)
+_CODED_SYMBOLS = 8
 _OPEN = np.uint32(1 << 31)  # shares at least so many symbols, not yet refined
 
 
@@ -36,33 +39,76 @@ def count_symbols(text, begin, end, counts):
 
 
 @jit
-def _special_bit(positions):
-    return U1 << np.uint64(8 * positions.itemsize - 1)
+def _place_bits(text):
+    """Of a window's word: what says where it stands, and its mark."""
+    return np.uint64(top_bit(np.uint64(len(text))) + 2)
 
 
 @jit
-def scatter_positions(text, begin, end, order, lead_begin, lead_end, offsets, positions):
-    special = _special_bit(positions)
+def _pushed(codes, symbol, history):
+    code = codes[symbol]
+    ends = code & _CODE_ENDS
+    bits = 8
+    while not ends >> np.uint64(64 - bits):
+        bits += 8
+    return code | history >> np.uint64(bits)
+
+
+@jit
+def scatter_positions(text, begin, end, order, codes, lead_begin, lead_end, offsets, windows):
+    place_bits = _place_bits(text)
+    code_mask = ~_U0 << place_bits
     history = 0
-    while history < order and text[begin - 1 - history]:
+    while history < max(order, _CODED_SYMBOLS) and text[begin - 1 - history]:
         history += 1
+    coded = _U0
+    for i in range(min(history, _CODED_SYMBOLS), 0, -1):
+        coded = _pushed(codes, text[begin - i], coded)
     for p in range(begin, end):
         symbol = np.int64(text[p])
         if symbol == 0:
-            history = 0
+            history, coded = 0, _U0
             continue
         if lead_begin <= symbol < lead_end:
             to = offsets[symbol - lead_begin]
             offsets[symbol - lead_begin] = to + 1
             marked = history < order - 1 or text[p + 1] == 0
-            positions[to] = np.uint64(p) | (special if marked else _U0)
+            windows[to] = coded & code_mask | np.uint64(p) << U1 | (U1 if marked else _U0)
         history += 1
+        coded = _pushed(codes, symbol, coded)
     return OK
 
 
 @jit
-def _place(position, special):
-    return np.int64(np.uint64(position) & ~special)
+def _place(word):
+    return np.int64(word >> U1)
+
+
+@jit
+def _compare_codes(order, place_bits, windows, shared):
+    whole = (64 - np.int64(place_bits)) // 8
+    code_mask = ~_U0 << place_bits
+    before = windows[0]
+    windows[0] = before & ~code_mask
+    shared[0] = 0
+    for i in range(1, len(windows)):
+        word = windows[i]
+        differing = (word ^ before) & code_mask
+        symbols, ended = 1, False
+        for byte in range(whole):
+            shift = np.uint64(56 - 8 * byte)
+            if (differing >> shift) & _BYTE:
+                break
+            here = (word >> shift) & _BYTE
+            symbols += here >= 128
+            ended = here == 0
+        same = differing == 0
+        if symbols >= order or (same and ended):
+            shared[i] = order
+        else:
+            shared[i] = np.uint32(symbols) | (_OPEN if same else np.uint32(0))
+        windows[i] = word & ~code_mask
+        before = word
 
 
 @jit
@@ -77,14 +123,14 @@ def _shared(text, a, b, depth, most):
 
 
 @jit
-def _order_two(text, order, positions, shared, first, depth, special):
-    a, b = _place(positions[first], special), _place(positions[first + 1], special)
+def _order_two(text, order, windows, shared, first, depth):
+    a, b = _place(windows[first]), _place(windows[first + 1])
     found = _shared(text, a, b, depth, order)
     shared[first + 1] = found
     if found < order and text[b - found] < text[a - found]:
-        held = positions[first]
-        positions[first] = positions[first + 1]
-        positions[first + 1] = held
+        held = windows[first]
+        windows[first] = windows[first + 1]
+        windows[first + 1] = held
 
 
 @jit
@@ -98,18 +144,18 @@ def _prefix(text, p, depth, symbols, bits):
 
 
 @jit
-def _branch(text, order, bits, positions, shared, first, size, depth, entries, special):
+def _branch(text, order, bits, windows, shared, first, size, depth, entries):
     number_bits = np.uint64(top_bit(np.uint64(size - 1)) + 1)
     number = (U1 << number_bits) - U1
     symbols = min((64 - np.int64(number_bits)) // bits, order - depth)
     last = (U1 << np.uint64(bits)) - U1
     for i in range(size):
-        p = _place(positions[first + i], special)
+        p = _place(windows[first + i])
         entries[i] = _prefix(text, p, depth, symbols, bits) << number_bits | np.uint64(i)
     entries[:size].sort()
-    moved = positions[first : first + size].copy()
+    moved = windows[first : first + size].copy()
     for i in range(size):
-        positions[first + i] = moved[np.int64(entries[i] & number)]
+        windows[first + i] = moved[np.int64(entries[i] & number)]
     reached = depth + symbols
     for i in range(1, size):
         here = entries[i] >> number_bits
@@ -123,33 +169,33 @@ def _branch(text, order, bits, positions, shared, first, size, depth, entries, s
 
 
 @jit
-def _refine(text, order, bits, positions, shared, first, size, depth, entries, special):
+def _refine(text, order, bits, windows, shared, first, size, depth, entries):
     if size == 2:
-        _order_two(text, order, positions, shared, first, depth, special)
+        _order_two(text, order, windows, shared, first, depth)
         return
-    a = _place(positions[first], special)
+    a = _place(windows[first])
     least = order
     for i in range(first + 1, first + size):
-        least = _shared(text, a, _place(positions[i], special), depth, least)
+        least = _shared(text, a, _place(windows[i]), depth, least)
         if least == depth:
             break
     if least == order:
         shared[first + 1 : first + size] = order
         return
-    _branch(text, order, bits, positions, shared, first, size, least, entries, special)
+    _branch(text, order, bits, windows, shared, first, size, least, entries)
 
 
 @jit
-def sort_positions(text, order, bits, bounds, positions, shared, entries, scratch):
-    special = _special_bit(positions)
+def sort_positions(text, order, bits, bounds, windows, shared, entries, scratch):
+    place_bits = _place_bits(text)
     for b in range(len(bounds) - 1):
         size = bounds[b + 1] - bounds[b]
         if size == 0:
             continue
-        here = positions[bounds[b] : bounds[b + 1]]
+        here = windows[bounds[b] : bounds[b + 1]]
         common = shared[bounds[b] - bounds[0] : bounds[b + 1] - bounds[0]]
-        common[:] = np.uint32(1) if order == 1 else np.uint32(1) | _OPEN
-        common[0] = 0
+        here.sort()
+        _compare_codes(order, place_bits, here, common)
         i = 0
         while i + 1 < size:
             if not common[i + 1] & _OPEN:
@@ -159,7 +205,7 @@ def sort_positions(text, order, bits, bounds, positions, shared, entries, scratc
             while j < size and common[j] & _OPEN:
                 j += 1
             depth = np.int64(common[i + 1] & ~_OPEN)
-            _refine(text, order, bits, here, common, i, j - i, depth, entries, special)
+            _refine(text, order, bits, here, common, i, j - i, depth, entries)
     return OK
 
 
@@ -230,8 +276,7 @@ def _tokens(text, p, order):
 
 
 @jit
-def position_spectra(text, order, bounds, positions, shared, nodes, out):
-    special = _special_bit(positions)
+def position_spectra(text, order, bounds, windows, shared, nodes, out):
     fits = True
     top = 0
     nodes[0] = 0
@@ -241,9 +286,9 @@ def position_spectra(text, order, bounds, positions, shared, nodes, out):
             count, ends, tokens = _U0, _U0, order
             while True:
                 count += U1
-                position = np.uint64(positions[origin + i])
-                if position & special:
-                    p = _place(position, special)
+                word = windows[origin + i]
+                if word & U1:
+                    p = _place(word)
                     tokens = _tokens(text, p, order)
                     ends += U1 if text[p + 1] == 0 else _U0
                 i += 1
