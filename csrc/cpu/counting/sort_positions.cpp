@@ -54,7 +54,6 @@ class Refinement {
   /// What neighbours share as far as their codes tell; the codes are not needed any more.
   void compare_codes(std::int64_t size) {
     const int whole = word_.code_bits() / 8;
-    const std::uint64_t last = std::uint64_t{0xff} << (64 - 8 * whole);
     const auto order = static_cast<std::uint64_t>(order_);
     std::uint64_t before = words_[0];
     words_[0] = word_.plain(before);
@@ -68,10 +67,8 @@ class Refinement {
       // One bit a byte: the product's highest byte is their sum.
       const std::uint64_t symbols = 1 + ((common >> 7) * 0x0101010101010101 >> 56);
       const bool same = differing == 0;
-      const bool ended = same && (word & last) == 0;
-      shared_[i] = symbols >= order || ended
-                       ? static_cast<std::uint32_t>(order)
-                       : static_cast<std::uint32_t>(symbols) | (same ? kOpen : 0);
+      shared_[i] = static_cast<std::uint32_t>(std::min(symbols, order));
+      if (same && symbols < order) shared_[i] |= kOpen;
       words_[i] = word_.plain(word);
       before = word;
     }

@@ -93,7 +93,9 @@ class Windows {
   }
   static constexpr int per_word() { return kPerWord; }
   /// How many symbols come before the first of these bits.
-  static int symbols_before(std::uint64_t differing) { return std::countl_zero(differing) / kWidth; }
+  static int symbols_before(std::uint64_t differing) {
+    return std::countl_zero(differing) / kWidth;
+  }
   /// Whether behind what is in the word there are zeros only.
   static bool ends(std::uint64_t word) { return static_cast<Symbol>(word) == 0; }
 

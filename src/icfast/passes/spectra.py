@@ -25,9 +25,9 @@ from icfast.passes.windows import Group, Sorter, document_ends
 
 Kept = TypeVar("Kept")
 
-#: Histories of up to so many bits are counted as packed keys of one to three words. Beyond, windows
-#: known by their position take as long in a quarter of the memory, and the order is not bounded.
-_KEY_BITS = 192
+#: Histories of up to so many bits are counted as packed keys of one or two words. Beyond, windows
+#: known by their position take no longer, in half the memory, and the order is not bounded.
+_KEY_BITS = 128
 
 
 def spectra(

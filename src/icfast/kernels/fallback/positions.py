@@ -94,19 +94,15 @@ def _compare_codes(order, place_bits, windows, shared):
     for i in range(1, len(windows)):
         word = windows[i]
         differing = (word ^ before) & code_mask
-        symbols, ended = 1, False
+        symbols = 1
         for byte in range(whole):
             shift = np.uint64(56 - 8 * byte)
             if (differing >> shift) & _BYTE:
                 break
-            here = (word >> shift) & _BYTE
-            symbols += here >= 128
-            ended = here == 0
-        same = differing == 0
-        if symbols >= order or (same and ended):
-            shared[i] = order
-        else:
-            shared[i] = np.uint32(symbols) | (_OPEN if same else np.uint32(0))
+            symbols += ((word >> shift) & _BYTE) >= 128
+        shared[i] = min(symbols, order)
+        if differing == 0 and symbols < order:
+            shared[i] |= _OPEN
         windows[i] = word & ~code_mask
         before = word
 
