@@ -5,6 +5,9 @@ Every message says what was expected, what was found, where, and what to do.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class IcfastError(Exception):
     """Base of every error icfast raises on purpose."""
@@ -48,6 +51,28 @@ class BackendError(IcfastError):
 
 class MissingExtraError(IcfastError, ImportError):
     """An optional package is needed here; the message names the extra to install."""
+
+
+@contextmanager
+def needs_extra(extra: str, what: str) -> Iterator[None]:
+    """Turn a failed import in the block into the name of the extra that holds the package.
+
+    Args:
+        extra: of icfast, as pip takes it.
+        what: needs the package, the sentence's subject.
+
+    Raises:
+        MissingExtraError: a package imported in the block is not installed.
+    """
+    try:
+        yield
+    except MissingExtraError:
+        raise
+    except ImportError as missing:
+        raise MissingExtraError(
+            f"{what} needs {missing.name or missing}, which is not installed; "
+            f"pip install 'icfast[{extra}]'"
+        ) from missing
 
 
 class SelfCheckError(IcfastError):

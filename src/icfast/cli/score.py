@@ -21,7 +21,7 @@ from icfast.cli.options import (
     WorkOptions,
 )
 from icfast.cli.output import emit, exit_if_partial, print_facts, say, skipped
-from icfast.errors import MissingExtraError, OptionError
+from icfast.errors import OptionError, needs_extra
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -120,12 +120,8 @@ def _initial(
 
 
 def _parquet_writer() -> Callable[..., None]:
-    try:
+    with needs_extra("arrow", "--output writes Parquet, which"):
         from pyarrow import parquet
-    except ImportError as error:
-        raise MissingExtraError(
-            "--output writes Parquet, which needs pyarrow: pip install 'icfast[arrow]'"
-        ) from error
     writer: Callable[..., None] = parquet.write_table
     return writer
 

@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from icfast.errors import MissingExtraError, ModelError
+from icfast.errors import ModelError, needs_extra
 
 #: How the command line and `tokenize` name a GGUF file.
 PREFIX = "gguf:"
@@ -47,12 +47,8 @@ class GgufFile:
             raise ModelError(f"{path} can't be read as a GGUF file: {error.strerror}") from error
         if magic != _MAGIC:
             raise ModelError(f"{path} is no GGUF file: it does not begin with {_MAGIC!r}")
-        try:
+        with needs_extra("neural", "a GGUF file"):
             import gguf
-        except ImportError as error:
-            raise MissingExtraError(
-                f"a GGUF file needs the gguf package ({error}): pip install 'icfast[neural]'"
-            ) from error
         try:
             self._reader = gguf.GGUFReader(path)
         except Exception as error:  # the package checks little and fails anywhere
@@ -103,14 +99,9 @@ class GgufFile:
             ModelError: a vocabulary, or a way to cut text before it is merged, unknown here.
             MissingExtraError: the tokenizers package is not installed.
         """
-        try:
+        with needs_extra("tokenize", "a tokenizer"):
             import tokenizers
             from tokenizers import decoders, models
-        except ImportError as error:
-            raise MissingExtraError(
-                f"a tokenizer needs the tokenizers package ({error}): "
-                "pip install 'icfast[tokenize]'"
-            ) from error
         kind, pre = self.need("tokenizer.ggml.model"), self.get("tokenizer.ggml.pre", "")
         if kind != "gpt2":
             raise ModelError(

@@ -21,7 +21,7 @@ from icfast.corpus.corpus import BYTES
 from icfast.corpus.open import AnyPath, as_paths
 from icfast.corpus.sidecar import Description, beside, write_description
 from icfast.corpus.text import Skipped, read_texts, text_files
-from icfast.errors import CorpusError, MissingExtraError, OptionError
+from icfast.errors import CorpusError, OptionError, needs_extra
 from icfast.files import atomic_path, atomic_paths
 
 #: A batch closes at so many bytes of text; `tokenizers` needs some thirty times as many for it.
@@ -221,17 +221,12 @@ def _load_tokenizer(path: Path) -> Any:
 
 
 def _import_tokenizers() -> Any:
-    try:
+    with needs_extra("tokenize", "a tokenizer file"):
         import tokenizers
         import tokenizers.decoders
         import tokenizers.models
         import tokenizers.pre_tokenizers
         import tokenizers.trainers
-    except ImportError as error:
-        raise MissingExtraError(
-            f"a tokenizer file needs the tokenizers package ({error}): "
-            "pip install 'icfast[tokenize]'"
-        ) from error
     return tokenizers
 
 

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from icfast.energy.meter import Counter
-from icfast.errors import MeterError, MissingExtraError, OptionError
+from icfast.errors import MeterError, OptionError, needs_extra
 
 _JOULES_PER_COUNT = 1e-3
 #: Counters are refreshed some ten times a second, so 5 s are known to a few percent.
@@ -55,12 +55,8 @@ def nvml_counters(
 
 
 def _pynvml() -> Any:
-    try:
+    with needs_extra("energy", "metering a GPU (nvidia-ml-py)"):
         return import_module("pynvml")
-    except ImportError as error:
-        raise MissingExtraError(
-            "joules by NVML need the package nvidia-ml-py: pip install 'icfast[energy]'"
-        ) from error
 
 
 class _Board:

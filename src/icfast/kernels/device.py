@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.errors import MissingExtraError, OptionError, check
+from icfast.errors import OptionError, check, needs_extra
 from icfast.kernels.dlpack import Device
 from icfast.kernels.intake import integers
 from icfast.kernels.losses import (
@@ -47,13 +47,8 @@ class DeviceArrays(ABC):
         torch = sys.modules.get("torch")
         if torch is not None and isinstance(array, torch.Tensor):
             return _Torch(device, torch)
-        try:
+        with needs_extra("cuda", f"what is no torch tensor on {device}"):
             import cupy
-        except ImportError as error:
-            raise MissingExtraError(
-                f"losses on {device} are CuPy arrays, and there is no cupy ({error}); "
-                "pip install 'icfast[cuda]', or give torch tensors"
-            ) from error
         return _CuPy(device, cupy)
 
     @abstractmethod

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.errors import MissingExtraError
+from icfast.errors import needs_extra
 
 if TYPE_CHECKING:
     import pyarrow
@@ -183,12 +183,8 @@ class DocumentScores:
         Raises:
             MissingExtraError: pyarrow is not installed.
         """
-        try:
+        with needs_extra("arrow", "an Arrow table"):
             import pyarrow
-        except ImportError as error:
-            raise MissingExtraError(
-                "Arrow tables need pyarrow: pip install 'icfast[arrow]'"
-            ) from error
         names = pyarrow.DictionaryArray.from_arrays(
             pyarrow.array(self.shard), pyarrow.array(self.shards, pyarrow.string())
         )

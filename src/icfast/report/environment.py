@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from icfast.errors import needs_extra
 from icfast.report import numbers
-from icfast.report.extra import report_extra
 from icfast.units import format_bytes
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def environment() -> Environment:
     Raises:
         MissingExtraError: jinja2 is not installed.
     """
-    with report_extra():
+    with needs_extra("report", "an HTML report"):
         from jinja2 import Environment, PackageLoader, StrictUndefined
     made = Environment(
         loader=PackageLoader("icfast.report"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from icfast.errors import needs_extra
 from icfast.report import charts, corpus_charts
 from icfast.report.energy_chart import COMPARISON, LANDAUER, EnergyRow, energy_chart
 from icfast.report.environment import environment
-from icfast.report.extra import report_extra
 
 Result = dict[str, Any]
 
@@ -40,7 +40,7 @@ def render_report(result: Result) -> str:
     Raises:
         MissingExtraError: jinja2 or matplotlib is not installed.
     """
-    with report_extra():
+    with needs_extra("report", "an HTML report"):
         from markupsafe import Markup
     drawings = {
         "entropy": charts.entropy_chart(result),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from icfast.errors import needs_extra
 from icfast.report import run_charts
 from icfast.report.energy_chart import LANDAUER, EnergyRow, energy_chart
 from icfast.report.environment import environment
-from icfast.report.extra import report_extra
 from icfast.report.svg import Result
 
 
@@ -26,7 +26,7 @@ def render_run_report(result: Result) -> str:
     Raises:
         MissingExtraError: jinja2 or matplotlib is not installed.
     """
-    with report_extra():
+    with needs_extra("report", "an HTML report"):
         from markupsafe import Markup
     logged = any(row["energy_joules"] is not None for row in result["trajectory"])
     drawings = {

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from icfast.report.extra import report_extra
+from icfast.errors import needs_extra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +70,7 @@ def draw_svg(
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    with report_extra():
+    with needs_extra("report", "an HTML report"):
         import matplotlib.style
         from matplotlib.figure import Figure
     text = io.StringIO()

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.errors import ModelError
+from icfast.errors import ModelError, needs_extra
 from icfast.kernels.cross_entropy import (
     LossOptions,
     TokenLosses,
@@ -19,7 +19,6 @@ from icfast.kernels.cross_entropy import (
 )
 from icfast.kernels.losses import Kind, TokenOut
 from icfast.kernels.select import device_has_linear
-from icfast.models.neural.extra import neural_extra
 from icfast.models.token_model import IGNORE_INDEX
 
 #: Logits that exist at once where a device has no fused loss.
@@ -57,7 +56,7 @@ def check_windows(ids: NDArray[np.int64], name: str, vocab_size: int, context: i
 
 def default_threads() -> int:
     """As many as torch takes by itself."""
-    with neural_extra():
+    with needs_extra("neural", "a neural model"):
         import torch
     return int(torch.get_num_threads())
 
@@ -65,7 +64,7 @@ def default_threads() -> int:
 @contextmanager
 def computing(threads: int) -> Iterator[None]:
     """Torch without gradients, on so many threads."""
-    with neural_extra():
+    with needs_extra("neural", "a neural model"):
         import torch
     before = torch.get_num_threads()
     if before != threads:

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from icfast.errors import BackendError, MissingExtraError, OptionError, ResourceError
+from icfast.errors import BackendError, MissingExtraError, OptionError, ResourceError, needs_extra
 from icfast.kernels.device import DeviceArrays, LossSums
 from icfast.kernels.dlpack import Device
 from icfast.kernels.select import select_device
 from icfast.models.lane import Event, Layout, Stream, Sums
-from icfast.models.neural.extra import neural_extra
 from icfast.models.token_model import CPU
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def choose_device(name: str) -> str:
 
 
 def _cuda(number: int) -> str:
-    with neural_extra():
+    with needs_extra("neural", "a neural model"):
         import torch
     if torch.version.cuda is None:
         raise BackendError(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from itertools import accumulate
 from typing import Any
 
-from icfast.models.neural.extra import neural_extra
+from icfast.errors import needs_extra
 from icfast.models.token_model import CPU
 
 #: Positions of the two windows.
@@ -33,7 +33,7 @@ def bytes_per_token(
         weights: tensors that are there before, such as a model's parameters.
         device: where ids are given.
     """
-    with neural_extra():
+    with needs_extra("neural", "a neural model"):
         import torch
     window = context or _ANY
     lengths = [min(length, window) for length in (_SHORT, _LONG)]

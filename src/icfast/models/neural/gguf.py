@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.corpus.gguf_file import PREFIX, GgufFile
-from icfast.errors import ModelError
+from icfast.errors import ModelError, needs_extra
 from icfast.kernels.cross_entropy import TokenLosses
 from icfast.kernels.losses import TokenOut
 from icfast.models.neural.batch import (
@@ -21,7 +21,6 @@ from icfast.models.neural.batch import (
     host_losses,
 )
 from icfast.models.neural.device import TorchLane, gpus, placed
-from icfast.models.neural.extra import neural_extra
 from icfast.models.neural.footprint import bytes_per_token
 from icfast.models.neural.llama import Llama, Shape
 from icfast.models.neural.stored import sha256_of
@@ -131,7 +130,7 @@ def load_gguf(
     """
     file = GgufFile(path)
     Shape.of(file)  # another architecture is refused before its weights are unpacked
-    with neural_extra():
+    with needs_extra("neural", "a neural model"):
         import torch
     weights = dequantised(file, getattr(torch, dtype or "float32"))
     return GgufModel(file, weights, f"{PREFIX}{path}", sha256_of([path]), backend, device)

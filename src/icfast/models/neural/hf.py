@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.errors import ModelError
+from icfast.errors import ModelError, needs_extra
 from icfast.kernels.cross_entropy import TokenLosses
 from icfast.kernels.losses import TokenOut
 from icfast.models.neural.batch import (
@@ -25,7 +25,6 @@ from icfast.models.neural.batch import (
     losses_of_logits,
 )
 from icfast.models.neural.device import TorchLane, gpus, placed
-from icfast.models.neural.extra import neural_extra
 from icfast.models.neural.footprint import bytes_per_token
 from icfast.models.neural.stored import (
     packed_bits,
@@ -223,7 +222,7 @@ def load_hf(
         MissingExtraError: torch or transformers is not installed.
     """
     files = weight_files(folder)
-    with neural_extra():
+    with needs_extra("neural", "a neural model"):
         import torch  # noqa: F401 - transformers does without, until it is asked for a model
         import transformers
     with _quietly(transformers):
