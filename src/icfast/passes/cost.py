@@ -110,7 +110,8 @@ class Forecast:
         # know well; and where kernels are still to be compiled, that is when they are.
         chunks = max(1, min(_CHUNKS, tokens // _CHUNK_TOKENS))
         share = 2 if self._keeps else 16
-        part = self._try(sample(self.documents, tokens // share, max(1, chunks // (share // 2))))
+        some = max(1, tokens // share)
+        part = self._try(sample(self.documents, some, max(1, chunks // (share // 2))))
         whole = self._try(sample(self.documents, tokens, chunks))
         distinct = _extrapolated(part, whole, windows)
         entry_bytes = self.symbols.shape.key_bytes + _ENTRY_BYTES
