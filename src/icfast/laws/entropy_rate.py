@@ -137,6 +137,8 @@ _FORMS: dict[str, Callable[[_Orders, _Values], float | None]] = {
 
 def _check(conditional_bits: Sequence[float], least: int) -> None:
     if len(conditional_bits) < least:
-        raise OptionError(f"it takes {least} or more conditional entropies, found {len(conditional_bits)}")
+        raise OptionError(
+            f"it takes {least} or more conditional entropies, found {len(conditional_bits)}"
+        )
     if not all(map(math.isfinite, conditional_bits)):
         raise OptionError(f"conditional entropies must be finite, found {conditional_bits}")
