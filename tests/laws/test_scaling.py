@@ -9,7 +9,8 @@ import pytest
 from scipy.optimize import check_grad
 
 from icfast.errors import OptionError
-from icfast.laws.scaling import _chinchilla, _kaplan, chinchilla_fit, kaplan_fit
+from icfast.laws.bootstrap import Interval
+from icfast.laws.scaling import ScalingFit, _chinchilla, _kaplan, chinchilla_fit, kaplan_fit
 
 #: Besiroglu et al. 2024, the replication of Hoffmann et al. 2022.
 REPLICATION = {"e": 1.8172, "a": 482.01, "b": 2085.43, "alpha": 0.3478, "beta": 0.3658}
@@ -134,3 +135,24 @@ def test_domains(fit) -> None:
         fit(params, np.full(10, 1e9), losses)
     with pytest.raises(OptionError, match="bootstraps"):
         fit(params, tokens, losses, bootstraps=2)
+
+
+def test_kaplans_loss_where_its_terms_have_no_float() -> None:
+    steep = {"n_c": 1e300, "d_c": 1e300, "alpha_n": 0.05, "alpha_d": 0.001}
+    constants = {name: Interval(value, value, value) for name, value in steep.items()}
+    found = ScalingFit("kaplan", constants, 6, 0.0, 0.0, None, ())
+    assert found.loss_nats(1e10, 1e10) == pytest.approx((1e290) ** 0.05)
+
+
+def test_losses_that_tell_no_constants() -> None:
+    """Equal losses: N_c and D_c want to be beyond any float; they stay finite and are flagged."""
+    params, tokens = (column.ravel() for column in np.meshgrid([1e8, 1e9, 1e10], [1e9, 1e10, 1e11]))
+    for fit in (chinchilla_fit, kaplan_fit):
+        found = fit(params, tokens, np.full(9, 3.0), bootstraps=20)
+        values = [v for c in found.constants.values() for v in (c.estimate, c.low, c.high)]
+        assert np.isfinite(values).all()
+        assert found.loss_nats(1e9, 1e10) == pytest.approx(3, rel=0.01)
+    assert any("end of its range" in flag for flag in found.flags)
+    params, tokens = runs()
+    whole = chinchilla_fit(params, tokens, chinchilla(params, tokens), bootstraps=20)
+    assert whole.flags == ()

@@ -16,7 +16,10 @@ _Floats = NDArray[np.float64]
 _Form = Callable[[_Floats, _Floats, _Floats], tuple[_Floats, _Floats]]
 
 #: Where errors of ln L stop to count as squares (Hoffmann et al. 2022, Besiroglu et al. 2024).
-_HUBER = 1e-3
+HUBER_DELTA = 1e-3
+
+#: Where constants are looked for: logarithms as far as a float has their power, and exponents.
+_LOGS, _EXPONENTS = (-700.0, 700.0), (1e-3, 3.0)
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,11 @@ class ScalingFit:
         """L of the fit, nats per token."""
         value = {name: found.estimate for name, found in self.constants.items()}
         if self.form == "kaplan":
+            # In logarithms: the ratio of exponents can be a power too high for a float.
             ratio = value["alpha_n"] / value["alpha_d"]
-            both = (value["n_c"] / params) ** ratio + value["d_c"] / tokens
-            return float(both ** value["alpha_d"])
+            first = ratio * (np.log(value["n_c"]) - np.log(params))
+            both = np.logaddexp(first, np.log(value["d_c"]) - np.log(tokens))
+            return float(np.exp(value["alpha_d"] * both))
         return value["e"] + self.reducible_params_nats(params) + self.reducible_tokens_nats(tokens)
 
     def reducible_params_nats(self, params: float) -> float:
@@ -227,16 +232,12 @@ def _fit(form: _Form, points: _Floats, start: _Floats) -> tuple[float, _Floats]:
     def huber(theta: _Floats) -> tuple[float, _Floats]:
         expected, slopes = form(theta, x, y)
         error = expected - z
-        clipped = np.clip(error, -_HUBER, _HUBER)
+        clipped = np.clip(error, -HUBER_DELTA, HUBER_DELTA)
         # Of the size of delta^2: taken over delta^2, or L-BFGS stops where it starts.
-        total = (clipped * (error - clipped / 2)).sum() / _HUBER**2
-        return float(total), clipped @ slopes / _HUBER**2
+        total = (clipped * (error - clipped / 2)).sum() / HUBER_DELTA**2
+        return float(total), clipped @ slopes / HUBER_DELTA**2
 
-    free = len(start) - 2
-    bounds = Bounds(
-        np.concatenate([np.full(free, -np.inf), [1e-3, 1e-3]]),
-        np.concatenate([np.full(free, np.inf), [3.0, 3.0]]),
-    )
+    bounds = Bounds(*_bounds(len(start)))
     theta, value = start, np.inf
     for _ in range(5):  # a new memory helps along a narrow valley
         found = minimize(
@@ -254,6 +255,12 @@ def _fit(form: _Form, points: _Floats, start: _Floats) -> tuple[float, _Floats]:
     return float(value), np.asarray(theta)
 
 
+def _bounds(constants: int) -> tuple[_Floats, _Floats]:
+    """The least and greatest of each constant; the last two are exponents."""
+    low, high = np.array([_LOGS] * (constants - 2) + [_EXPONENTS] * 2).T
+    return low, high
+
+
 def _result(
     form: str,
     names: tuple[str, ...],
@@ -264,13 +271,15 @@ def _result(
     exponent: Interval | None,
 ) -> ScalingFit:
     error = law(theta, points[:, 0], points[:, 1])[0] - points[:, 2]
-    clipped = np.clip(error, -_HUBER, _HUBER)
+    clipped = np.clip(error, -HUBER_DELTA, HUBER_DELTA)
     flags = []
     if len(points) < 20:
         flags.append(f"{len(points)} points for {len(names)} constants: intervals are rough")
     spans = np.ptp(points[:, :2], axis=0)
     if spans.min() < np.log(10):
         flags.append("parameters or tokens span less than a decade: exponents mean little")
+    if any(np.isclose(theta, bound).any() for bound in _bounds(len(theta))):
+        flags.append("a constant is at the end of its range: these losses do not tell it")
     return ScalingFit(
         form,
         {name: interval(column) for name, column in zip(names, values.T, strict=True)},
