@@ -165,7 +165,9 @@ def _model_facts(found: TrainingRun) -> dict[str, str]:
         "eta, absorbed": f"{numbers.ratio(found.eta_absorbed)} bits/bit",
         "eta, gross": f"{numbers.ratio(found.eta)} bits/bit, "
         f"{numbers.ratio(found.eta_tokens_seen)} over tokens seen",
-        "eta grows as": f"D^{numbers.ratio(found.eta_growth_exponent)} over the last doubling",
+        "eta grows as": "not known"
+        if found.eta_growth_exponent is None
+        else f"D^{numbers.ratio(found.eta_growth_exponent)} over the last doubling",
     }
     for known in found.compared:
         facts[f"Against {known.known_bits_per_param:g}"] = (
