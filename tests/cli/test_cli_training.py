@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -45,6 +47,7 @@ def test_run_in_words(run: Run, log: Path) -> None:
     for said in ("B − C, absorbed", "not saturated", "Spent/floor", "epochs are not logged"):
         assert said in answer.out
     assert "Under its rates" not in answer.out
+    assert re.search(r"eta grows as +not known", answer.out)
     rows = (f"{step},{2 + 6 * step**-0.35},{min(1, (501 - step) / 100)}" for step in range(1, 501))
     annealed = log.with_name("annealed.csv")
     annealed.write_text("\n".join(["step,loss,lr", *rows]) + "\n")
@@ -88,7 +91,7 @@ def test_what_is_missing_is_said(run: Run, log: Path, tmp_path: Path) -> None:
     assert "no training log" in answer.err
 
 
-def test_scaling(run: Run, tmp_path: Path) -> None:
+def test_scaling(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = tmp_path / "runs.csv"
     grid = [(p, d) for p in (1e8, 1e9, 1e10) for d in (1e9, 1e10, 1e11)]
     rows = (f"{p},{d},{1.8172 + 482.01 * p**-0.3478 + 2085.43 * d**-0.3658}" for p, d in grid)
@@ -98,9 +101,19 @@ def test_scaling(run: Run, tmp_path: Path) -> None:
     found = answer.json["chinchilla"]["constants"]
     assert found["e"]["estimate"] == pytest.approx(1.8172, rel=1e-5)
     assert found["beta"]["estimate"] == pytest.approx(0.3658, rel=1e-5)
-    assert set(answer.json) == {"chinchilla", "kaplan"}
+    assert len(answer.json["runs"]) == 9
     words = run("laws", "scaling", table, "--bootstraps", 20)
     assert "e = 1.8172 [" in words.out
+    folder = tmp_path / "new" / "folder"
+    written = run("laws", "scaling", table, "--bootstraps", 20, "--output", folder, "--json")
+    assert (written.code, written.err) == (0, "")
+    assert json.loads((folder / "result.json").read_text()) == written.json == answer.json
+    assert "Chinchilla’s form" in (folder / "report.html").read_text()
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    bare = run("laws", "scaling", table, "--bootstraps", 20, "--output", folder)
+    assert bare.code == 0
+    assert "pip install 'icfast[report]'" in bare.err
+    assert [path.name for path in folder.iterdir()] == ["result.json"]
     for text, said in (
         ("N,D\n1,2\n", "params, tokens and loss"),
         ("N,D,loss\n1,2,x\n", "line 2: expected a number for loss"),

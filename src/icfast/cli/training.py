@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -85,7 +84,7 @@ def run(
 ) -> None:
     """Compute L(D), code lengths A, B, C, absorbed bits B - C and eta(D) of a training log."""
     from icfast import laws
-    from icfast.job import training_result, write_training_result
+    from icfast.job import training_result, write_result
     from icfast.report import write_run_report
     from icfast.runs import read_training_log
 
@@ -126,7 +125,7 @@ def run(
     for index, flag in enumerate(found.flags):
         facts["Note" if index == 0 else " " * index] = flag
     if output is not None:
-        write_training_result(result, output)
+        write_result(result, output)
         facts["Written"] = str(write_page(write_run_report, result, output) or output)
     emit(result, as_json, lambda console: print_facts(console, facts))
 
@@ -225,20 +224,26 @@ def scaling(
     ],
     bootstraps: Annotated[int, typer.Option(help="Resamples for the intervals.")] = 100,
     seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
+    output: RunFolder = None,
     as_json: Json = False,
 ) -> None:
     """Fit L = E + A P^-alpha + B D^-beta and Kaplan's form to runs of several P and D."""
     from icfast import laws
+    from icfast.job import scaling_result, write_result
+    from icfast.report import write_scaling_report
     from icfast.runs import read_scaling_points
 
     points = read_scaling_points(table)
-    fits = [
+    chinchilla, kaplan = (
         fit(points.params, points.tokens, points.loss_nats, bootstraps=bootstraps, seed=seed)
         for fit in (laws.chinchilla_fit, laws.kaplan_fit)
-    ]
-    facts = {name: value for fit in fits for name, value in _scaling_facts(fit).items()}
-    content = {fit.form: asdict(fit) for fit in fits}
-    emit(content, as_json, lambda console: print_facts(console, facts))
+    )
+    result = scaling_result(points, chinchilla, kaplan, table, bootstraps=bootstraps, seed=seed)
+    facts = {**_scaling_facts(chinchilla), **_scaling_facts(kaplan)}
+    if output is not None:
+        write_result(result, output)
+        facts["Written"] = str(write_page(write_scaling_report, result, output) or output)
+    emit(result, as_json, lambda console: print_facts(console, facts))
 
 
 def _scaling_facts(found: ScalingFit) -> dict[str, str]:

@@ -5,7 +5,8 @@ from icfast.job.entropy import entropy_result
 from icfast.job.matches import match_result
 from icfast.job.measure import measure
 from icfast.job.neural import Neural
-from icfast.job.training import training_result, write_training_result
+from icfast.job.scaling import scaling_result
+from icfast.job.training import training_result, write_result
 
 __all__ = [
     "Neural",
@@ -13,6 +14,7 @@ __all__ = [
     "entropy_result",
     "match_result",
     "measure",
+    "scaling_result",
     "training_result",
-    "write_training_result",
+    "write_result",
 ]

@@ -34,7 +34,7 @@ def training_result(run: TrainingRun, log: Path, temperature_kelvin: float) -> d
     }
 
 
-def write_training_result(result: dict[str, Any], output: Path) -> None:
+def write_result(result: dict[str, Any], output: Path) -> None:
     """Write result.json into a folder, made where it is missing.
 
     Raises:

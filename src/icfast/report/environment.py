@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _FILTERS = (
     numbers.bits,
+    numbers.constant,
     numbers.count,
     numbers.coverage,
     numbers.initial_loss,

@@ -62,6 +62,15 @@ def ratio(value: float | None) -> str:
     return _signed(f"{value:.4g}")
 
 
+def constant(value: float) -> str:
+    """Write a fitted constant of any size with five significant digits.
+
+    >>> constant(1.8172), constant(2085.43), constant(88051234567890.0)
+    ('1.8172', '2085.4', '8.8051e+13')
+    """
+    return _signed(f"{value:.5g}")
+
+
 def coverage(value: float | None) -> str:
     """Write a coverage in percent, cut and not rounded, so that 100 % means all of it.
 
