@@ -98,11 +98,14 @@ def test_orders_4_and_5(report: Report, tokens: Tokens, checked: Spectra, tmp_pa
     """In memory, and under a cap of an eighth of the 8-byte keys: a byte a token."""
     cap = max(len(tokens.ids), 16 << 20)
     four, five = equals(checked, range(1, 5)), equals(checked, range(1, 6))
+    capped = f"icfast spectra 1..5, memory={cap / 1e6:.0f} MB"
     ours = [
         spectra_job("icfast spectra 1..4", tokens, 4, four),
         spectra_job("icfast spectra 1..5", tokens, 5, five),
         spectra_job("icfast spectra 1..5, one thread", tokens, 5, five, threads=1),
-        spectra_job(f"icfast spectra 1..5, memory={cap / 1e6:.0f} MB", tokens, 5, five, memory=cap),
+        spectra_job(capped, tokens, 5, five, memory=cap),
+        # Many passes become one through a file there, as DuckDB's do.
+        spectra_job(f"{capped}, temporary", tokens, 5, five, memory=cap, temporary=str(tmp_path)),
     ]
     report.compare(f"Spectra: {tokens.title}", [*ours, *peer_jobs(tokens, tmp_path)])
 
