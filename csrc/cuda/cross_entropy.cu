@@ -34,8 +34,10 @@ __device__ void write_row(const Call& call, Sums sums) {
   if (threadIdx.x == 0) write_token(scale, found, kind, call.out, row);
 }
 
+/// Four blocks at a time leave 64 registers; tanh needs more of them.
 template <class Source, bool kCapped, bool kExtras>
-__global__ void __launch_bounds__(kMostThreads, 4) sweep_rows(const __grid_constant__ Call call) {
+__global__ void __launch_bounds__(kMostThreads, kCapped ? 3 : 4)
+    sweep_rows(const __grid_constant__ Call call) {
   __shared__ Partial shared;
   write_row<Source>(call, [&](const void* row, const SoftmaxScale& scale) {
     return sums_of_row<Source, kCapped, kExtras>(row, call.softmax.columns, scale, shared);
