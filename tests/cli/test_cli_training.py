@@ -116,7 +116,8 @@ def test_scaling(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert [path.name for path in folder.iterdir()] == ["result.json"]
     for text, said in (
         ("N,D\n1,2\n", "params, tokens and loss"),
-        ("N,D,loss\n1,2,x\n", "line 2: expected a number for loss"),
+        ("N,D,loss\n1,2,x\n", "runs.csv: line 2: expected a number for loss"),
+        ("N,D,loss\n1,2,3,4\n", "runs.csv: line 2: 4 fields under 3 columns"),
     ):
         table.write_text(text)
         answer = run("laws", "scaling", table)

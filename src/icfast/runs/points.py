@@ -35,11 +35,12 @@ def read_scaling_points(path: str | Path) -> ScalingPoints:
     """
     path = Path(path)
     try:
-        rows, names = csv_rows(path.read_text("utf-8-sig"))
+        text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise LogError(f"cannot read {path}: {error}") from error
-    known = [column(names, words) for words in (_PARAMS, _TOKENS, _LOSS)]
     try:
+        rows, names = csv_rows(text)
+        known = [column(names, words) for words in (_PARAMS, _TOKENS, _LOSS)]
         if None in known or not rows:
             raise LogError(
                 "expected a CSV with columns params, tokens and loss (or N, D, L), and rows; "
