@@ -69,7 +69,9 @@ def test_substitutions(script, documents, kind):
         assert more.loss > less.loss
         assert more.losses[0] - more.loss < less.losses[0] - less.loss
         assert more.saved < less.saved
-        for one, other in zip(less.pitman_yor, more.pitman_yor, strict=True):
+        # Tokens drawn as they are distributed cost single tokens nothing.
+        orders = slice(1 if kind == "unigram" else 0, None)
+        for one, other in zip(less.pitman_yor[orders], more.pitman_yor[orders], strict=True):
             assert other.compression_bits < one.compression_bits
         # Counts absorb noise by heart: B - C rewards it.
         assert more.pitman_yor[-1].absorbed_bits > less.pitman_yor[-1].absorbed_bits

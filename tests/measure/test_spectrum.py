@@ -13,7 +13,8 @@ from tests import naive
 from icfast.errors import OptionError
 from icfast.measure.spectrum import Spectra, Spectrum
 
-count_lists = st.lists(st.integers(0, 2**50), max_size=30)
+#: The largest are beyond the whole numbers of float64.
+count_lists = st.lists(st.integers(0, 9) | st.integers(0, 2**63 - 1), max_size=30)
 
 
 @given(count_lists)
@@ -35,6 +36,11 @@ def test_total_is_the_spectrum_of_all_types_together(a, b):
     assert Spectrum.total(parts) == Spectrum.from_counts(a + b)
     assert Spectrum.total(reversed(parts)) == Spectrum.total(parts)
     assert Spectrum.total([parts[0], Spectrum()]) == parts[0]
+
+
+def test_the_largest_count():
+    counts = np.array([3, 2**64 - 1, 2**53 + 1], np.uint64)
+    assert Spectrum.from_counts(counts).multiplicity.tolist() == [3, 2**53 + 1, 2**64 - 1]
 
 
 def test_nothing_counted():

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from tests.models.tiny_models import V, save_gguf, save_model, tiny_tokens
 from tests.passes.corpora import write_shards
-from tests.passes.test_token_losses import assert_same
+from tests.passes.token_corpora import assert_same
 
 import icfast
 from icfast.energy import open_meter

@@ -9,7 +9,7 @@ import pytest
 from tests.passes.corpora import write_shards
 from tests.passes.hash_model import HashModel
 from tests.passes.lazy_lane import LazyModel
-from tests.passes.test_token_losses import EOS, assert_same, some_shards
+from tests.passes.token_corpora import EOS, assert_same, some_shards
 
 import icfast
 from icfast.errors import BackendError, CorpusError, ResourceError, SelfCheckError

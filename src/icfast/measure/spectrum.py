@@ -64,8 +64,9 @@ class Spectrum:
         table = np.bincount(counts[few].astype(np.int64), minlength=1)
         small = np.flatnonzero(table[1:]) + 1
         large, types = np.unique(counts[~few], return_counts=True)
+        # Signed and unsigned integers in one array would become floating-point numbers.
         return cls(
-            np.concatenate([small, large]).astype(np.uint64),
+            np.concatenate([small.astype(np.uint64), large.astype(np.uint64)]),
             np.concatenate([table[small], types]).astype(np.uint64),
         )
 
