@@ -37,15 +37,15 @@ Products& products() {
 }
 
 const char* name_of_product_error(lt::Status status) {
-  const lt::Library& library = products().library();
-  if (library.path.empty()) return "cuBLASLt is not loaded";
-  return library.functions.GetStatusString(status);
+  const lt::Library& cublaslt = products().cublaslt();
+  if (cublaslt.path.empty()) return "cuBLASLt is not loaded";
+  return cublaslt.functions.GetStatusString(status);
 }
 
 std::string Products::load(const std::vector<std::string>& folders) {
   const std::lock_guard lock(mutex_);
-  if (library_.path.empty()) library_ = lt::open(folders);
-  return library_.error;
+  if (cublaslt_.path.empty()) cublaslt_ = lt::open(folders);
+  return cublaslt_.error;
 }
 
 TileProduct::~TileProduct() {
@@ -113,7 +113,7 @@ lt::Status TileProduct::choose() {
 
 lt::Status TileProduct::make(const LinearPlan& plan, int device, const float* bias) {
   const std::lock_guard lock(products_.mutex_);
-  if (products_.library_.path.empty()) return lt::kNotInitialized;
+  if (products_.cublaslt_.path.empty()) return lt::kNotInitialized;
   lt::Handle*& handle = products_.handles_[device];
   if (handle == nullptr) {
     if (const lt::Status status = call_.Create(&handle); status != lt::kSuccess) {

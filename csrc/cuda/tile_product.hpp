@@ -16,14 +16,14 @@ class Products {
  public:
   /// Loads the library where it was not; empty, or what was tried and why nothing came of it.
   std::string load(const std::vector<std::string>& folders);
-  const lt::Library& library() const { return library_; }
+  const lt::Library& cublaslt() const { return cublaslt_; }
 
  private:
   friend class TileProduct;
   using Shape = std::tuple<int, Format, std::int64_t, std::int64_t, std::int64_t, bool>;
 
   std::mutex mutex_;
-  lt::Library library_;
+  lt::Library cublaslt_;
   std::map<int, lt::Handle*> handles_;
   std::map<Shape, lt::Algo> algorithms_;
 };
@@ -39,7 +39,7 @@ const char* name_of_product_error(lt::Status status);
 /// a batch.
 class TileProduct {
  public:
-  explicit TileProduct(Products& of) : products_(of), call_(of.library_.functions) {}
+  explicit TileProduct(Products& of) : products_(of), call_(of.cublaslt_.functions) {}
   ~TileProduct();
   TileProduct(const TileProduct&) = delete;
   TileProduct& operator=(const TileProduct&) = delete;

@@ -37,16 +37,6 @@ void insertion_sort(Key<W>* keys, std::int64_t size) {
   }
 }
 
-/// Bits that differ between any two of the keys.
-template <int W>
-Key<W> varying_bits(const Key<W>* keys, std::int64_t size) {
-  Key<W> varying{};
-  for (std::int64_t i = 1; i < size; ++i) {
-    for (int w = 0; w < W; ++w) varying.word[w] |= keys[i].word[w] ^ keys[0].word[w];
-  }
-  return varying;
-}
-
 /// One stable pass from keys to scratch by one byte; offsets become bucket ends.
 template <int W>
 void scatter_by_byte(const Key<W>* keys, Key<W>* scratch, std::int64_t size, int byte,

@@ -6,6 +6,17 @@
 
 namespace icfast {
 
+/// Bits that differ between any two of the keys. Always inlined: units compiled for different
+/// machines must not share one copy.
+template <int W>
+[[gnu::always_inline]] inline Key<W> varying_bits(const Key<W>* keys, std::int64_t size) {
+  Key<W> varying{};
+  for (std::int64_t i = 1; i < size; ++i) {
+    for (int w = 0; w < W; ++w) varying.word[w] |= keys[i].word[w] ^ keys[0].word[w];
+  }
+  return varying;
+}
+
 /// Distinct keys to the front, ascending, counts[i] = how often the i-th was there; returns how
 /// many are left. scratch holds as many keys.
 template <int W>

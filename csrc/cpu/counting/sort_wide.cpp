@@ -21,16 +21,6 @@ constexpr int kPartBits = 8;             // most bits that choose a part
 constexpr int kStreams = 4;              // places read in turn
 constexpr std::int64_t kLeastPart = 16;  // keys of a part worth the bookkeeping
 
-/// Bits that differ between any two of the keys.
-template <int W>
-Key<W> varying_bits(const Key<W>* keys, std::int64_t size) {
-  Key<W> varying{};
-  for (std::int64_t i = 1; i < size; ++i) {
-    for (int w = 0; w < W; ++w) varying.word[w] |= keys[i].word[w] ^ keys[0].word[w];
-  }
-  return varying;
-}
-
 /// Chosen bits of a key as one word and back, the most significant ones first.
 template <int W>
 class Squeeze {

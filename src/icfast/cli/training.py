@@ -13,7 +13,7 @@ from icfast.cli.output import emit, print_facts, write_page
 if TYPE_CHECKING:
     from icfast.laws.bootstrap import Interval
     from icfast.laws.scaling import ScalingFit
-    from icfast.laws.training import TrainingRun
+    from icfast.laws.training_result import TrainingRun
 
 
 def run(

@@ -10,7 +10,7 @@ from icfast.files import write_json
 from icfast.job.entropy import SCHEMA_VERSION
 from icfast.job.measure import make_folder
 from icfast.job.provenance import file_record, versions
-from icfast.laws.training import TrainingRun
+from icfast.laws.training_result import TrainingRun
 from icfast.runs import log_files
 
 #: Of every figure whose name does not end in its unit.
