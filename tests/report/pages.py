@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from html.parser import HTMLParser
 from typing import Any
 
@@ -43,6 +44,19 @@ def parse(page: str) -> Balance:
     parser.close()
     assert parser.open == []
     return parser
+
+
+def assert_whole(page: str, sections: set[str], charts: int) -> None:
+    """Well-formed, with these sections and drawings, every number told, nothing fetched."""
+    parsed = parse(page)
+    assert sections <= set(parsed.ids)
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert page.count("<svg ") == page.count("</svg>") == charts
+    assert "nothing to draw" not in page
+    assert not re.search(r">None<|\bnan\b|\binf\b", page)
+    assert not re.search(r"https?:|<script|<link|@import|src=|url\((?!#)", page)
+    # Colours are the page's, light or dark.
+    assert not re.findall(r"#[0-9a-f]{6}\b", "".join(re.findall(r"<svg .*?</svg>", page, re.S)))
 
 
 def printed(function: Any, result: Result, width: int = 100) -> str:
