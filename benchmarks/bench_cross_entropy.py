@@ -18,8 +18,9 @@ from scipy.special import logsumexp
 
 import icfast
 from harness import Job
-from icfast.kernels.rows import available_threads, side_by_side
-from icfast.kernels.select import installed
+from icfast.backends.select import installed
+from icfast.losses.rows import side_by_side
+from icfast.parallel.threads import available_threads
 from peers import present, torch_losses
 from report import Report
 

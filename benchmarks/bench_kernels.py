@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from data import Tokens
-from icfast.kernels.contract import Kernels
-from icfast.kernels.counting import Alphabet, Buckets, Piece, Run
-from icfast.kernels.select import installed, select
-from icfast.measure.runs import KeyShape, SpectraScan, empty_ends
+from icfast.backends.contract import Kernels
+from icfast.backends.counting import Alphabet, Buckets, Piece, Run
+from icfast.backends.select import installed, select
+from icfast.ngrams.sorted_runs import KeyShape, SpectraScan, empty_ends
 
 ORDER = 5
 WINDOWS = 4_000_000

@@ -15,10 +15,10 @@ from typing import Any
 import icfast
 from data import Tokens
 from harness import Job
+from icfast.backends.select import installed
 from icfast.corpus import Corpus
-from icfast.kernels.select import installed
-from icfast.measure.loss import DocumentScores, LossSum
-from icfast.models.ngram import NgramModel
+from icfast.kneser_ney.ngram import NgramModel
+from icfast.sums.loss import DocumentScores, LossSum
 from peers import kenlm_package, kenlm_tools, present
 from report import Report
 

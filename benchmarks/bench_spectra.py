@@ -14,7 +14,7 @@ import icfast
 from data import Tokens, generated, widened
 from harness import Job
 from icfast import Spectra, Spectrum
-from icfast.kernels.select import installed
+from icfast.backends.select import installed
 from oracle import check_spectra, spectrum
 from peers import COUNTING, present
 from report import Report

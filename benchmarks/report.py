@@ -13,7 +13,7 @@ from typing import Any
 
 import icfast
 from harness import Job, Row, side_by_side
-from icfast.kernels.select import installed
+from icfast.backends.select import installed
 from peers import PEERS
 
 #: Whose versions a measurement depends on.

@@ -79,4 +79,4 @@ if(ICFAST_WERROR)
   target_compile_options(_cuda PRIVATE -Werror)
 endif()
 
-install(TARGETS _cuda DESTINATION icfast/kernels)
+install(TARGETS _cuda DESTINATION icfast/backends)

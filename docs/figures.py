@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from icfast.laws import training_run
+from icfast.logs import read_training_log
 from icfast.report import run_charts
 from icfast.report.svg import standalone
-from icfast.runs import read_training_log
 
 FIGURES = {
     "run-loss": run_charts.loss_chart,

@@ -26,11 +26,11 @@ from torch import nn
 from torch.nn import functional
 
 import icfast
+from icfast.backends.select import select
 from icfast.corpus import Corpus, tokenize
-from icfast.job.demo import library_sources
-from icfast.kernels.select import select
+from icfast.corpus.documents import all_documents, predicted_set_sha256
 from icfast.laws.loss import nats_per_token
-from icfast.passes.documents import all_documents, predicted_set_sha256
+from icfast.pipeline.demo import library_sources
 from icfast.units import bits_to_nats
 
 VOCABULARY, WINDOW, BATCH = 256, 128, 16

@@ -21,7 +21,10 @@ from numpy.typing import NDArray
 
 import icfast
 from icfast.corpus import Corpus, tokenize, train_bpe
-from icfast.job.demo import library_sources
+from icfast.corpus.documents import all_documents, split
+from icfast.kneser_ney.fit import fit_counted
+from icfast.kneser_ney.ladder import score_ladder
+from icfast.kneser_ney.successors import fan_out
 from icfast.laws import (
     CodeLengths,
     bos_padded_bits_per_token,
@@ -30,11 +33,8 @@ from icfast.laws import (
     quality,
 )
 from icfast.laws.loss import bits_per_token
-from icfast.models.fan_out import fan_out
-from icfast.passes.documents import all_documents, split
-from icfast.passes.fit import fit_counted
-from icfast.passes.ladder import score_ladder
-from icfast.passes.threads import Work
+from icfast.parallel.threads import Work
+from icfast.pipeline.demo import library_sources
 
 Document = NDArray[np.uint32]
 

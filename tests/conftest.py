@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from icfast.kernels.contract import Kernels
-from icfast.kernels.select import installed, select
+from icfast.backends.contract import Kernels
+from icfast.backends.select import installed, select
 
 RESTRICTION = "ICFAST_TEST_BACKENDS"
 

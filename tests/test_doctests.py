@@ -9,7 +9,7 @@ import pytest
 import icfast
 
 # __main__ runs the command line, the fallback needs numba.
-SKIPPED = ("icfast.__main__", "icfast.kernels.fallback", "icfast.kernels._")
+SKIPPED = ("icfast.__main__", "icfast.backends.fallback", "icfast.backends._")
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(icfast.__path__, "icfast.")

@@ -214,7 +214,7 @@ def _others(bench: Bench, given: Layer) -> Iterator[tuple[str, Callable[[int], A
     """Our own other tiles, and peers."""
     torch = bench.torch
     faces, intake, losses = (
-        importlib.import_module(f"icfast.kernels.{name}")
+        importlib.import_module(f"icfast.backends.{name}")
         for name in ("cross_entropy", "intake", "losses")
     )
     device, options = intake.cuda_device(given.hidden), faces.LossOptions()
@@ -256,7 +256,7 @@ def _check_scratch(bench: Bench, shape: Any, given: Layer) -> None:
 
 def _algorithm(bench: Bench, given: Layer) -> str:
     device, intake, losses, select = (
-        importlib.import_module(f"icfast.kernels.{name}")
+        importlib.import_module(f"icfast.backends.{name}")
         for name in ("device", "intake", "losses", "select")
     )
     here = device.DeviceArrays.beside(given.hidden, intake.cuda_device(given.hidden))

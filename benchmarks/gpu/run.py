@@ -259,9 +259,10 @@ def sums(bench: Bench) -> None:
         return bench.note("sums: needs a device")
     torch = bench.torch
     device, losses, select = (
-        importlib.import_module(f"icfast.kernels.{name}") for name in ("device", "losses", "select")
+        importlib.import_module(f"icfast.backends.{name}")
+        for name in ("device", "losses", "select")
     )
-    dlpack = importlib.import_module("icfast.kernels.dlpack")
+    dlpack = importlib.import_module("icfast.losses.dlpack")
     rows, cells = 1_000_000, 257
     random = np.random.default_rng(3)
     nats = random.exponential(4, rows) - 1e-7

@@ -128,8 +128,8 @@ class _Transformer:
 
     def __init__(self, torch: Any) -> None:
         self._torch = torch
-        self._batch = importlib.import_module("icfast.models.neural.batch")
-        self._device = importlib.import_module("icfast.models.neural.device")
+        self._batch = importlib.import_module("icfast.neural.batch")
+        self._device = importlib.import_module("icfast.neural.device")
         self.gpus = self._device.gpus(self.device)
         ids, width, _, blocks = SHAPE
         torch.manual_seed(0)

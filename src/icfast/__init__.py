@@ -9,46 +9,46 @@ if TYPE_CHECKING:
     from icfast import laws
     from icfast.corpus import open_corpus as open  # noqa: A004 - icfast.open is the public name
     from icfast.errors import IcfastError
-    from icfast.job.matches import match_entropy
-    from icfast.kernels.cross_entropy import cross_entropy, linear_cross_entropy
+    from icfast.kneser_ney.compact import CompactModel
+    from icfast.kneser_ney.compress import compress
+    from icfast.kneser_ney.export import write_arpa
+    from icfast.kneser_ney.fit import fit
+    from icfast.kneser_ney.ngram import NgramModel
+    from icfast.kneser_ney.successors import fan_out
     from icfast.laws.entropy import entropy_bits
-    from icfast.measure.spectrum import Spectra, Spectrum
-    from icfast.measure.table import CountTable
-    from icfast.models.compact import CompactModel
-    from icfast.models.fan_out import fan_out
-    from icfast.models.ngram import NgramModel
-    from icfast.passes.compress import compress
-    from icfast.passes.count import count, merge
-    from icfast.passes.export import write_arpa
-    from icfast.passes.fit import fit
-    from icfast.passes.score import score
-    from icfast.passes.spectra import cost, spectra
+    from icfast.losses.cross_entropy import cross_entropy, linear_cross_entropy
+    from icfast.ngrams.count import count, merge
+    from icfast.ngrams.spectra import cost, spectra
+    from icfast.ngrams.table import CountTable
+    from icfast.pipeline.matches import match_entropy
+    from icfast.quality.score import score
+    from icfast.sums.spectrum import Spectra, Spectrum
 
 __version__ = "0.1.0"
 
 #: Public name -> (module, name there). Loaded on first use, so `import icfast` stays light.
 _PUBLIC = {
-    "CompactModel": ("icfast.models.compact", "CompactModel"),
-    "CountTable": ("icfast.measure.table", "CountTable"),
+    "CompactModel": ("icfast.kneser_ney.compact", "CompactModel"),
+    "CountTable": ("icfast.ngrams.table", "CountTable"),
     "IcfastError": ("icfast.errors", "IcfastError"),
-    "NgramModel": ("icfast.models.ngram", "NgramModel"),
-    "Spectra": ("icfast.measure.spectrum", "Spectra"),
-    "Spectrum": ("icfast.measure.spectrum", "Spectrum"),
-    "compress": ("icfast.passes.compress", "compress"),
-    "cost": ("icfast.passes.spectra", "cost"),
-    "count": ("icfast.passes.count", "count"),
-    "cross_entropy": ("icfast.kernels.cross_entropy", "cross_entropy"),
+    "NgramModel": ("icfast.kneser_ney.ngram", "NgramModel"),
+    "Spectra": ("icfast.sums.spectrum", "Spectra"),
+    "Spectrum": ("icfast.sums.spectrum", "Spectrum"),
+    "compress": ("icfast.kneser_ney.compress", "compress"),
+    "cost": ("icfast.ngrams.spectra", "cost"),
+    "count": ("icfast.ngrams.count", "count"),
+    "cross_entropy": ("icfast.losses.cross_entropy", "cross_entropy"),
     "entropy_bits": ("icfast.laws.entropy", "entropy_bits"),
-    "fan_out": ("icfast.models.fan_out", "fan_out"),
-    "fit": ("icfast.passes.fit", "fit"),
+    "fan_out": ("icfast.kneser_ney.successors", "fan_out"),
+    "fit": ("icfast.kneser_ney.fit", "fit"),
     "laws": ("icfast.laws", None),
-    "linear_cross_entropy": ("icfast.kernels.cross_entropy", "linear_cross_entropy"),
-    "match_entropy": ("icfast.job.matches", "match_entropy"),
-    "merge": ("icfast.passes.count", "merge"),
+    "linear_cross_entropy": ("icfast.losses.cross_entropy", "linear_cross_entropy"),
+    "match_entropy": ("icfast.pipeline.matches", "match_entropy"),
+    "merge": ("icfast.ngrams.count", "merge"),
     "open": ("icfast.corpus", "open_corpus"),
-    "score": ("icfast.passes.score", "score"),
-    "spectra": ("icfast.passes.spectra", "spectra"),
-    "write_arpa": ("icfast.passes.export", "write_arpa"),
+    "score": ("icfast.quality.score", "score"),
+    "spectra": ("icfast.ngrams.spectra", "spectra"),
+    "write_arpa": ("icfast.kneser_ney.export", "write_arpa"),
 }
 
 __all__ = [

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from icfast import laws
-from icfast.runs import read_training_log
+from icfast.logs import read_training_log
 
 Run = Callable[..., Any]
 

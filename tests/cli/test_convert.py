@@ -44,7 +44,7 @@ def test_no_room_for_the_arpa_text_no_work(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("icfast.passes.fit.fit_documents", _never)
+    monkeypatch.setattr("icfast.kneser_ney.fit.fit_documents", _never)
     command = ("fit", shards[0], *options, "--output", tmp_path / "m", "--arpa")
     answer = run(*command, tmp_path / "nowhere" / "m.arpa")
     assert (answer.code, "its folder does not exist" in answer.err) == (2, True)

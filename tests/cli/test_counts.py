@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import icfast
+from icfast.backends.select import select
 from icfast.cli import output as cli_output
 from icfast.errors import BackendError
-from icfast.kernels.select import select
 
 Run = Callable[..., Any]
 Shards = tuple[Path, Path]

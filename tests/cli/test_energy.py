@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.passes.hash_model import HashModel
+from tests.neural.hash_model import HashModel
 
-import icfast.passes.score  # noqa: F401 - imported while open_model is patched, it would keep that
+import icfast.quality.score  # noqa: F401 - imported while open_model is patched, it would keep that
 from icfast.energy import Counter, EnergyMeter, JoulesSource
 from icfast.errors import MeterError, MissingExtraError
-from icfast.models.token_model import TensorSize
+from icfast.neural.token_model import TensorSize
 
 Run = Callable[..., Any]
 Shards = tuple[Path, Path]
@@ -39,7 +39,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         held = replace(MODEL, calls=[])
         held.gpus = gpus  # type: ignore[attr-defined]
         held.losses = flat  # type: ignore[method-assign]
-        monkeypatch.setattr("icfast.models.open_model.open_model", lambda *_, **__: held)
+        monkeypatch.setattr("icfast.quality.open_model.open_model", lambda *_, **__: held)
 
     use()
     return use
@@ -144,7 +144,7 @@ def test_what_cannot_be_metered_is_an_error_before_the_work(
     run: Run, model: Any, score: Any, more: tuple[object, ...], code: int, message: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("icfast.passes.score.score_model", None)
+    monkeypatch.setattr("icfast.quality.score.score_model", None)
     monkeypatch.setattr("icfast.energy.rapl.rapl_counters.__defaults__", (Path("/nonexistent"),))
     answer = run(*score, *more)
     assert (answer.code, answer.out) == (code, "")

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.passes.hash_model import HashModel
+from tests.neural.hash_model import HashModel
 
 from icfast.errors import MissingExtraError
-from icfast.kernels.losses import Kind
-from icfast.models.token_model import TensorSize
+from icfast.neural.token_model import TensorSize
+from icfast.sums.kinds import Kind
 
 Run = Callable[..., Any]
 Shards = tuple[Path, Path]
@@ -55,7 +55,7 @@ def neural(monkeypatch: pytest.MonkeyPatch) -> Callable[..., HashModel]:
 
     def use(**changes: Any) -> HashModel:
         held = replace(NEURAL, calls=[], **changes)
-        monkeypatch.setattr("icfast.models.open_model.open_model", lambda *_, **__: held)
+        monkeypatch.setattr("icfast.quality.open_model.open_model", lambda *_, **__: held)
         return held
 
     return use

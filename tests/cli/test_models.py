@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import icfast
-from icfast.measure.loss import DocumentScores
+from icfast.sums.loss import DocumentScores
 
 Run = Callable[..., Any]
 Shards = tuple[Path, Path]
@@ -174,7 +174,7 @@ def test_without_pyarrow_nothing_is_scored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    monkeypatch.setattr("icfast.passes.score.score_documents", _never)
+    monkeypatch.setattr("icfast.quality.score.score_documents", _never)
     file = tmp_path / "documents.parquet"
     answer = run("score", *shards, *options, "--model", model, "--output", file)
     assert answer.code == 1
@@ -195,7 +195,7 @@ def test_no_output_no_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("pyarrow")
-    monkeypatch.setattr("icfast.passes.score.score_documents", _never)
+    monkeypatch.setattr("icfast.quality.score.score_documents", _never)
     file = tmp_path / "nowhere" / "documents.parquet"
     answer = run("score", *shards, *options, "--model", model, "--output", file)
     assert (answer.code, "its folder does not exist" in answer.err) == (2, True)
@@ -208,7 +208,7 @@ def test_an_infinite_loss_is_null_and_says_why(
     options: tuple[str, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from icfast.passes.score import score_documents
+    from icfast.kneser_ney.score import score_documents
 
     def with_one_impossible(*arguments: Any) -> DocumentScores:
         scores = score_documents(*arguments)
@@ -216,7 +216,7 @@ def test_an_infinite_loss_is_null_and_says_why(
         infinite[3] = 1
         return replace(scores, infinite=infinite)
 
-    monkeypatch.setattr("icfast.passes.score.score_documents", with_one_impossible)
+    monkeypatch.setattr("icfast.quality.score.score_documents", with_one_impossible)
     command = ("score", shards[1], *options, "--model", model)
     answer = run(*command, "--json")
     assert answer.code == 0

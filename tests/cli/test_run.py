@@ -155,7 +155,7 @@ def test_what_stops_a_command(
     code: int,
     message: str,
 ) -> None:
-    monkeypatch.setattr("icfast.passes.count.counting", raising(error))
+    monkeypatch.setattr("icfast.ngrams.count.counting", raising(error))
     answer = run("count", *shards, *options, "--output", tmp_path / "t", "--json")
     assert (answer.code, answer.out) == (code, "")
     assert answer.err.startswith(message)
@@ -226,7 +226,7 @@ def test_signals_leave_nothing_behind(
         "import os, signal, sys\n"
         # Whoever starts the tests in the background may have SIGINT ignored; children inherit that.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "import icfast.passes.count as room\n"
+        "import icfast.ngrams.count as room\n"
         "from icfast.cli import main\n"
         f"room.pack_blocks = lambda run: os.kill(os.getpid(), {int(sent)}) or []\n"
         "main()\n"

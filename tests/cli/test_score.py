@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.passes.hash_model import HashModel
+from tests.neural.hash_model import HashModel
 
 import icfast
-import icfast.passes.score  # imported while open_model is another's, it would keep that one
-from icfast.kernels.losses import Kind
+import icfast.quality.score  # imported while open_model is another's, it would keep that one
 from icfast.laws.loss import standard_error
-from icfast.models.token_model import TensorSize
-from icfast.passes.token_losses import TokenScores
+from icfast.neural.token_losses import TokenScores
+from icfast.neural.token_model import TensorSize
+from icfast.sums.kinds import Kind
 
 Run = Callable[..., Any]
 Shards = tuple[Path, Path]
@@ -62,7 +62,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def use(**changes: Any) -> None:
         held = replace(MODEL, calls=[], **changes)
-        monkeypatch.setattr("icfast.models.open_model.open_model", lambda *_, **__: held)
+        monkeypatch.setattr("icfast.quality.open_model.open_model", lambda *_, **__: held)
 
     use()
     return use
@@ -231,7 +231,7 @@ def test_a_checkpoint_is_gone_on_from(run: Run, model: Any, command: Any, tmp_pa
 def test_an_interrupted_score_leaves_whole_files(
     run: Run, model: Any, command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("icfast.passes.shard_windows.UNIT_TARGETS", 100)
+    monkeypatch.setattr("icfast.neural.contexts.UNIT_TARGETS", 100)
     model(stop_after=7)
     folder = tmp_path / "kept"
     command = (*command, "--checkpoint", folder, "--batch", 4, "--json")

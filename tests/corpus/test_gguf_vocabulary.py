@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.models.tiny_models import MERGES, byte_alphabet, save_gguf, tiny_tokens
+from tests.neural.tiny_models import MERGES, byte_alphabet, save_gguf, tiny_tokens
 
 from icfast.corpus import open_corpus, tokenize
 from icfast.errors import MissingExtraError, ModelError

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fuzz.mutations import damaged_array, damaged_bytes, damaged_json, fuzz
-from tests.passes.corpora import write_shards
+from tests.ngrams.corpora import write_shards
 
 import icfast
 from icfast.errors import ArtefactError, IcfastError
@@ -80,7 +80,7 @@ def used(path, corpus):
         assert model.ngrams
         assert model.sha256
         for backend in ("core", "numba"):
-            if backend in icfast.kernels.select.installed():
+            if backend in icfast.backends.select.installed():
                 icfast.score(corpus, model, backend=backend, threads=1)
     except IcfastError:
         return False

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.backends.definitions import entries
 from tests.fuzz.mutations import damaged_array, damaged_bytes, damaged_json, fuzz
-from tests.kernels.definitions import entries
-from tests.passes.corpora import as_dicts, write_shards
+from tests.ngrams.corpora import as_dicts, write_shards
 
 import icfast
+from icfast.backends.counting import Run
 from icfast.errors import ArtefactError, IcfastError
-from icfast.kernels.counting import Run
-from icfast.measure import blocks
-from icfast.measure.table import CountTable, _checksum
+from icfast.ngrams import blocks
+from icfast.ngrams.table import CountTable, _checksum
 
 SHARDS = [[[1, 2, 1, 1], [2], [1, 2, 1, 1]], [[4, 9, 4, 9, 1, 2]]]
 OTHER = [[[3, 2, 3, 3], [1, 5]]]
@@ -56,7 +56,7 @@ def contents(folder):
 
 def used(made, folder):
     """Everything that is done with a table; errors of icfast are what it may end in."""
-    for backend in icfast.kernels.select.installed():
+    for backend in icfast.backends.select.installed():
         for use in (
             lambda backend: icfast.fit(CountTable.load(folder), backend=backend, threads=1),
             lambda backend: icfast.merge(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from icfast.measure.spectrum import Spectra, Spectrum
+from icfast.sums.spectrum import Spectra, Spectrum
 
 
 def _spectra_of(documents: Sequence[Sequence[object]], order: int) -> Spectra:

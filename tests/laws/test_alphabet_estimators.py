@@ -14,7 +14,7 @@ from icfast.errors import OptionError
 from icfast.laws.alphabet_estimators import dirichlet, james_stein_share
 from icfast.laws.entropy import entropy_bits
 from icfast.laws.estimator_table import ESTIMATORS
-from icfast.measure.spectrum import Spectrum
+from icfast.sums.spectrum import Spectrum
 
 R_EXAMPLE = (4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1)
 R_NATS = {

@@ -14,7 +14,7 @@ from icfast.laws.capacity import Capacity, capacity, capacity_per_token
 from icfast.laws.code_length import plug_in_code_bits
 from icfast.laws.entropy import entropy_bits
 from icfast.laws.known_capacities import compared_capacities
-from icfast.measure.spectrum import Spectrum
+from icfast.sums.spectrum import Spectrum
 
 
 @pytest.mark.parametrize(("loss", "eta"), [(7, 0.115030674846626), (3, 0.268404907975460)])

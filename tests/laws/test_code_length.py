@@ -25,7 +25,7 @@ from icfast.laws.code_length import (
     plug_in_code_bits,
 )
 from icfast.laws.entropy import entropy_bits
-from icfast.measure.spectrum import Spectra, Spectrum
+from icfast.sums.spectrum import Spectra, Spectrum
 
 SpectraOf = Callable[[Sequence[Sequence[object]], int], Spectra]
 

@@ -18,7 +18,7 @@ from icfast.laws.divergence import (
     shard_divergence_bits,
 )
 from icfast.laws.entropy import entropy_bits
-from icfast.measure.spectrum import Spectrum
+from icfast.sums.spectrum import Spectrum
 
 counts_lists = st.lists(st.integers(1, 10**6), min_size=1, max_size=12)
 

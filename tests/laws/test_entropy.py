@@ -24,7 +24,7 @@ from icfast.laws.entropy import (
     prefix_marginal_bits_per_token,
 )
 from icfast.laws.estimator_table import ESTIMATORS, Estimator
-from icfast.measure.spectrum import Spectra, Spectrum
+from icfast.sums.spectrum import Spectra, Spectrum
 
 SpectraOf = Callable[[Sequence[Sequence[object]], int], Spectra]
 

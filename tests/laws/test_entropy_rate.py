@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from icfast.errors import IcfastError, OptionError
-from icfast.kernels.losses import Kind
 from icfast.laws.code_length import code_lengths, kt_code_lengths
 from icfast.laws.constancy import entropy_rate_constancy
 from icfast.laws.entropy_rate import excess_entropy_bits, extrapolated_entropy_rate
 from icfast.laws.quality import quality
-from icfast.measure.loss import LossSum
-from icfast.measure.positions import PositionSums
-from icfast.measure.spectrum import Spectra, Spectrum
+from icfast.sums.by_position import PositionSums
+from icfast.sums.kinds import Kind
+from icfast.sums.loss import LossSum
+from icfast.sums.spectrum import Spectra, Spectrum
 
 SpectraOf = Callable[[Sequence[Sequence[object]], int], Spectra]
 

@@ -16,7 +16,7 @@ from icfast.errors import OptionError
 from icfast.laws import estimators
 from icfast.laws.entropy import coverage_chao_jost, coverage_good, entropy_bits
 from icfast.laws.estimator_table import ESTIMATORS
-from icfast.measure.spectrum import Spectrum
+from icfast.sums.spectrum import Spectrum
 
 LN2 = math.log(2)
 NAMES = (

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from icfast.errors import OptionError
 from icfast.laws.heaps import fit_heaps, observed_types, shuffled_types
-from icfast.measure.spectrum import Spectrum
+from icfast.sums.spectrum import Spectrum
 
 
 def exact_types(counts: list[int], n: int) -> Fraction:

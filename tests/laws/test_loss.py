@@ -20,7 +20,7 @@ from icfast.laws.loss import (
     standard_error,
     total_log10,
 )
-from icfast.measure.loss import QUANTA_PER_NAT, LossSum
+from icfast.sums.loss import QUANTA_PER_NAT, LossSum
 
 
 def loss(nats: int, tokens: int, infinite: int = 0, text_bytes: int | None = None) -> LossSum:

@@ -19,7 +19,7 @@ from icfast.laws.matches import (
     mean_ratio_bits_per_token,
     two_sided_bits_per_token,
 )
-from icfast.measure.matches import MatchLengths
+from icfast.sums.matches import MatchLengths
 
 Law = Callable[[np.ndarray], float]
 LAWS = [mean_length_bits_per_token, mean_ratio_bits_per_token, two_sided_bits_per_token]

@@ -25,8 +25,8 @@ from icfast.laws.pitman_yor import (
     pitman_yor_code_bits,
     pitman_yor_code_lengths,
 )
-from icfast.measure.fan_out import FanOut
-from icfast.measure.spectrum import Spectra, Spectrum
+from icfast.sums.fan_out import FanOut
+from icfast.sums.spectrum import Spectra, Spectrum
 
 SpectraOf = Callable[[Sequence[Sequence[object]], int], Spectra]
 Three = tuple[Spectrum, Spectrum, Spectrum]

@@ -12,7 +12,7 @@ import pytest
 from icfast.errors import OptionError
 from icfast.laws import TrainingRun, expected_initial_loss_nats, training_run
 from icfast.laws.online_code import growth_exponent, online_code
-from icfast.runs import TrainingLog, read_training_log
+from icfast.logs import TrainingLog, read_training_log
 from icfast.units import bits_to_nats, nats_to_bits
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ from icfast.errors import OptionError, UnitError
 from icfast.laws.loss_curve import power_law_absorbed_nats
 from icfast.laws.online_code import growth_exponent, online_code
 from icfast.laws.training import training_run
-from icfast.runs.log import TrainingLog
+from icfast.logs.log import TrainingLog
 
 T = 20
 NONE = np.zeros(0, np.int64)

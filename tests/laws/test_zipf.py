@@ -8,7 +8,7 @@ import pytest
 
 from icfast.errors import OptionError
 from icfast.laws.zipf import hapax_share, zipf_tail
-from icfast.measure.spectrum import Spectrum
+from icfast.sums.spectrum import Spectrum
 
 
 def expected_spectrum(alpha: float, minimum: int, types: float) -> Spectrum:

@@ -13,11 +13,11 @@ import pytest
 from tests.report.pages import assert_whole, parse
 
 from icfast import laws
-from icfast.job import training_result
+from icfast.logs import read_training_log
+from icfast.pipeline import training_result
 from icfast.report import render_run_report, run_charts
 from icfast.report.energy_chart import LANDAUER
 from icfast.report.run_page import energy_rows
-from icfast.runs import read_training_log
 
 Result = dict[str, Any]
 

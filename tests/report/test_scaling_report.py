@@ -15,10 +15,10 @@ from tests.report.pages import assert_whole, parse
 
 from icfast import laws
 from icfast.errors import MissingExtraError
-from icfast.job import scaling_result
+from icfast.logs import read_scaling_points
+from icfast.pipeline import scaling_result
 from icfast.report import render_scaling_report, scaling_charts
 from icfast.report.scaling_page import best_runs
-from icfast.runs import read_scaling_points
 
 Result = dict[str, Any]
 

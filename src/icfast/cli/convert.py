@@ -27,8 +27,8 @@ def export(
 ) -> None:
     """Write a model as ARPA text, which KenLM and SRILM read; words are ids in decimal."""
     from icfast.files import atomic_path
-    from icfast.models.ngram import NgramModel
-    from icfast.passes.export import export_arpa
+    from icfast.kneser_ney.export import export_arpa
+    from icfast.kneser_ney.ngram import NgramModel
     from icfast.report import numbers
 
     loaded = NgramModel.load(model)
@@ -74,9 +74,9 @@ def compress(
 ) -> None:
     """Make a model several times smaller, for `icfast score`; say what that costs."""
     from icfast.files import atomic_path
-    from icfast.models.compact import CompactModel
-    from icfast.models.ngram import NgramModel
-    from icfast.passes.compress import compress_to
+    from icfast.kneser_ney.compact import CompactModel
+    from icfast.kneser_ney.compress import compress_to
+    from icfast.kneser_ney.ngram import NgramModel
 
     if corpus is None and options.given:
         raise OptionError(f"{', '.join(options.given)} without --corpus, which it is about")

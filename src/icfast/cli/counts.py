@@ -25,7 +25,7 @@ from icfast.errors import OptionError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from icfast.measure.table import CountTable
+    from icfast.ngrams.table import CountTable
 
 MatchLength = Annotated[
     bool,
@@ -47,7 +47,7 @@ def entropy(
     as_json: Json = False,
 ) -> None:
     """Count spectra and estimate entropies of every order, in bits; no table is kept."""
-    from icfast.job import entropy_result, match_result
+    from icfast.pipeline import entropy_result, match_result
     from icfast.report import print_entropy
 
     table = open_table(source, options, order)
@@ -80,8 +80,8 @@ def count(
     as_json: Json = False,
 ) -> None:
     """Write the table of all n-grams of a corpus; tables of disjoint shards can be merged."""
-    from icfast.passes.count import count_documents
-    from icfast.passes.documents import all_documents
+    from icfast.corpus.documents import all_documents
+    from icfast.ngrams.count import count_documents
 
     opened = options.open(corpus)
     with work_options.start() as work:
@@ -98,8 +98,8 @@ def merge(
     as_json: Json = False,
 ) -> None:
     """Add count tables of disjoint shards: exactly the table of all the shards together."""
-    from icfast.measure.merge import merge_tables
-    from icfast.measure.table import CountTable
+    from icfast.ngrams.merge import merge_tables
+    from icfast.ngrams.table import CountTable
 
     with work_options.start() as work, work.pool() as pool:
         loaded = [CountTable.load(table) for table in tables]

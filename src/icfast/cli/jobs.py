@@ -38,7 +38,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Measure Python's own standard library: the whole job, no download."""
-    from icfast.job import demo as run_demo
+    from icfast.pipeline import demo as run_demo
 
     with work_options.start() as work:
         result = run_demo(output, tokenizer=tokenizer, order=order, work=work)
@@ -72,8 +72,8 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure entropy, held-out loss, IC-1 capacity and IC-2 energy; write result and report."""
-    from icfast.job import measure as run_measure
-    from icfast.models.token_model import gpus_of
+    from icfast.neural.token_model import gpus_of
+    from icfast.pipeline import measure as run_measure
 
     neural = neural_options.of(model, model_dtype, initial_seed, work_options.backend, device)
     opened = options.open(corpus)

@@ -22,7 +22,7 @@ from icfast.cli.output import emit, exit_if_partial, print_facts, print_table, s
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from icfast.models.ngram import NgramModel
+    from icfast.kneser_ney.ngram import NgramModel
 
 
 def fit(
@@ -46,10 +46,10 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Fit a modified Kneser-Ney model of every order up to the longest, in one file."""
+    from icfast.corpus.documents import all_documents
     from icfast.files import atomic_path
-    from icfast.passes.documents import all_documents
-    from icfast.passes.export import export_arpa
-    from icfast.passes.fit import fit_documents, fit_table
+    from icfast.kneser_ney.export import export_arpa
+    from icfast.kneser_ney.fit import fit_documents, fit_table
 
     table = open_table(source, options, order, convention)
     corpus = options.open(source) if table is None else None
@@ -75,7 +75,7 @@ def fit(
 
 
 def _describe(model: NgramModel) -> dict[str, Any]:
-    from icfast.job.measure import discounts_record
+    from icfast.pipeline.measure import discounts_record
 
     return {
         "model": str(model.path),

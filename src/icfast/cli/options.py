@@ -20,9 +20,9 @@ from icfast.errors import OptionError
 if TYPE_CHECKING:
     from icfast.corpus import Corpus
     from icfast.energy import EnergyMeter, SpentJoules
-    from icfast.job import Neural
-    from icfast.measure.table import CountTable
-    from icfast.passes.threads import Work
+    from icfast.ngrams.table import CountTable
+    from icfast.parallel.threads import Work
+    from icfast.pipeline import Neural
 
 #: Order of the longest n-grams where nobody says otherwise.
 DEFAULT_ORDER = 5
@@ -140,7 +140,7 @@ class WorkOptions:
     @contextmanager
     def start(self) -> Iterator[Work]:
         """The work these options ask for: its cost said first, a progress bar while it runs."""
-        from icfast.passes.threads import Work
+        from icfast.parallel.threads import Work
 
         with progress_bar() as progress:
             yield Work.of(
@@ -226,10 +226,10 @@ class NeuralOptions:
         Raises:
             OptionError: options of a model that is not there, or of one that is not neural.
         """
-        from icfast.job import Neural
-        from icfast.models.compact import CompactModel
-        from icfast.models.ngram import NgramModel
-        from icfast.models.open_model import open_model
+        from icfast.kneser_ney.compact import CompactModel
+        from icfast.kneser_ney.ngram import NgramModel
+        from icfast.pipeline import Neural
+        from icfast.quality.open_model import open_model
 
         if model is None:
             beside = {"model_dtype": model_dtype, "initial_seed": initial_seed}
@@ -320,7 +320,7 @@ def open_table(
     Raises:
         OptionError: an option says other than the table, or only has a meaning for a corpus.
     """
-    from icfast.measure.table import CountTable
+    from icfast.ngrams.table import CountTable
 
     if len(paths) != 1 or not is_table(paths[0]):
         return None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from icfast.corpus import Corpus
-    from icfast.passes.cost import Cost
+    from icfast.parallel.cost import Cost
 
 #: Something of the input was left out, or problems were found.
 PARTIAL = 3

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from icfast.corpus import Corpus
-    from icfast.models.compact import CompactModel
-    from icfast.models.ngram import NgramModel
-    from icfast.models.token_model import TokenModel
-    from icfast.passes.threads import Work
+    from icfast.kneser_ney.compact import CompactModel
+    from icfast.kneser_ney.ngram import NgramModel
+    from icfast.neural.token_model import TokenModel
+    from icfast.parallel.threads import Work
 
 
 def score(
@@ -60,12 +60,12 @@ def score(
 ) -> None:
     """Score a corpus under a model: its loss in bits per token."""
     from icfast.files import atomic_path
-    from icfast.job.energy import Spending
-    from icfast.job.score import floor_joules, score_record
     from icfast.laws.landauer import energy
-    from icfast.models.open_model import open_model
-    from icfast.models.token_model import gpus_of
-    from icfast.passes.score import score_model
+    from icfast.neural.token_model import gpus_of
+    from icfast.pipeline.energy import Spending
+    from icfast.pipeline.score import floor_joules, score_record
+    from icfast.quality.open_model import open_model
+    from icfast.quality.score import score_model
 
     energy(bits=0, temperature_kelvin=temperature_kelvin)  # a wrong T is found before the work
     loaded = open_model(model, model_dtype=model_dtype, backend=work_options.backend, device=device)
@@ -104,11 +104,11 @@ def _initial(
     work: Work,
 ) -> dict[str, Any] | None:
     """The loss of the model's untrained twin, where its seed is given."""
-    from icfast.job.neural import Neural, initial_record
-    from icfast.models.compact import CompactModel
-    from icfast.models.ngram import NgramModel
-    from icfast.passes.documents import all_documents
-    from icfast.passes.spectra import spectra_of
+    from icfast.corpus.documents import all_documents
+    from icfast.kneser_ney.compact import CompactModel
+    from icfast.kneser_ney.ngram import NgramModel
+    from icfast.ngrams.spectra import spectra_of
+    from icfast.pipeline.neural import Neural, initial_record
 
     if seed is None:
         return None

@@ -84,9 +84,9 @@ def run(
 ) -> None:
     """Compute L(D), code lengths A, B, C, absorbed bits B - C and eta(D) of a training log."""
     from icfast import laws
-    from icfast.job import training_result, write_result
+    from icfast.logs import read_training_log
+    from icfast.pipeline import training_result, write_result
     from icfast.report import write_run_report
-    from icfast.runs import read_training_log
 
     read = read_training_log(
         log,
@@ -229,9 +229,9 @@ def scaling(
 ) -> None:
     """Fit L = E + A P^-alpha + B D^-beta and Kaplan's form to runs of several P and D."""
     from icfast import laws
-    from icfast.job import scaling_result, write_result
+    from icfast.logs import read_scaling_points
+    from icfast.pipeline import scaling_result, write_result
     from icfast.report import write_scaling_report
-    from icfast.runs import read_scaling_points
 
     points = read_scaling_points(table)
     chinchilla, kaplan = (

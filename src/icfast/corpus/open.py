@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from icfast.corpus.corpus import Corpus, check_conventions
-from icfast.corpus.datatrove import Datatrove
-from icfast.corpus.llmc import LlmC
-from icfast.corpus.npy import Npy
-from icfast.corpus.raw import Raw
+from icfast.corpus.formats.datatrove import Datatrove
+from icfast.corpus.formats.llmc import LlmC
+from icfast.corpus.formats.npy import Npy
+from icfast.corpus.formats.raw import Raw
+from icfast.corpus.formats.sidecar import SIDECAR_SUFFIXES
 from icfast.corpus.reader import Format, ReadOptions, check_dtype, starts_with
 from icfast.corpus.shard import Shard
-from icfast.corpus.sidecar import SIDECAR_SUFFIXES
 from icfast.errors import CorpusError, OptionError
 
 AnyPath: TypeAlias = "str | os.PathLike[str]"

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from icfast.corpus import gguf_file
 from icfast.corpus.corpus import BYTES
+from icfast.corpus.formats.sidecar import Description, beside, write_description
 from icfast.corpus.open import AnyPath, as_paths
-from icfast.corpus.sidecar import Description, beside, write_description
 from icfast.corpus.text import Skipped, read_texts, text_files
 from icfast.errors import CorpusError, OptionError, needs_extra
 from icfast.files import atomic_path, atomic_paths

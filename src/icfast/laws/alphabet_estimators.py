@@ -17,7 +17,7 @@ import numpy as np
 from icfast.errors import OptionError
 from icfast.laws.estimators import F64, digamma_lag
 from icfast.laws.gamma import rising_excess
-from icfast.measure.spectrum import Spectrum
+from icfast.sums.spectrum import Spectrum
 
 #: Log weights this far below the largest are left out of NSB's integral.
 _NEGLIGIBLE = 45.0

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from icfast.errors import OptionError
 from icfast.laws.entropy import plug_in_bits_per_token
 from icfast.laws.gamma import rising_excess
-from icfast.measure.spectrum import Spectra, Spectrum
+from icfast.sums.spectrum import Spectra, Spectrum
 from icfast.units import nats_to_bits
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from icfast.errors import OptionError
 from icfast.laws.loss import bits_per_token
-from icfast.measure.loss import LossSum
+from icfast.sums.loss import LossSum
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from icfast.errors import OptionError
 from icfast.laws.estimators import ml
-from icfast.measure.spectrum import Spectrum
+from icfast.sums.spectrum import Spectrum
 from icfast.units import nats_to_bits
 
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from icfast.errors import OptionError
 from icfast.laws.estimator_table import ESTIMATORS
 from icfast.laws.estimators import doubleton_share, ml
-from icfast.measure.spectrum import Spectra, Spectrum
+from icfast.sums.spectrum import Spectra, Spectrum
 from icfast.units import nats_to_bits
 
 #: A fact about the file, the best estimate, and a check on it.

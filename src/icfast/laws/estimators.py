@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import OptionError
-from icfast.measure.spectrum import Spectrum
+from icfast.sums.spectrum import Spectrum
 
 F64 = NDArray[np.float64]
 

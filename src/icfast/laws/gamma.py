@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.measure.spectrum import Spectrum
+from icfast.sums.spectrum import Spectrum
 
 F64 = NDArray[np.float64]
 

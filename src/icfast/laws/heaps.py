@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from icfast.errors import OptionError
 from icfast.laws.gamma import F64, stirling_remainder
-from icfast.measure.spectrum import Spectrum
+from icfast.sums.spectrum import Spectrum
 
 #: Up to so many factors the product is taken as it stands.
 _FACTORS = 64

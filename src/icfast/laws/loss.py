@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import IcfastError
-from icfast.measure.loss import LossSum
+from icfast.sums.loss import LossSum
 from icfast.units import nats_to_bits
 
 

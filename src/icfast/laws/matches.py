@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import OptionError
-from icfast.measure.matches import MatchLengths
+from icfast.sums.matches import MatchLengths
 
 Lengths = NDArray[np.int32] | NDArray[np.int64]
 

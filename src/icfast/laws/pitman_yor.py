@@ -18,8 +18,8 @@ import numpy as np
 from icfast.errors import OptionError
 from icfast.laws.code_length import CodeLengths, code_lengths, plug_in_code_bits
 from icfast.laws.gamma import F64, rising_excess
-from icfast.measure.fan_out import FanOut
-from icfast.measure.spectrum import Spectra, Spectrum
+from icfast.sums.fan_out import FanOut
+from icfast.sums.spectrum import Spectra, Spectrum
 from icfast.units import nats_to_bits
 
 #: Discounts and strengths tried by default.

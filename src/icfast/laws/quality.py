@@ -15,7 +15,7 @@ from icfast.laws.balance import require_not_negative
 from icfast.laws.code_length import CodeLengths
 from icfast.laws.entropy import bos_padded_bits_per_token, prefix_marginal_bits_per_token
 from icfast.laws.entropy_rate import excess_entropy_bits
-from icfast.measure.spectrum import Spectra
+from icfast.sums.spectrum import Spectra
 
 #: Which conditional entropy h_n is meant: over complete windows, or over all D tokens.
 CONVENTIONS = {
@@ -90,7 +90,7 @@ def quality(
     Raises:
         OptionError: an unknown convention, nothing counted, or a loss negative or not finite.
 
-    >>> from icfast.measure.spectrum import Spectrum
+    >>> from icfast.sums.spectrum import Spectrum
     >>> one = Spectra(1, 4, 1, (Spectrum.from_counts([2, 2]),), (), (), (), ())
     >>> quality(one, heldout_bits_per_token=[1.5]).noise_floor_high_bits_per_token
     1.5

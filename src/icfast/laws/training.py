@@ -19,7 +19,7 @@ from icfast.laws.loss_curve import effective_tokens
 from icfast.laws.online_code import LossStep, OnlineCode, growth_exponent, online_code
 from icfast.laws.saturation import saturation
 from icfast.laws.training_result import EvaluationPoint, TrainingRun, TrajectoryPoint
-from icfast.runs.log import TrainingLog
+from icfast.logs.log import TrainingLog
 from icfast.units import nats_to_bits
 
 #: Points of the trajectory, evenly in ln D.
@@ -78,7 +78,7 @@ def training_run(
     above what the model would have paid.
 
     Args:
-        log: what a reader of `icfast.runs` found.
+        log: what a reader of `icfast.logs` found.
         params: P.
         bits_per_param: b, for N = P b.
         model_bits: N.

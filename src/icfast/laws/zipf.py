@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from icfast.errors import OptionError
-from icfast.measure.spectrum import U64, Spectrum
+from icfast.sums.spectrum import U64, Spectrum
 
 #: Where the exponent is looked for: above 1, and to where one type in 2^63 is no hapax.
 _EXPONENTS = (1.0 + 1e-9, 64.0)

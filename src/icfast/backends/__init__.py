@@ -1,0 +1,1 @@
+"""The kernel contract, the backends that fulfil it, and the choice between them."""

@@ -1,0 +1,60 @@
+"""Runs of several tables brought under one alphabet and added."""
+
+from __future__ import annotations
+
+from icfast.backends.fallback.jit import OK, jit
+from icfast.backends.fallback.keys import compare, copy_key, place, symbol_at
+
+
+@jit
+def remap_keys(keys, ranks, order, bits, new_keys, new_bits):
+    for e in range(len(keys)):
+        new_keys[e] = 0
+        for i in range(1, order):
+            symbol = ranks[symbol_at(keys, e, i, order, bits)]
+            place(new_keys, e, symbol, new_bits * (order - 1 - i))
+    return OK
+
+
+@jit
+def merge_runs(runs, sequence, total, room):
+    out = 0
+    first = 0
+    for bucket in range(len(total.leads)):
+        total.bounds[bucket] = out
+        size = 0
+        last = first
+        while last < len(sequence) and runs.leads[sequence[last]] == total.leads[bucket]:
+            # The sum so far is moved out of the way, and the next run added to it.
+            for i in range(size):
+                copy_key(total.keys, out + i, room.keys, i)
+                room.counts[i] = total.counts[out + i]
+            begin, end = runs.bounds[sequence[last]], runs.bounds[sequence[last] + 1]
+            size = _add(room, size, runs, begin, end, total, out)
+            last += 1
+        out += size
+        first = last
+    total.bounds[len(total.leads)] = out
+    return OK
+
+
+@jit
+def _add(room, size, runs, begin, end, total, first):
+    """total[first..] = room[..size] + runs[begin..end]; how many entries that is."""
+    out, i, j = first, 0, begin
+    while i < size or j < end:
+        # Which of the two heads is the smaller; a side that is done has no head.
+        order = (i == size) - (j == end)
+        if order == 0:
+            order = compare(room.keys, i, runs.keys, j)
+        total.counts[out] = 0
+        if order <= 0:
+            copy_key(room.keys, i, total.keys, out)
+            total.counts[out] += room.counts[i]
+            i += 1
+        if order >= 0:
+            copy_key(runs.keys, j, total.keys, out)
+            total.counts[out] += runs.counts[j]
+            j += 1
+        out += 1
+    return out - first

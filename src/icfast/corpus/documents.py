@@ -1,0 +1,359 @@
+"""Which documents a pass runs over, under which convention, and the held-out split.
+
+Everything below a :class:`Corpus` and above the kernels works on a :class:`DocumentSet`: spans of
+mapped shards, so that a split costs a few bytes a document and no copy of a token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icfast.backends.arrays import Status
+from icfast.backends.contract import Kernels
+from icfast.backends.counting import Piece
+from icfast.corpus import Corpus, Shard, outside_vocabulary
+from icfast.corpus.source import ShardRecord, Source
+from icfast.errors import ID_OUTSIDE_VOCABULARY, CorpusError, OptionError, check
+
+Convention = Literal["tokens", "kenlm"]
+CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
+
+
+@dataclass(frozen=True, eq=False)
+class ShardDocuments:
+    """Chosen documents of one shard.
+
+    Attributes:
+        starts, stops: i64[documents], the spans that are counted or scored.
+        numbers: i64[documents], each document's number in its shard.
+        text_bytes: u64[documents] UTF-8 bytes of their text, or None.
+    """
+
+    shard: Shard
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    text_bytes: NDArray[np.uint64] | None
+
+    def piece(self, begin: int = 0, end: int | None = None) -> Piece:
+        """The documents that reach into tokens [begin, end), for a kernel."""
+        size = len(self.shard.tokens)
+        if end is None or (begin == 0 and end == size):
+            return Piece(self.shard.tokens, self.starts, self.stops, 0, size)
+        first = self.first_document(begin)
+        last = int(np.searchsorted(self.stops, end, "right"))
+        if last < len(self.starts) and self.starts[last] < end:
+            last += 1
+        return Piece(self.shard.tokens, self.starts[first:last], self.stops[first:last], begin, end)
+
+    def first_document(self, begin: int) -> int:
+        """The first that reaches into tokens from `begin` on."""
+        # An empty document (only an end mark) belongs where it stands last.
+        return int(np.searchsorted(self.stops, begin, "right")) if begin else 0
+
+    def where(self, chosen: NDArray[np.bool_]) -> ShardDocuments:
+        """Only the chosen documents."""
+        text_bytes = None if self.text_bytes is None else self.text_bytes[chosen]
+        return ShardDocuments(
+            self.shard, self.starts[chosen], self.stops[chosen], self.numbers[chosen], text_bytes
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class DocumentSet:
+    """Documents of a corpus under a convention.
+
+    Attributes:
+        parts: one per shard.
+        end_mark: whether each document is followed by a predicted end mark (kenlm).
+        chosen: "all", or which side of which split.
+    """
+
+    corpus: Corpus
+    parts: tuple[ShardDocuments, ...]
+    convention: Convention
+    chosen: str = "all"
+
+    @property
+    def end_mark(self) -> bool:
+        """Whether a predicted </s> follows each document."""
+        return self.convention == "kenlm"
+
+    def __len__(self) -> int:
+        return sum(len(part.starts) for part in self.parts)
+
+    @property
+    def shard_names(self) -> tuple[str, ...]:
+        """The shards' file names."""
+        return tuple(part.shard.path.name for part in self.parts)
+
+    @property
+    def shard_numbers(self) -> NDArray[np.int32]:
+        """i32[documents]: the shard each is in, an index into shard_names."""
+        sizes = [len(part.starts) for part in self.parts]
+        return np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """i64[documents]: each document's number in its shard."""
+        return np.concatenate([part.numbers for part in self.parts])
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """i64[documents]: predicted symbols of each."""
+        spans = [part.stops - part.starts for part in self.parts]
+        return np.concatenate(spans) + int(self.end_mark)
+
+    @property
+    def tokens(self) -> int:
+        """D, how many symbols are predicted."""
+        return int(self.lengths.sum())
+
+    @property
+    def text_bytes(self) -> int | None:
+        """UTF-8 bytes of their text, where every shard knows them."""
+        known = [part.text_bytes for part in self.parts]
+        if any(part is None for part in known):
+            return None
+        return sum(int(part.sum()) for part in known if part is not None)
+
+    def source(self, order: int) -> Source:
+        """The conventions and shards a measurement of these documents carries."""
+        corpus = self.corpus
+        return Source(
+            order=order,
+            convention=self.convention,
+            tokenizer=corpus.tokenizer,
+            vocab_size=corpus.vocab_size,
+            vocab_size_given=corpus.vocab_size_given,
+            eos_id=corpus.eos_id,
+            boundary=corpus.boundary,
+            cross_documents=corpus.cross_documents,
+            documents=self.chosen,
+            shards=tuple(_record(part) for part in self.parts),
+        )
+
+
+def _record(part: ShardDocuments) -> ShardRecord:
+    return ShardRecord(
+        name=part.shard.path.name,
+        sha256=part.shard.digest(),
+        tokens=len(part.shard.tokens),
+        documents=len(part.starts),
+    )
+
+
+def all_documents(corpus: Corpus, convention: str = "tokens") -> DocumentSet:
+    """Every document of a corpus.
+
+    Under "tokens" an end id is an ordinary token; under "kenlm" it is dropped and an end mark
+    follows every document.
+
+    Raises:
+        OptionError: no such convention.
+        CorpusError: a document is empty and the corpus was not opened with skip_bad.
+    """
+    if convention not in CONVENTIONS:
+        raise OptionError(f"convention {convention!r} is none of {', '.join(CONVENTIONS)}")
+    parts = []
+    for shard in corpus.shards:
+        spans = corpus.content(shard) if convention == "kenlm" else corpus.spans(shard)
+        numbers = np.arange(len(spans), dtype=np.int64)
+        parts.append(
+            ShardDocuments(
+                shard,
+                np.ascontiguousarray(spans.starts, np.int64),
+                np.ascontiguousarray(spans.stops, np.int64),
+                numbers,
+                spans.text_bytes,
+            )
+        )
+    return DocumentSet(corpus, tuple(parts), convention)
+
+
+def content_hashes(corpus: Corpus, kernels: Kernels) -> list[NDArray[np.uint64]]:
+    """Per shard, each document's 64-bit hash over its ids, end id left out.
+
+    fmix64(FNV-1a(ids as little-endian u32)); frozen, since splits must stay what they were.
+    """
+    hashes = []
+    for shard in corpus.shards:
+        spans = corpus.content(shard)
+        starts = np.ascontiguousarray(spans.starts, np.int64)
+        stops = np.ascontiguousarray(spans.stops, np.int64)
+        values = np.zeros(len(starts), np.uint64)
+        piece = Piece(shard.tokens, starts, stops, 0, len(shard.tokens))
+        check(kernels.hash_documents(piece, values), shard.path)
+        hashes.append(values)
+    return hashes
+
+
+@dataclass(frozen=True)
+class Split:
+    """A corpus in two: documents to fit on, documents to predict.
+
+    Attributes:
+        fraction: the share of documents asked for.
+        predicted_set_sha256: SHA-256 over the sorted hashes of the held-out documents: two losses
+            are comparable only where it is the same.
+        repeated_documents: of both sides, those whose ids another document before has, end id
+            left out.
+        repeated_tokens: of these.
+    """
+
+    training: DocumentSet
+    heldout: DocumentSet
+    fraction: float
+    predicted_set_sha256: str
+    repeated_documents: int
+    repeated_tokens: int
+
+
+def split(documents: DocumentSet, fraction: float, kernels: Kernels) -> Split:
+    """Hold out the documents whose hash is below fraction * 2^64.
+
+    Equal documents fall on the same side, and a document's side does not depend on the others.
+
+    Raises:
+        OptionError: the fraction is not between 0 and 1.
+        CorpusError: a side is left empty, or the corpus is one document.
+    """
+    if not 0.0 < fraction < 1.0:
+        raise OptionError(f"held-out fraction {fraction} must lie between 0 and 1")
+    if len(documents) < 2:
+        raise CorpusError(
+            "a corpus of one document can't be split into training and held-out documents; "
+            "state --eos-id (and --boundary) so that its documents are found, or add shards"
+        )
+    hashes = content_hashes(documents.corpus, kernels)
+    threshold = np.uint64(int(fraction * 2.0**64))
+    held = [values < threshold for values in hashes]
+    sides = _Sides(documents, held)
+    training, heldout = sides.take(False, fraction), sides.take(True, fraction)
+    for side, name in ((training, "training"), (heldout, "held-out")):
+        if not len(side):
+            raise CorpusError(
+                f"the {name} side is empty: {len(documents)} documents at a held-out fraction of "
+                f"{fraction}; choose another --heldout, or add documents"
+            )
+    chosen = [values[side] for values, side in zip(hashes, held, strict=True)]
+    again = _seen_before(np.concatenate(hashes))
+    return Split(
+        training,
+        heldout,
+        fraction,
+        _set_sha256(chosen),
+        int(again.sum()),
+        int(documents.lengths[again].sum()),
+    )
+
+
+def _seen_before(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """bool[documents]: whether an equal one stands before."""
+    again = np.ones(len(hashes), np.bool_)
+    again[np.unique(hashes, return_index=True)[1]] = False
+    return again
+
+
+def predicted_set_sha256(documents: DocumentSet, kernels: Kernels) -> str:
+    """SHA-256 over the sorted hashes of the documents, as a split has it of its held-out side."""
+    hashes = content_hashes(documents.corpus, kernels)
+    parts = zip(hashes, documents.parts, strict=True)
+    return _set_sha256([values[part.numbers] for values, part in parts])
+
+
+def _set_sha256(hashes: Sequence[NDArray[np.uint64]]) -> str:
+    return hashlib.sha256(np.sort(np.concatenate(hashes)).astype("<u8").tobytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Sides:
+    documents: DocumentSet
+    held: Sequence[NDArray[np.bool_]]
+
+    def take(self, heldout: bool, fraction: float) -> DocumentSet:
+        parts = tuple(
+            part.where(held if heldout else ~held)
+            for part, held in zip(self.documents.parts, self.held, strict=True)
+        )
+        name = f"{'held out' if heldout else 'training'} at {fraction}"
+        return replace(self.documents, parts=parts, chosen=name)
+
+
+class Located(NamedTuple):
+    """A piece, and the shard it stands in, for messages."""
+
+    piece: Piece
+    shard: Shard
+
+
+def check_ids(status: Status, shard: Shard, vocab_size: int) -> None:
+    """Raise what a kernel that reads ids reported of a shard."""
+    if status[0] == ID_OUTSIDE_VOCABULARY:
+        raise outside_vocabulary(shard, status[1], vocab_size)
+    check(status, shard.path)
+
+
+def lanes(documents: DocumentSet, count: int, chunk: int | None = None) -> list[list[Located]]:
+    """The documents cut into `count` lists of pieces with about equally many tokens.
+
+    Args:
+        chunk: the most tokens of one piece; None for no limit.
+    """
+    total = sum(len(part.shard.tokens) for part in documents.parts)
+    edges = [total * i // count for i in range(count + 1)]
+    return [
+        list(_pieces(documents, low, high, chunk or max(total, 1))) for low, high in pairwise(edges)
+    ]
+
+
+def sample(documents: DocumentSet, tokens: int, chunks: int) -> list[Located]:
+    """About so many tokens copied from chunks spread evenly over the shards; what a chunk holds of
+    a document is a document."""
+    total = sum(len(part.shard.tokens) for part in documents.parts)
+    length = min(tokens, total) // chunks
+    if length < 1 or tokens >= total:
+        chunks, length = 1, min(tokens, total)
+    lows = (2 * np.arange(chunks) + 1) * (total - length) // (2 * chunks)
+    pieces, origin = [], 0
+    for part in documents.parts:
+        size = len(part.shard.tokens)
+        cut = _overlaps(part, (lows - origin).clip(0, size), (lows + length - origin).clip(0, size))
+        if cut:
+            copied = np.concatenate([part.shard.tokens[low:high] for low, high in cut])
+            stops = np.cumsum([high - low for low, high in cut]).astype(np.int64)
+            starts = np.append(0, stops[:-1]).astype(np.int64)
+            pieces.append(Located(Piece(copied, starts, stops, 0, len(copied)), part.shard))
+        origin += size
+    return pieces
+
+
+def _overlaps(
+    part: ShardDocuments, lows: NDArray[np.int64], highs: NDArray[np.int64]
+) -> list[tuple[int, int]]:
+    """Spans of tokens inside a document and inside one of the ascending ranges."""
+    edges = np.unique(np.concatenate([part.starts, part.stops, lows, highs]))
+    middle = edges[:-1]
+
+    def inside(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.searchsorted(starts, middle, "right") > np.searchsorted(stops, middle, "right")
+
+    kept = inside(part.starts, part.stops) & inside(lows, highs)
+    return list(zip(middle[kept].tolist(), edges[1:][kept].tolist(), strict=True))
+
+
+def _pieces(documents: DocumentSet, low: int, high: int, chunk: int) -> Iterator[Located]:
+    origin = 0
+    for part in documents.parts:
+        size = len(part.shard.tokens)
+        first, last = max(0, low - origin), min(size, high - origin)
+        for begin in range(first, last, chunk):
+            yield Located(part.piece(begin, min(begin + chunk, last)), part.shard)
+        origin += size

@@ -1,0 +1,1 @@
+"""Formats of token shards, one file each."""

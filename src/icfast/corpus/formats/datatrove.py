@@ -1,0 +1,162 @@
+"""datatrove's FILE.ds: headerless ids, with the exclusive document ends in FILE.ds.index (u64).
+
+The index decides where documents end, and gives the size of an id: it ends where the file ends.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icfast.corpus.formats.sidecar import Description, beside, read_description
+from icfast.corpus.reader import (
+    ReadOptions,
+    check_dtype,
+    itemsize,
+    map_array,
+    refuse_other_dtype,
+    whole_ids,
+)
+from icfast.corpus.shard import Shard
+from icfast.errors import CorpusError, OptionError
+
+
+class Datatrove:
+    """Ids, an index, and the two sidecars of `icfast tokenize` where they are there."""
+
+    name = "datatrove"
+    magics: tuple[bytes, ...] = ()
+
+    def sniff(self, path: Path) -> bool:
+        """Whether the name ends in .ds, or an index lies beside it."""
+        return path.suffix == ".ds" or beside(path, ".index").is_file()
+
+    def open(self, path: Path, options: ReadOptions) -> Shard:
+        """Map the ids and the index.
+
+        Raises:
+            CorpusError: no index, or the index, the sidecars and the file do not fit together.
+        """
+        index_path = beside(path, ".index")
+        if not index_path.is_file():
+            raise CorpusError(
+                f"{path}: datatrove keeps the document ends in {index_path.name} beside it, which "
+                "is not there; without it, use --format raw --dtype u2 --eos-id ID"
+            )
+        index = _u64(index_path, options)
+        description = _described(path, options)
+        dtype = _dtype(path, index, description, options)
+        count = whole_ids(path, path.stat().st_size, dtype, options)
+        text_bytes = _text_bytes(path, len(index), options)
+        stops = _checked_stops(index_path, index, count, options)
+        return Shard(
+            path,
+            self.name,
+            map_array(path, dtype, count),
+            _files(path),
+            index_stops=stops,
+            text_bytes=None if stops is None else text_bytes,
+            signed=dtype == "i4",
+            description=description,
+        )
+
+
+def _files(path: Path) -> tuple[Path, ...]:
+    sidecars = (beside(path, suffix) for suffix in (".index", ".bytes", ".json"))
+    return (path, *(sidecar for sidecar in sidecars if sidecar.is_file()))
+
+
+def _u64(path: Path, options: ReadOptions) -> NDArray[Any]:
+    count, left = divmod(path.stat().st_size, 8)
+    if left:
+        options.fault(
+            f"{path} should hold u64 numbers, but {left} bytes are left over; was it cut short?"
+        )
+    return map_array(path, "u8", count)
+
+
+def _described(path: Path, options: ReadOptions) -> Description | None:
+    sidecar = beside(path, ".json")
+    try:
+        description = read_description(sidecar)
+        if description is not None:
+            check_dtype(description.dtype)
+    except (CorpusError, OptionError) as error:
+        options.fault(f"{sidecar}: {error}" if isinstance(error, OptionError) else str(error))
+        return None
+    return description
+
+
+def _dtype(
+    path: Path, index: NDArray[Any], description: Description | None, options: ReadOptions
+) -> str:
+    size = path.stat().st_size
+    last = int(index[-1]) if len(index) else 0
+    told = options.dtype or (description.dtype if description else None)
+    fitting = [name for name in ("u1", "u2", "u4") if last and last * itemsize(name) == size]
+    if fitting:
+        return _agreed(path, fitting[0], description, options)
+    if told is not None or size == 0:
+        return told or "u2"
+    raise CorpusError(
+        f"{path} has {size} bytes and its index ends at token {last}: that is "
+        f"{size / last if last else float('inf'):.3f} bytes an id, expected exactly 1, 2 or 4; "
+        "the index is of another file, or one of the two was cut short"
+    )
+
+
+def _agreed(path: Path, found: str, description: Description | None, options: ReadOptions) -> str:
+    """The dtype the index implies, after comparing it with the one given and the sidecar's."""
+    if description is not None and description.dtype != found:
+        options.fault(
+            f"{beside(path, '.json')} says dtype {description.dtype}, but by the index the ids are "
+            f"{found}; tokenise again"
+        )
+    if options.dtype == "i4" and found == "u4":  # the index tells sizes, not signs
+        return "i4"
+    refuse_other_dtype(path, found, options)
+    return found
+
+
+def _checked_stops(
+    path: Path, index: NDArray[Any], count: int, options: ReadOptions
+) -> NDArray[np.int64] | None:
+    """The index as i64 (still mapped), or None where it cannot be used."""
+    descents = np.flatnonzero(index[1:] < index[:-1])
+    last = int(index[-1]) if len(index) else 0
+    if len(descents):
+        at = int(descents[0]) + 1
+        options.fault(
+            f"{path}: document {at} ends at token {index[at]}, before the one in front of it "
+            f"({index[at - 1]}); ends must ascend"
+        )
+    elif last > count:
+        options.fault(
+            f"{path} points outside the file: it ends at token {last}, the file holds {count}; "
+            "was the file cut short, or is the index of another one?"
+        )
+    elif last < count:
+        options.fault(
+            f"{path} stops at token {last}, but the file holds {count}: {count - last} tokens "
+            "belong to no document; is the index cut short, or of another file?"
+        )
+    else:
+        return index.view(np.int64)
+    return None
+
+
+def _text_bytes(path: Path, documents: int, options: ReadOptions) -> NDArray[np.uint64] | None:
+    sidecar = beside(path, ".bytes")
+    if not sidecar.is_file():
+        return None
+    text_bytes = _u64(sidecar, options)
+    if len(text_bytes) != documents:
+        options.fault(
+            f"{sidecar} gives the bytes of {len(text_bytes)} documents, the index has {documents}; "
+            "tokenise again, or delete it"
+        )
+        return None
+    return text_bytes

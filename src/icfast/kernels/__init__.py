@@ -1,1 +1,0 @@
-"""Flat arrays in, caller-allocated arrays out: the same few kernels from several backends."""

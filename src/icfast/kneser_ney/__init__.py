@@ -1,0 +1,1 @@
+"""Interpolated Kneser-Ney models: built from counts, stored, scored, compressed."""

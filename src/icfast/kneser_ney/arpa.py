@@ -1,0 +1,156 @@
+"""ARPA text of a model, as SRILM introduced it and KenLM reads it, a block of lines at a time.
+
+::
+
+    \\data\\
+    ngram 1=...
+    \\1-grams:
+    log10 p <tab> word <tab> log10 backoff       (words oldest first; no backoff at order N)
+    \\end\\
+
+Words are ids in decimal, <s>, </s> and <unk>. Every reader expects these three, so under
+convention tokens, which has no </s>, it stands there with probability 0; <unk> then has the
+probability of each single id that training never saw. log10 of 0 is written as -99, so is <s>,
+which nothing predicts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icfast.backends.models import Trie, Weights
+from icfast.kneser_ney.ngram import NgramModel
+
+Bytes = NDArray[np.uint8]
+
+#: Lines formatted at a time.
+_BLOCK = 1 << 15
+
+#: Decimals of a logarithm; readers keep them in single precision, whose step is no smaller.
+_DECIMALS = 8
+_SCALE = 10**_DECIMALS
+
+#: What stands for log10 of 0.
+_NEVER = -99.0
+
+
+class Lines(NamedTuple):
+    """N-grams begin..end of the trie, all of one order."""
+
+    order: int
+    begin: int
+    end: int
+
+
+def arpa_header(model: NgramModel) -> bytes:
+    """How many n-grams of each order will follow."""
+    first, *rest = model.ngrams
+    # <s> and <unk>, and where the model has no </s>, that too.
+    counts = [first + (2 if model.end_mark else 3), *rest]
+    sizes = "".join(f"ngram {n}={count}\n" for n, count in enumerate(counts, start=1))
+    return f"\\data\\\n{sizes}".encode()
+
+
+def arpa_blocks(model: NgramModel) -> Iterator[Lines]:
+    """All n-grams, in parts of bounded size."""
+    levels = model.trie.levels.tolist()
+    for order in range(1, model.order + 1):
+        low, high = levels[order - 1], levels[order]
+        # An order without n-grams has a title all the same.
+        for begin in range(low, max(high, low + 1), _BLOCK):
+            yield Lines(order, begin, min(begin + _BLOCK, high))
+
+
+def arpa_text(model: NgramModel, weights: Weights) -> Callable[[Lines], bytes]:
+    """A function from a block to its text; the title of an order comes with its first block."""
+    words = _word_cells(model)
+    numbers = _NumberCells()
+    trie, levels = model.trie, model.trie.levels.tolist()
+
+    def text(lines: Lines) -> bytes:
+        n, begin, end = lines
+        probabilities = weights.probabilities[begin:end]
+        head = b""
+        if begin == levels[n - 1]:
+            head = f"\n\\{n}-grams:\n".encode()
+        if begin == end:
+            return head
+        if begin == 0:
+            head += _lines_without_node(model, float(probabilities[0]))
+            probabilities = np.append(0.0, probabilities[1:])  # the begin mark's own
+        cells = [numbers(probabilities), _column("\t", end - begin), _words(trie, words, *lines)]
+        if n < model.order:
+            cells += [_column("\t", end - begin), numbers(weights.backoffs[begin:end])]
+        cells.append(_column("\n", end - begin))
+        rows = np.concatenate(cells, axis=1).reshape(-1)
+        body: bytes = rows[rows != 0].tobytes()
+        return head + body
+
+    return text
+
+
+ARPA_END = b"\n\\end\\\n"
+
+
+def _lines_without_node(model: NgramModel, unknown: float) -> bytes:
+    backoff = "\t0" if model.order > 1 else ""
+    lines = f"{math.log10(unknown) if unknown > 0 else _NEVER:.{_DECIMALS}f}\t<unk>{backoff}\n"
+    if not model.end_mark:
+        lines += f"{_NEVER:.0f}\t</s>{backoff}\n"
+    return lines.encode()
+
+
+def _column(character: str, rows: int) -> Bytes:
+    return np.full((rows, 1), ord(character), np.uint8)
+
+
+def _word_cells(model: NgramModel) -> NDArray[np.void]:
+    """Each rank's word and a space, zero bytes before them to equal width."""
+    names = ["<s>", *map(str, model.ids.tolist()), *(["</s>"] if model.end_mark else [])]
+    width = 1 + max(map(len, names))
+    return _cells([f"{name} " for name in names], width)
+
+
+def _cells(texts: list[str], width: int) -> NDArray[np.void]:
+    padded = b"".join(text.encode().rjust(width, b"\0") for text in texts)
+    return np.frombuffer(padded, f"V{width}")
+
+
+def _bytes_of(cells: NDArray[np.void]) -> Bytes:
+    return cells.view(np.uint8).reshape(len(cells), -1)
+
+
+def _words(trie: Trie, words: NDArray[np.void], n: int, begin: int, end: int) -> Bytes:
+    """The words of n-grams begin..end, oldest first; the last one without its space."""
+    own = _bytes_of(words[trie.symbols[begin:end]])
+    if n == 1:
+        return own[:, :-1]
+    child, number = trie.child, trie.child.dtype.type
+    # The n-grams they extend to the left stand together, each before its extensions.
+    first, last = np.searchsorted(child, [number(begin), number(end - 1)], "right").tolist()
+    edges = np.clip(child[first - 1 : last + 1].astype(np.int64), begin, end)
+    shorter = _words(trie, words, n - 1, first - 1, last)
+    return np.concatenate([own, np.repeat(shorter, np.diff(edges), axis=0)], axis=1)
+
+
+class _NumberCells:
+    """log10 of probabilities as text of equal width, zero bytes before it."""
+
+    def __init__(self) -> None:
+        self._whole = _cells([f"-{whole}." for whole in range(1000)], 5)
+        self._digits = _cells([f"{four:04}" for four in range(10_000)], 4)
+
+    def __call__(self, values: NDArray[np.float64]) -> Bytes:
+        """u8[n, width] of values from 0 to 1; above 1, by rounding, is 1."""
+        with np.errstate(divide="ignore"):
+            logs = np.where(values > 0, np.log10(np.minimum(values, 1.0)), _NEVER)
+        units = np.rint(logs * -_SCALE).astype(np.int64)
+        whole, decimals = np.divmod(units, _SCALE)
+        upper, lower = np.divmod(decimals, 10_000)
+        parts = (self._whole[whole], self._digits[upper], self._digits[lower])
+        return np.concatenate([_bytes_of(part) for part in parts], axis=1)

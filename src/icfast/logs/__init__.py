@@ -1,0 +1,14 @@
+"""Training logs: one reader per format, found by content, into one frozen `TrainingLog`."""
+
+from icfast.logs.log import TrainingLog
+from icfast.logs.open import FORMATS, log_files, read_training_log
+from icfast.logs.points import ScalingPoints, read_scaling_points
+
+__all__ = [
+    "FORMATS",
+    "ScalingPoints",
+    "TrainingLog",
+    "log_files",
+    "read_scaling_points",
+    "read_training_log",
+]

@@ -1,0 +1,53 @@
+"""transformers' trainer_state.json: ``log_history`` with loss, eval_loss, learning_rate, epoch.
+
+``loss`` is the mean since the row before. ``train_loss`` of the last row is the mean of the whole
+run and left out.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from icfast.errors import LogError
+from icfast.logs.fields import FieldReader
+from icfast.logs.rows import Parsed, Row
+
+
+def matches(text: str) -> bool:
+    """Whether a log looks like it."""
+    return text.lstrip().startswith("{") and '"log_history"' in text
+
+
+def read(text: str) -> Parsed:
+    """All rows of a log; their numbers in `log_history`, from 1, stand for lines.
+
+    Raises:
+        LogError: no JSON, or `log_history` is no list of objects.
+    """
+    try:
+        history = json.loads(text)["log_history"]
+    except json.JSONDecodeError as error:
+        raise LogError(f"line {error.lineno}: this is no JSON: {error.msg}") from None
+    if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
+        raise LogError("expected log_history to be a list of objects; is this a trainer state?")
+    train: list[Row] = []
+    evaluations: list[Row] = []
+    for index, fields in enumerate(history, 1):
+        if "loss" in fields:
+            train.append(_row(index, fields, "loss"))
+        elif "eval_loss" in fields:
+            evaluations.append(_row(index, fields, "eval_loss"))
+    return Parsed(tuple(train), tuple(evaluations), is_mean=True)
+
+
+def _row(index: int, fields: dict[str, Any], loss: str) -> Row:
+    reader = FieldReader(index, fields)
+    return Row(
+        index,
+        reader.whole("step"),
+        reader.number(loss),
+        tokens=reader.optional_whole("num_input_tokens_seen"),
+        learning_rate=reader.optional_number("learning_rate"),
+        epoch=reader.optional_number("epoch"),
+    )

@@ -1,0 +1,29 @@
+"""llm.c's main.log: ``s:N trl:X lr:Y norm:Z`` per step from 0, ``s:N tel:X`` per validation."""
+
+from __future__ import annotations
+
+import re
+
+from icfast.logs.rows import Parsed, Row, lines, number, whole
+
+_ROW = re.compile(r"^s:(\d+)\s+(trl|tel):(\S+)(?:\s+lr:(\S+))?")
+
+
+def matches(text: str) -> bool:
+    """Whether a log looks like it."""
+    return bool(re.search(_ROW.pattern, text, re.MULTILINE))
+
+
+def read(text: str) -> Parsed:
+    """All rows of a log; HellaSwag's (``eval:``) are no losses."""
+    train: list[Row] = []
+    evaluations: list[Row] = []
+    for line, content in lines(text):
+        if not (found := _ROW.match(content)):
+            continue
+        step, loss = whole(found[1], "s", line), number(found[3], found[2], line)
+        rate = None if found[4] is None else number(found[4], "lr", line)
+        (train if found[2] == "trl" else evaluations).append(
+            Row(line, step, loss, learning_rate=rate)
+        )
+    return Parsed(tuple(train), tuple(evaluations), counts_from_zero=True)

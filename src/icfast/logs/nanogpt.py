@@ -1,0 +1,33 @@
+"""nanoGPT's output: ``iter N: loss X, time ...`` and ``step N: train loss X, val loss Y``.
+
+Steps count from 0. ``loss`` is of the first rank's last micro-batch of the step alone; the
+``train loss`` of a ``step`` line is an estimate under the current model, no online loss, and left
+out.
+"""
+
+from __future__ import annotations
+
+import re
+
+from icfast.logs.rows import Parsed, Row, lines, number, whole
+
+_TRAIN = re.compile(r"\biter (\d+): loss ([^\s,]+)")
+_EVALUATION = re.compile(r"\bstep (\d+): train loss [^\s,]+, val loss ([^\s,]+)")
+
+
+def matches(text: str) -> bool:
+    """Whether a log looks like it."""
+    return bool(_TRAIN.search(text) or _EVALUATION.search(text))
+
+
+def read(text: str) -> Parsed:
+    """All rows of a log."""
+    train: list[Row] = []
+    evaluations: list[Row] = []
+    for line, content in lines(text):
+        for pattern, rows in ((_TRAIN, train), (_EVALUATION, evaluations)):
+            if found := pattern.search(content):
+                step, loss = whole(found[1], "iter", line), number(found[2], "loss", line)
+                rows.append(Row(line, step, loss))
+    label = "a step's last micro-batch on one rank stands for all of it"
+    return Parsed(tuple(train), tuple(evaluations), counts_from_zero=True, labels=(label,))

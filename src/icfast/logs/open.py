@@ -1,0 +1,112 @@
+"""The one place that knows every format of training logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from icfast.errors import LogError, OptionError
+from icfast.logs import hf, llmc, megatron, modded_nanogpt, nanogpt, table, tensorboard, torchtitan
+from icfast.logs.assemble import Sizes, assemble
+from icfast.logs.log import TrainingLog
+from icfast.logs.rows import Parsed
+
+_Matches = Callable[[str], bool]
+_Reads = Callable[[str, str | None], Parsed]
+
+
+def _named(read: Callable[[str], Parsed]) -> _Reads:
+    """A reader of a format that has one loss only."""
+
+    def read_only_loss(text: str, loss_column: str | None) -> Parsed:
+        if loss_column is not None:
+            raise OptionError("a column of losses can be named in CSV, JSONL and event files alone")
+        return read(text)
+
+    return read_only_loss
+
+
+#: Name to (is it one, read it), in the order they are tried: the most particular first.
+_FORMATS: dict[str, tuple[_Matches, _Reads]] = {
+    "hf": (hf.matches, _named(hf.read)),
+    "jsonl": (table.matches_jsonl, table.read_jsonl),
+    "wandb": (table.matches_wandb, table.read_wandb),
+    "csv": (table.matches_csv, table.read_csv),
+    "megatron": (megatron.matches, _named(megatron.read)),
+    "llmc": (llmc.matches, _named(llmc.read)),
+    "modded-nanogpt": (modded_nanogpt.matches, _named(modded_nanogpt.read)),
+    "torchtitan": (torchtitan.matches, _named(torchtitan.read)),
+    "nanogpt": (nanogpt.matches, _named(nanogpt.read)),
+}
+
+#: The only one that is no text, and may be a folder.
+_EVENTS = "tensorboard"
+
+FORMATS = (*_FORMATS, _EVENTS)
+
+
+def log_files(path: str | Path) -> list[Path]:
+    """The files a log is read from: one, or the event files of a folder.
+
+    Raises:
+        LogError: a folder has none.
+    """
+    path = Path(path)
+    return tensorboard.event_files(path) if path.is_dir() else [path]
+
+
+def read_training_log(
+    path: str | Path,
+    *,
+    tokens_per_step: int | None = None,
+    tokens_per_sequence: int | None = None,
+    gpus: int | None = None,
+    format: str | None = None,  # noqa: A002 - as icfast.open calls it
+    loss_column: str | None = None,
+) -> TrainingLog:
+    """Read a training log; losses are nats per token.
+
+    Args:
+        path: the file; or the folder of TensorBoard's event files, which are of one run.
+        tokens_per_step: tokens of one optimiser step over all ranks; needed where the log does
+            not count tokens.
+        tokens_per_sequence: needed where it counts sequences (Megatron).
+        gpus: of the run, where energy is logged per GPU (Megatron).
+        format: one of `FORMATS`; found by content where it is None.
+        loss_column: the column of training losses, in CSV and JSONL, or TensorBoard's tag.
+
+    Raises:
+        LogError: no known format, a number that is none or not finite (with its line), tokens
+            that do not grow, or no losses.
+        OptionError: a size is missing or below 1, or there is no such format or column.
+    """
+    sizes = Sizes(tokens_per_step, tokens_per_sequence, gpus)
+    path = Path(path)
+    if format is not None and format not in FORMATS:
+        raise OptionError(f"format must be one of {', '.join(FORMATS)}, found {format!r}")
+    try:
+        files = [(file.name, file.read_bytes()) for file in log_files(path)]
+    except OSError as error:
+        raise LogError(f"cannot read {path}: {error.strerror}") from error
+    if path.is_dir() and format not in (None, _EVENTS):
+        raise OptionError(
+            f"{path} is a folder, read for TensorBoard's files; name the {format} file"
+        )
+    try:
+        if path.is_dir() or format == _EVENTS or tensorboard.matches(files[0][1]):
+            return assemble(_EVENTS, tensorboard.read(files, loss_column), sizes)
+        text = files[0][1].decode("utf-8-sig", errors="replace")
+        name = format or _find(text)
+        return assemble(name, _FORMATS[name][1](text, loss_column), sizes)
+    except (LogError, OptionError) as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def _find(text: str) -> str:
+    for name, (matches, _) in _FORMATS.items():
+        if matches(text):
+            return name
+    raise LogError(
+        f"no training log that icfast knows ({', '.join(FORMATS)}); a CSV with the columns "
+        "step and loss always will do"
+    )

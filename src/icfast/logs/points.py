@@ -1,0 +1,52 @@
+"""A table of finished runs for scaling fits: CSV with parameters, tokens and final loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from icfast.errors import LogError
+from icfast.logs.fields import FieldReader
+from icfast.logs.log import Floats
+from icfast.logs.names import column
+from icfast.logs.table import csv_rows
+
+_PARAMS = ("params", "parameters", "n", "n_params", "model size", "model_size")
+_TOKENS = ("tokens", "d", "training tokens", "training_tokens", "n_tokens")
+_LOSS = ("loss", "loss_nats", "l", "final_loss", "loss_nats_per_token")
+
+
+@dataclass(frozen=True)
+class ScalingPoints:
+    """One run a row: P, D, and its final loss in nats per token; float64."""
+
+    params: Floats
+    tokens: Floats
+    loss_nats: Floats
+
+
+def read_scaling_points(path: str | Path) -> ScalingPoints:
+    """Read a CSV with columns params, tokens and loss (or N, D, L), losses in nats per token.
+
+    Raises:
+        LogError: a column is missing, a field is no finite number (with its line), or no rows.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LogError(f"cannot read {path}: {error}") from error
+    try:
+        rows, names = csv_rows(text)
+        known = [column(names, words) for words in (_PARAMS, _TOKENS, _LOSS)]
+        if None in known or not rows:
+            raise LogError(
+                "expected a CSV with columns params, tokens and loss (or N, D, L), and rows; "
+                f"found {len(rows)} rows of {', '.join(names) or 'nothing'}"
+            )
+        found = [[FieldReader(line, row).number(str(name)) for name in known] for line, row in rows]
+    except LogError as error:
+        raise LogError(f"{path}: {error}") from error
+    return ScalingPoints(*np.array(found, np.float64).T)

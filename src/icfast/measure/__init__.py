@@ -1,1 +1,0 @@
-"""Mergeable sums: counts, spectra and losses. Means and entropies live in laws."""

@@ -1,0 +1,1 @@
+"""Counting n-grams: the plan, windows, spectra, count tables and their merge, suffixes."""

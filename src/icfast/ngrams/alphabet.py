@@ -1,0 +1,150 @@
+"""Ids that occur, as ranks: order-preserving, so that sorted runs of two corpora can merge.
+
+Vocabularies up to a few million ids go through one dense table from id to rank. Sparse 32-bit ids
+(up to 2^32 of them) are searched in the sorted list of those that occur, a chunk at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icfast.backends.counting import Alphabet, Piece
+from icfast.corpus import outside_vocabulary
+from icfast.corpus.documents import DocumentSet, Located, check_ids, lanes
+from icfast.ngrams.sorted_runs import KeyShape
+from icfast.parallel.threads import Pool, Work
+
+#: Largest vocabulary that gets a dense table of four bytes an id.
+_DENSE_IDS = 1 << 22
+
+#: Tokens translated at a time where ids are sparse.
+_CHUNK_TOKENS = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Symbols:
+    """The alphabet of a pass: begin mark 0, ids 1..U in their order, end mark U + 1.
+
+    Attributes:
+        ids: u32[U], the ids that occur, ascending.
+        shape: how windows over this alphabet are packed.
+        lane_counts: u32 or u64[lanes, U], how often each id stands in each lane; None where ids are
+            sparse, which are listed without counting.
+        strangers: whether other ids are one symbol more, the last, instead of an error.
+    """
+
+    ids: NDArray[np.uint32]
+    vocab_size: int
+    end_mark: bool
+    shape: KeyShape
+    lane_counts: NDArray[np.unsignedinteger] | None = None
+    strangers: bool = False
+
+    def __post_init__(self) -> None:
+        if is_sparse(self.vocab_size):
+            table = np.arange(len(self.ids) + 1, dtype=np.uint32)
+        else:
+            table = np.zeros(self.vocab_size, np.uint32)
+            table[self.ids] = np.arange(1, len(self.ids) + 1, dtype=np.uint32)
+        if self.strangers:
+            table[table == 0] = self.leads - 1
+        object.__setattr__(self, "_table", table)
+
+    @property
+    def leads(self) -> int:
+        """How many ranks a window can end with, the unused rank 0 included."""
+        return len(self.ids) + 1 + int(self.end_mark) + int(self.strangers)
+
+    def of_order(self, order: int) -> Symbols:
+        """The same symbols, for windows of this order packed into keys."""
+        return replace(self, shape=KeyShape.of(order, len(self.ids)))
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """What kernels get."""
+        end_rank = len(self.ids) + 1 if self.end_mark else 0
+        table: NDArray[np.uint32] = self._table  # type: ignore[attr-defined]
+        return Alphabet(table, end_rank, self.shape.order, self.shape.bits)
+
+    def view(self, piece: Piece) -> Piece:
+        """The piece as the alphabet's table reads it."""
+        if not is_sparse(self.vocab_size) or not len(piece.starts):
+            return piece
+        if not len(self.ids):  # nothing but end marks to count
+            return piece._replace(tokens=np.zeros(piece.end, np.uint32))
+        history = piece.begin - (self.shape.order - 1)
+        low = max(int(min(piece.starts[0], piece.begin)), history, 0)
+        tokens = np.asarray(piece.tokens[low : piece.end])
+        place = np.minimum(np.searchsorted(self.ids, tokens), len(self.ids) - 1)
+        ranks = np.where(self.ids[place] == tokens, place + 1, 0).astype(np.uint32)
+        starts = np.maximum(piece.starts - low, 0)
+        return Piece(ranks, starts, piece.stops - low, piece.begin - low, piece.end - low)
+
+    def tails(self, piece: Piece) -> Piece:
+        """The piece's documents, cut to what their last window needs where ids are translated."""
+        if not is_sparse(self.vocab_size):
+            return piece
+        starts = np.maximum(piece.starts, piece.stops - self.shape.order)
+        lengths = piece.stops - starts
+        stops = np.cumsum(lengths)
+        at = np.arange(int(stops[-1])) + np.repeat(starts - (stops - lengths), lengths)
+        tails = Piece(piece.tokens[at], stops - lengths, stops, 0, int(stops[-1]))
+        return self.view(tails)
+
+
+def is_sparse(vocab_size: int) -> bool:
+    """Whether a dense table over the vocabulary would be out of proportion."""
+    return vocab_size > _DENSE_IDS
+
+
+def count_type(tokens: int) -> type[np.unsignedinteger]:
+    """What numbers of so many windows are kept in."""
+    return np.uint32 if tokens < 1 << 32 else np.uint64
+
+
+def lanes_of(documents: DocumentSet, work: Work) -> list[list[Located]]:
+    """One list of pieces per thread, small ones where ids must be translated."""
+    chunk = _CHUNK_TOKENS if is_sparse(documents.corpus.vocab_size) else None
+    return lanes(documents, work.threads, chunk)
+
+
+def list_symbols(documents: DocumentSet, order: int, work: Work, pool: Pool) -> Symbols:
+    """Find the ids that occur, checking each against the vocabulary.
+
+    Raises:
+        CorpusError: an id is outside the vocabulary.
+    """
+    vocab_size = documents.corpus.vocab_size
+    lanes = lanes_of(documents, work)
+    counts = None
+    if is_sparse(vocab_size):
+        used = list(pool.map(lambda lane: _unique_ids(lane, vocab_size), lanes))
+        ids = np.unique(np.concatenate(used)).astype(np.uint32)
+    else:
+        rows = list(pool.map(lambda lane: _count_ids(lane, vocab_size, work), lanes))
+        ids = np.flatnonzero(np.any(rows, axis=0)).astype(np.uint32)
+        counts = np.array([row[ids] for row in rows], count_type(documents.tokens))
+    return Symbols(ids, vocab_size, documents.end_mark, KeyShape.of(order, len(ids)), counts)
+
+
+def _count_ids(lane: list[Located], vocab_size: int, work: Work) -> NDArray[np.uint64]:
+    counts = np.zeros(vocab_size, np.uint64)
+    for piece, shard in lane:
+        check_ids(work.backend.kernels.count_ids(piece, counts), shard, vocab_size)
+    return counts
+
+
+def _unique_ids(lane: list[Located], vocab_size: int) -> NDArray[np.uint32]:
+    ids = np.zeros(0, np.uint32)
+    for piece, shard in lane:
+        for start, stop in zip(piece.starts, piece.stops, strict=True):
+            low = max(int(start), piece.begin)
+            tokens = piece.tokens[low : min(int(stop), piece.end)]
+            ids = np.union1d(ids, tokens)
+            if len(ids) and ids[-1] >= vocab_size:
+                at = low + int(np.argmax(tokens))
+                raise outside_vocabulary(shard, at, vocab_size)
+    return ids

@@ -1,0 +1,147 @@
+"""Match lengths of a corpus: its documents as one text, whose suffixes are sorted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icfast.backends.arrays import I32
+from icfast.corpus import Corpus
+from icfast.corpus.documents import DocumentSet, ShardDocuments, all_documents, check_ids
+from icfast.errors import OptionError, ResourceError, check
+from icfast.ngrams.alphabet import Symbols, is_sparse, lanes_of, list_symbols
+from icfast.parallel.buffers import zeros
+from icfast.parallel.threads import Work
+from icfast.sums.matches import MatchLengths
+from icfast.units import format_bytes
+
+#: Of each token and each separator between documents: text, order and two links of four bytes.
+_SYMBOL_BYTES = 16
+
+#: Of each document: its span as it is cut and added up.
+_DOCUMENT_BYTES = 64
+
+#: Interpreter objects, thread stacks, what numpy takes a chunk at a time.
+_OVERHEAD_BYTES = 16 << 20
+
+#: The same where ids are sparse and must be translated.
+_SPARSE_BYTES = 48 << 20
+
+#: Positions are signed 32-bit numbers.
+_MOST_SYMBOLS = 2**31 - 1
+
+#: Lengths looked at in one numpy step.
+_CHUNK = 1 << 16
+
+
+def match_lengths(corpus: Corpus, work: Work, tokens: int | None = None) -> MatchLengths:
+    """Match lengths of every token of a corpus, or of its first `tokens`.
+
+    Suffixes are sorted in linear time on one thread, and in 16 bytes a token and document.
+
+    Raises:
+        CorpusError: an id is outside the vocabulary, or a document is empty.
+        OptionError: `tokens` is below 1.
+        ResourceError: the memory cap does not hold them, or 32-bit positions do not.
+    """
+    chosen = _first_tokens(all_documents(corpus), tokens)
+    _refuse_too_many(chosen, work)
+    work.progress("listing ids", 0.0)
+    with work.pool() as pool:
+        symbols = list_symbols(chosen, 1, work, pool)
+    size = chosen.tokens + len(chosen)
+    text, order, links = zeros(size, np.int32), zeros(size, np.int32), zeros(2 * size, np.int32)
+    _join(chosen, symbols, work, text)
+    kernels, separator = work.backend.kernels, len(symbols.ids)
+    work.progress("sorting suffixes", 0.1)
+    check(kernels.sort_suffixes(text, separator + len(chosen), order, links))
+    work.progress("matching", 0.8)
+    check(kernels.match_lengths(text, separator, order, links))
+    del links
+    earlier, anywhere = _without_separators(order), _without_separators(text)
+    lengths = MatchLengths(earlier, anywhere, _cut_tokens(earlier, chosen.lengths))
+    work.progress("matching", 1.0)
+    return lengths
+
+
+def _first_tokens(documents: DocumentSet, tokens: int | None) -> DocumentSet:
+    """The documents up to so many tokens, the last one cut."""
+    if tokens is None:
+        return documents
+    if tokens < 1:
+        raise OptionError(f"match lengths of {tokens} tokens: state at least 1, or leave it out")
+    parts = []
+    for part in documents.parts:
+        lengths = part.stops - part.starts
+        room = tokens - (np.cumsum(lengths) - lengths)
+        kept = room > 0
+        stops = part.starts + np.minimum(lengths, room)
+        chosen = part.starts[kept], stops[kept], part.numbers[kept]
+        parts.append(ShardDocuments(part.shard, *chosen, text_bytes=None))
+        tokens -= int(lengths[kept].sum())
+    return replace(documents, parts=tuple(parts), chosen=f"{documents.chosen}, first tokens")
+
+
+def _refuse_too_many(documents: DocumentSet, work: Work) -> None:
+    tokens, size = documents.tokens, documents.tokens + len(documents)
+    found = f"match lengths of {tokens} tokens in {len(documents)} documents"
+    if size > _MOST_SYMBOLS:
+        raise ResourceError(
+            f"{found} need {size} positions, at most {_MOST_SYMBOLS} can be numbered; "
+            f"{_advice(tokens * _MOST_SYMBOLS // size)}"
+        )
+    vocab_size = documents.corpus.vocab_size
+    ids = _SPARSE_BYTES if is_sparse(vocab_size) else vocab_size * (8 * work.threads + 4)
+    fixed = _OVERHEAD_BYTES + ids + len(documents) * _DOCUMENT_BYTES
+    needed = fixed + size * _SYMBOL_BYTES
+    if needed > work.memory_bytes:
+        free = max(0, work.memory_bytes - fixed) // _SYMBOL_BYTES
+        raise ResourceError(
+            f"{found} need {format_bytes(needed)}, --memory is {format_bytes(work.memory_bytes)}; "
+            f"raise it, or {_advice(tokens * free // size)}"
+        )
+
+
+def _advice(tokens: int) -> str:
+    return f"take only the first tokens of the corpus, such as {max(1, tokens)} (--match-tokens)"
+
+
+def _join(documents: DocumentSet, symbols: Symbols, work: Work, text: I32) -> None:
+    """Write the documents one after the other, a separator of its own behind each."""
+    at, separator = 0, len(symbols.ids)
+    for lane in lanes_of(documents, work):
+        for piece, shard in lane:
+            view = symbols.view(piece)
+            status = work.backend.kernels.join_documents(
+                view, symbols.alphabet, separator, text[at:]
+            )
+            check_ids(status, shard, symbols.vocab_size)
+            ended = int(np.count_nonzero(piece.stops <= piece.end))
+            spans = np.minimum(piece.stops, piece.end) - np.maximum(piece.starts, piece.begin)
+            at, separator = at + int(spans.sum()) + ended, separator + ended
+
+
+def _without_separators(lengths: I32) -> NDArray[np.int32]:
+    """The lengths above 0, packed from the front in place."""
+    at = 0
+    for start in range(0, len(lengths), _CHUNK):
+        part = lengths[start : start + _CHUNK]
+        kept = part[part > 0]
+        lengths[at : at + len(kept)] = kept
+        at += len(kept)
+    return lengths[:at]
+
+
+def _cut_tokens(lengths: I32, of_documents: NDArray[np.int64]) -> int:
+    """How many matches end where their document does."""
+    stops, cut = np.cumsum(of_documents), 0
+    for first in range(0, len(lengths), _CHUNK):
+        tokens = np.arange(first, min(first + _CHUNK, len(lengths)))
+        low, high = np.searchsorted(stops, [tokens[0], tokens[-1]], "right")
+        edges = np.append(stops[low:high], len(tokens) + first)
+        often = np.diff(edges, prepend=first)
+        ends = np.repeat(stops[low : high + 1], often)
+        cut += int(np.count_nonzero(tokens + lengths[tokens[0] : tokens[-1] + 1] - 1 == ends))
+    return cut

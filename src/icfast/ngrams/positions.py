@@ -1,0 +1,309 @@
+"""Spectra of any order: windows known by where they end, refined only where they repeat.
+
+The documents are laid out as one text of symbols, and a window is a word, whatever the order: its
+position there, and in the bits left its next few symbols in a code, short for frequent ones. The
+windows of a lead are sorted as words, and only runs of at least two go on to the symbols behind
+these, read from the text; a window that occurs once is done, for all higher orders too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icfast.backends.arrays import U64, Text
+from icfast.backends.counting import KINDS, TEXT_PADDING
+from icfast.corpus.documents import DocumentSet, check_ids
+from icfast.errors import ResourceError, check
+from icfast.ngrams.alphabet import Symbols, lanes_of
+from icfast.ngrams.ranges import RangeSum, dense_rows, most_listed
+from icfast.ngrams.sorted_runs import self_check, window_totals
+from icfast.parallel.buffers import ThreadRooms, zeros
+from icfast.parallel.threads import Pool, Work
+from icfast.sums.spectrum import Spectra
+from icfast.units import format_bytes
+
+#: Windows sorted by one thread at a time, where memory allows.
+_GROUP_WINDOWS = 1 << 20
+
+#: Interpreter objects, thread stacks and allocator slack of a pass.
+_OVERHEAD_BYTES = 8 << 20
+
+#: A window in its pass.
+_WINDOW_BYTES = 8
+
+#: Fewest windows worth a group.
+_LEAST_GROUP_WINDOWS = 1 << 10
+
+
+@dataclass(frozen=True)
+class PositionBudget:
+    """How the memory cap is shared out.
+
+    Attributes:
+        pass_windows: windows held at once.
+        group_windows: windows one thread sorts at a time, unless one lead has more.
+        least_bytes: the smallest cap that suffices.
+        memory_bytes: the cap.
+        passes: readings of the text.
+        planned_bytes: what they will allocate.
+    """
+
+    pass_windows: int
+    group_windows: int
+    least_bytes: int
+    memory_bytes: int
+    passes: int
+    planned_bytes: int
+
+    @property
+    def suffices(self) -> bool:
+        """Whether the cap does."""
+        return self.memory_bytes >= self.least_bytes
+
+    def check(self, documents: DocumentSet, symbols: Symbols, order: int) -> None:
+        """Refuse a cap that does not hold the text and the windows of the most frequent id.
+
+        Raises:
+            ResourceError: it does not.
+        """
+        if not self.suffices:
+            raise ResourceError(
+                f"--memory {format_bytes(self.memory_bytes)} is too little: order {order} over "
+                f"{documents.tokens} tokens of {len(symbols.ids)} ids needs at least "
+                f"{format_bytes(self.least_bytes)}"
+            )
+
+
+def position_budget(
+    documents: DocumentSet, symbols: Symbols, order: int, work: Work
+) -> PositionBudget:
+    """Share out the cap: the text, then what threads sort, the rest for windows."""
+    text = _text_size(documents) * _text_dtype(symbols).itemsize
+    spectra = (work.threads + 3) * len(KINDS) * (order + 2) * dense_rows(order) * 8
+    tables = symbols.alphabet.ranks.nbytes + symbols.leads * (24 + 16 * work.threads)
+    fixed = _OVERHEAD_BYTES + text + tables + spectra + 24 * len(documents)
+    leads = _windows_of_leads(documents, symbols)
+    largest = int(leads.max(initial=0))
+    # Entries, their scratch and shared lengths; and what frequent n-grams are listed in.
+    per_window = 20 + 32 * most_listed(_GROUP_WINDOWS, order) // _GROUP_WINDOWS
+    least_group = max(largest, _LEAST_GROUP_WINDOWS)
+    least = fixed + largest * _WINDOW_BYTES + work.threads * per_window * least_group
+    free = work.memory_bytes - fixed
+    group = max(least_group, min(_GROUP_WINDOWS, free // (8 * work.threads * per_window)))
+    windows = max((free - work.threads * per_window * group) // _WINDOW_BYTES, largest)
+    passes = _spans(leads, windows)
+    sorting = sorted(
+        16 * int(leads[low:high].max()) + 4 * int(leads[low:high].sum())
+        for low, high in _packed(np.append(0, np.cumsum(leads)), group)
+    )
+    planned = fixed + max(passes, default=0) * _WINDOW_BYTES + sum(sorting[-work.threads :])
+    return PositionBudget(windows, group, least, work.memory_bytes, len(passes), planned)
+
+
+def _spans(leads: NDArray[np.int64], most: int) -> list[int]:
+    """Windows of each pass."""
+    edges = np.append(0, np.cumsum(leads))
+    return [int(edges[high] - edges[low]) for low, high in _packed(edges, most)]
+
+
+def _windows_of_leads(documents: DocumentSet, symbols: Symbols) -> NDArray[np.int64]:
+    """i64[leads]; where ids were not counted, one may have all of them."""
+    if symbols.lane_counts is None:
+        return np.array([documents.tokens], np.int64)
+    of_ids = symbols.lane_counts.sum(axis=0).astype(np.int64)
+    return np.append(of_ids, len(documents) if symbols.end_mark else 0)
+
+
+def _text_size(documents: DocumentSet) -> int:
+    return documents.tokens + TEXT_PADDING * (len(documents) + 1)
+
+
+def _text_dtype(symbols: Symbols) -> np.dtype[np.unsignedinteger]:
+    return np.dtype(np.uint16 if symbols.leads <= 1 << 16 else np.uint32)
+
+
+def symbol_codes(counts: NDArray[np.integer]) -> U64:
+    """One to five bytes from the top of a word, the last 128..255, those before it 1..127.
+
+    Args:
+        counts: how often each symbol occurs; frequent ones get short codes. Symbol 0, the begin
+            mark, gets code 0.
+    """
+    codes = np.zeros(len(counts), np.uint64)
+    left = 1 + np.argsort(-counts[1:].astype(np.int64), kind="stable")
+    length, heads = 1, np.zeros(1, np.uint64)
+    while len(left):
+        taken, left = left[: 128 * len(heads)], left[128 * len(heads) :]
+        last = np.arange(128, 256, dtype=np.uint64)
+        shift = np.uint64(64 - 8 * length)
+        here = heads[: -(-len(taken) // 128), None] | last << shift
+        codes[taken] = here.reshape(-1)[: len(taken)]
+        heads = heads[: -(-len(left) // (127 * 128)), None]
+        heads = (heads | np.arange(1, 128, dtype=np.uint64) << shift).reshape(-1)
+        length += 1
+    return codes
+
+
+def spectra_by_position(
+    documents: DocumentSet,
+    symbols: Symbols,
+    order: int,
+    limits: PositionBudget,
+    work: Work,
+    pool: Pool,
+) -> Spectra:
+    """Spectra of orders 1..order of chosen documents."""
+    text = _write_text(documents, symbols, work, pool)
+    spectra = _PositionPass(text, symbols, order, limits, work, pool).spectra(
+        documents.tokens, len(documents)
+    )
+    self_check(spectra, window_totals(documents.lengths, order))
+    return spectra
+
+
+def _write_text(documents: DocumentSet, symbols: Symbols, work: Work, pool: Pool) -> Text:
+    """All documents' symbols, padding before each and behind the last."""
+    text = zeros(_text_size(documents), _text_dtype(symbols))
+    lengths = documents.lengths + TEXT_PADDING
+    begins = np.append(0, np.cumsum(lengths)) + TEXT_PADDING
+    sizes = [len(part.starts) for part in documents.parts]
+    edges = np.append(0, np.cumsum(sizes))
+    placed = {
+        part.shard: (part, begins[low:high] - part.starts)
+        for part, (low, high) in zip(documents.parts, pairwise(edges.tolist()), strict=True)
+    }
+
+    def write(lane: int) -> None:
+        for piece, shard in lanes[lane]:
+            part, places = placed[shard]
+            first = part.first_document(piece.begin)
+            place = places[first : first + len(piece.starts)]
+            viewed = symbols.view(piece)
+            # A view may begin elsewhere in the shard than its piece.
+            place = place + (piece.begin - viewed.begin)
+            status = work.backend.kernels.write_text(viewed, symbols.alphabet, place, text)
+            check_ids(status, shard, symbols.vocab_size)
+
+    lanes = lanes_of(documents, work)
+    for _ in pool.map(write, range(len(lanes))):
+        pass
+    return text
+
+
+@dataclass(frozen=True)
+class _PositionPass:
+    """Windows by lead, sorted group by group, in as many readings of the text as needed."""
+
+    text: Text
+    symbols: Symbols
+    order: int
+    limits: PositionBudget
+    work: Work
+    pool: Pool
+
+    def spectra(self, tokens: int, documents: int) -> Spectra:
+        """Of all windows."""
+        total = RangeSum(self.order)
+        counts = self._counts()
+        of_leads = counts.sum(axis=0)
+        codes = symbol_codes(of_leads)
+        done, rooms = 0, ThreadRooms()
+        sizes = np.append(0, np.cumsum(of_leads))
+        passes = list(_packed(sizes, self.limits.pass_windows))
+        most = max((int(sizes[high] - sizes[low]) for low, high in passes), default=0)
+        windows = zeros(most, np.dtype(np.uint64))
+        for low, high in passes:
+            bounds = sizes[low : high + 1] - sizes[low]
+            self._scatter(low, high, bounds, counts[:, low:high], codes, windows)
+            sort = partial(self._sorted, bounds, windows, rooms)
+            for found, size in self.pool.map(sort, _packed(bounds, self.limits.group_windows)):
+                total.absorb(found)
+                done += size
+                self.work.progress("counting", done / max(1, int(sizes[-1])))
+        return total.spectra(tokens, documents)
+
+    def _ranges(self) -> list[tuple[int, int]]:
+        """One range of the text per thread, paddings at its ends left out."""
+        edges = np.linspace(TEXT_PADDING, len(self.text) - 1, self.work.threads + 1)
+        return list(pairwise(edges.astype(int).tolist()))
+
+    def _counts(self) -> NDArray[np.int64]:
+        """i64[threads, leads] windows."""
+        counts = np.zeros((self.work.threads, self.symbols.leads), np.uint64)
+
+        def count(lane: int) -> None:
+            begin, end = ranges[lane]
+            check(self.work.backend.kernels.count_symbols(self.text, begin, end, counts[lane]))
+
+        ranges = self._ranges()
+        for _ in self.pool.map(count, range(len(ranges))):
+            pass
+        counts[:, 0] = 0  # paddings
+        return counts.astype(np.int64)
+
+    def _scatter(
+        self,
+        low: int,
+        high: int,
+        bounds: NDArray[np.int64],
+        counts: NDArray[np.int64],
+        codes: U64,
+        windows: U64,
+    ) -> None:
+        """Each thread writes behind those before it."""
+        offsets = bounds[:-1] + np.cumsum(counts, axis=0) - counts
+
+        def scatter(lane: int) -> None:
+            begin, end = ranges[lane]
+            check(
+                self.work.backend.kernels.scatter_positions(
+                    self.text, begin, end, self.order, codes, low, high, offsets[lane], windows
+                )
+            )
+
+        ranges = self._ranges()
+        for _ in self.pool.map(scatter, range(len(ranges))):
+            pass
+
+    def _sorted(
+        self,
+        bounds: NDArray[np.int64],
+        windows: U64,
+        rooms: ThreadRooms,
+        group: tuple[int, int],
+    ) -> tuple[RangeSum, int]:
+        """The sums of a range of a pass's leads, and how many windows they have."""
+        first, last = group
+        kernels, bounds = self.work.backend.kernels, bounds[first : last + 1]
+        size, largest = int(bounds[-1] - bounds[0]), int(np.diff(bounds).max())
+        room = rooms.scratch.words(2 * largest + size // 2 + 1, 1)[:, 0]
+        entries, scratch = room[:largest], room[largest : 2 * largest]
+        shared = room[2 * largest :].view(np.uint32)
+        bits = self.symbols.shape.bits
+        check(
+            kernels.sort_positions(
+                self.text, self.order, bits, bounds, windows, shared, entries, scratch
+            )
+        )
+        found = RangeSum(self.order)
+        out = found.out(zeros((most_listed(size, self.order), 4), np.uint64))
+        nodes = np.zeros((self.order + 1, 4), np.uint64)
+        check(kernels.position_spectra(self.text, self.order, bounds, windows, shared, nodes, out))
+        found.take(out)
+        return found, size
+
+
+def _packed(bounds: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
+    """Ranges of leads with at most so many windows, or of one lead."""
+    first = 0
+    while first < len(bounds) - 1:
+        room = int(np.searchsorted(bounds, bounds[first] + most, "right")) - 1
+        last = max(first + 1, room)
+        yield first, last
+        first = last

@@ -1,0 +1,1 @@
+"""Threads, the memory budget and large buffers: the options of work."""

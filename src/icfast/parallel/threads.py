@@ -1,0 +1,145 @@
+"""Threads and memory of a pass. Kernels release the GIL, so plain threads use all cores."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from icfast.backends.select import Backend, select
+from icfast.errors import OptionError
+from icfast.parallel.cost import Cost
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]i?B|B|)", re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+#: Reports how far long work has come: a stage's name and a share from 0 to 1.
+Progress = Callable[[str, float], None]
+
+
+def silent(stage: str, share: float) -> None:
+    """A Progress that says nothing."""
+
+
+def parse_bytes(size: str | int) -> int:
+    """Bytes in a size such as ``"4GiB"``, ``"250MB"`` or ``1024``.
+
+    Raises:
+        OptionError: the text is not a positive number with B, kB, KiB, MB, MiB, ... behind it.
+
+    >>> parse_bytes("256MiB"), parse_bytes("1.5GB"), parse_bytes(4096)
+    (268435456, 1500000000, 4096)
+    """
+    match = _SIZE.fullmatch(str(size).strip())
+    if match is None:
+        raise OptionError(f"size {size!r} is not a number with a unit such as 512MiB or 4GB")
+    unit = match["unit"].lower()
+    base = 1024 if "i" in unit else 1000
+    count = int(float(match["number"]) * base ** _POWERS[unit.rstrip("b").rstrip("i")])
+    if count <= 0:
+        raise OptionError(f"size {size!r} must be positive")
+    return count
+
+
+def available_threads() -> int:
+    """Cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def available_memory() -> int:
+    """Bytes that can be allocated without swapping, as the system tells; 4 GiB if it does not."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 4 << 30
+
+
+@dataclass(frozen=True)
+class Work:
+    """How a pass is done: on which backend, by how many threads, in how much memory.
+
+    Attributes:
+        memory_bytes: what icfast itself may allocate; mapped input is not counted.
+        temporary: a folder for files that hold what memory does not; None: there are none.
+        announce: told what a counting pass will take, before it begins; None: nobody asks.
+    """
+
+    backend: Backend
+    threads: int
+    memory_bytes: int
+    progress: Progress = silent
+    announce: Callable[[Cost], None] | None = None
+    temporary: Path | None = None
+
+    @classmethod
+    def of(
+        cls,
+        backend: str = "auto",
+        threads: int | None = None,
+        memory: str | int | None = None,
+        progress: Progress = silent,
+        announce: Callable[[Cost], None] | None = None,
+        temporary: str | Path | None = None,
+    ) -> Work:
+        """Work options as users give them; memory defaults to half of what is available.
+
+        Raises:
+            OptionError: not a backend, a size, a number of threads or a folder.
+            BackendError: the forced backend is missing.
+        """
+        if threads is not None and threads < 1:
+            raise OptionError(f"threads {threads} must be at least 1")
+        size = available_memory() // 2 if memory is None else parse_bytes(memory)
+        folder = None if temporary is None else Path(temporary)
+        if folder is not None and not folder.is_dir():
+            raise OptionError(f"temporary folder {folder} does not exist; make it, or name another")
+        cores = threads or available_threads()
+        return cls(select(backend), cores, size, progress, announce, folder)
+
+    @contextmanager
+    def pool(self) -> Iterator[Pool]:
+        """Threads for one pass; what is still waiting is dropped when the body fails."""
+        executor = ThreadPoolExecutor(self.threads, thread_name_prefix="icfast")
+        try:
+            yield Pool(executor, self.threads)
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A few threads, and results in the order of the work."""
+
+    executor: ThreadPoolExecutor
+    threads: int
+
+    def map(self, call: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """call(item) for each item, in order; one more is begun than there are threads, so that
+        results waiting for their turn stay few."""
+        waiting: deque[Future[Result]] = deque()
+        for item in items:
+            waiting.append(self.executor.submit(call, item))
+            if len(waiting) > self.threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    def for_each(self, call: Callable[[Item], None], items: Iterable[Item]) -> None:
+        """call(item) for each item, nothing to collect."""
+        for _ in self.map(call, items):
+            pass

@@ -1,0 +1,1 @@
+"""Scores of documents under a model of any kind."""

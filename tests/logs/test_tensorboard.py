@@ -1,0 +1,252 @@
+"""TensorBoard's event files: real ones, resumed runs, tags, damage of every kind.
+
+The files of data/ were written by tensorboardX 2.6.5 (resumed), torch 2.13.0's SummaryWriter with
+tensorboard 2.21.0 (torch) and tensorboard 2.21.0's EventFileWriter (tensors): losses of
+2 + 8 (step + 1)^-1/2 nats.
+"""
+
+from __future__ import annotations
+
+import shutil
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from icfast.errors import LogError, OptionError
+from icfast.logs import log_files, read_training_log
+from icfast.logs.protobuf import fields
+from icfast.logs.tensorboard import read
+from icfast.logs.tfrecord import crc32c, is_tfrecord, masked_crc32c, records
+
+DATA = Path(__file__).parent / "data"
+FIRST = (DATA / "resumed" / "events.out.tfevents.1").read_bytes()
+
+
+def loss(step: np.ndarray) -> np.ndarray:
+    return 2 + 8 / (step + 1) ** 0.5
+
+
+def framed(record: bytes) -> bytes:
+    """One record, written by the book."""
+    length = struct.pack("<Q", len(record))
+    sums = struct.pack("<I", masked_crc32c(length)), struct.pack("<I", masked_crc32c(record))
+    return length + sums[0] + record + sums[1]
+
+
+def varint(value: int) -> bytes:
+    value &= 2**64 - 1
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*found, value])
+
+
+def part(number: int, kind: int, content: bytes) -> bytes:
+    head = varint(number << 3 | kind)
+    return head + (varint(len(content)) if kind == 2 else b"") + content
+
+
+def event(step: int, tag: str, value: float, wall_time: float = 1.0) -> bytes:
+    scalar = part(1, 2, tag.encode()) + part(2, 5, struct.pack("<f", value))
+    time = part(1, 1, struct.pack("<d", wall_time))
+    return framed(time + part(2, 0, varint(step)) + part(5, 2, part(1, 2, scalar)))
+
+
+def test_a_resumed_run_of_two_files_is_one_log() -> None:
+    log = read_training_log(DATA / "resumed", tokens_per_step=10)
+    steps = np.arange(1, 17)
+    expected = loss(steps) + np.where(steps >= 9, 0.5, 0.0)
+    assert log.format == "tensorboard"
+    assert log.steps.tolist() == steps.tolist()
+    assert log.train_loss_nats == pytest.approx(expected, rel=1e-6)
+    assert log.learning_rate == pytest.approx(1e-3 * steps, rel=1e-6)
+    assert log.end_tokens.tolist() == (10 * steps).tolist()
+    assert log.eval_steps.tolist() == [12, 16]
+    assert log.eval_loss_nats == pytest.approx(loss(np.array([12, 16])) + 0.1, rel=1e-6)
+    assert "resumed: 4 rows of steps that were run again are left out" in log.labels
+    assert [path.name[-1] for path in log_files(DATA / "resumed")] == ["1", "2"]
+
+
+def test_parts_are_in_the_order_of_their_clocks(tmp_path: Path) -> None:
+    for name in "12":
+        source = DATA / "resumed" / f"events.out.tfevents.{name}"
+        shutil.copy(source, tmp_path / f"events.out.tfevents.{3 - int(name)}")
+    swapped = read_training_log(tmp_path, tokens_per_step=10)
+    assert swapped.train_loss_nats[-1] == pytest.approx(loss(16) + 0.5, rel=1e-6)
+    assert len(swapped.steps) == 16
+
+
+def test_one_file_is_found_by_its_content(tmp_path: Path) -> None:
+    (tmp_path / "log.txt").write_bytes(FIRST)
+    log = read_training_log(tmp_path / "log.txt", tokens_per_step=10)
+    assert log.format == "tensorboard"
+    assert log.steps.tolist() == list(range(1, 13))
+    named = read_training_log(tmp_path / "log.txt", tokens_per_step=10, format="tensorboard")
+    assert named.steps.tolist() == log.steps.tolist()
+
+
+def test_torch_writes_scalars_and_tensors() -> None:
+    """Loss/val and lr are tensors, of float and of double; a text and a histogram are neither."""
+    log = read_training_log(DATA / "torch", tokens_per_step=10)
+    steps = np.arange(8)
+    assert log.train_loss_nats == pytest.approx(loss(steps), rel=1e-6)
+    assert log.eval_loss_nats == pytest.approx(loss(steps) + 0.1, rel=1e-6)
+    assert log.learning_rate is not None
+    assert log.learning_rate.tolist() == [1e-3] * 8
+    # Step 0 is the first batch.
+    assert log.end_tokens.tolist() == (10 * (steps + 1)).tolist()
+
+
+def test_tensors_whose_values_are_bytes() -> None:
+    log = read_training_log(DATA / "tensors", tokens_per_step=10)
+    assert log.train_loss_nats == pytest.approx(loss(np.arange(1, 6)), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "found"),
+    [
+        (part(1, 0, varint(1)) + part(4, 2, struct.pack("<f", 1.5)), 1.5),
+        (part(1, 0, varint(2)) + part(4, 2, struct.pack("<d", 1.7)), 1.7),
+        (part(1, 0, varint(1)) + part(5, 5, struct.pack("<f", 1.5)), 1.5),
+        (part(1, 0, varint(2)) + part(6, 2, struct.pack("<d", 1.7)), 1.7),
+        (part(1, 0, varint(1)) + part(4, 2, struct.pack("<ff", 1, 2)), None),
+        (part(1, 0, varint(9)) + part(4, 2, bytes(8)), None),
+        (part(1, 0, varint(7)) + part(8, 2, b"text"), None),
+    ],
+)
+def test_tensors_by_hand(tensor: bytes, found: float | None) -> None:
+    value = part(1, 2, b"loss") + part(8, 2, tensor)
+    data = framed(part(2, 0, varint(3)) + part(5, 2, part(1, 2, value)))
+    other = event(1, "train/lr", 1.0)
+    if found is None:
+        with pytest.raises(LogError, match="no tag of losses among train/lr"):
+            read([("a", data + other)], None)
+    else:
+        (row,) = read([("a", data + other)], None).train
+        assert (row.step, row.loss_nats) == (3, found)
+
+
+def test_losses_of_transformers_are_means() -> None:
+    name = "args/text_summary"
+    text = framed(part(5, 2, part(1, 2, part(1, 2, name.encode()))))
+    rows = b"".join(event(step, "train/loss", 3.0) for step in (10, 20, 30))
+    assert read([("a", text + rows)], None).is_mean
+    assert not read([("a", rows)], None).is_mean
+
+
+def test_tags_are_chosen_or_asked_for() -> None:
+    two = event(1, "loss", 3.0) + event(1, "train/loss", 4.0) + event(1, "other", 5.0)
+    with pytest.raises(OptionError, match=r"--loss-column\), one of 'loss', 'train/loss'"):
+        read([("a", two)], None)
+    assert read([("a", two)], "train/loss").train[0].loss_nats == 4.0
+    assert read([("a", two)], "other").train[0].loss_nats == 5.0
+    with pytest.raises(OptionError, match="there is no tag 'x'; there are loss, train/loss, other"):
+        read([("a", two)], "x")
+    with pytest.raises(LogError, match="no tag of losses among accuracy"):
+        read([("a", event(1, "accuracy", 3.0))], None)
+    only = read([("a", event(7, "eval/loss", 3.0))], None)
+    assert (only.train, only.evaluations[0].step) == ((), 7)
+    smooth = read([("a", event(1, "loss_ema", 3.0))], "loss_ema")
+    assert any("smoothed: by its name" in label for label in smooth.labels)
+    ranks = read([("a", event(1, "loss_metrics/global_avg_loss", 3.0))], None)
+    assert ranks.labels == ()
+
+
+def test_tokens_and_joules_beside_the_loss() -> None:
+    data = b""
+    for step in (1, 2):
+        data += event(step, "loss", 3.0) + event(step, "n_tokens_seen", 100.0 * step)
+        data += event(step, "energy_joules", 5.0 * step) + event(step, "epoch", 0.5 * step)
+    rows = read([("a", data)], None).train
+    assert [row.tokens for row in rows] == [100, 200]
+    assert [row.joules for row in rows] == [5.0, 10.0]
+    assert [row.epoch for row in rows] == [0.5, 1.0]
+
+
+def test_numbers_that_mean_nothing_are_errors() -> None:
+    with pytest.raises(LogError, match="loss is nan"):
+        read([("a", event(1, "loss", float("nan")))], None)
+    with pytest.raises(LogError, match="whole number for step, found '-3'"):
+        read([("a", event(-3, "loss", 1.0))], None)
+
+
+def test_a_folder_has_event_files_or_is_no_log(tmp_path: Path) -> None:
+    with pytest.raises(LogError, match="has no"):
+        read_training_log(tmp_path, tokens_per_step=1)
+    with pytest.raises(OptionError, match="is a folder"):
+        read_training_log(DATA / "resumed", tokens_per_step=1, format="csv")
+
+
+def test_a_record_cut_short_is_left_out_and_told() -> None:
+    """At every byte: the rows before it, and no others."""
+    whole, boundaries = records(FIRST)[0], {0}
+    for record in whole:
+        boundaries.add(max(boundaries) + 16 + len(record))
+    other = ("b", event(0, "eval/loss", 3.0))
+    for length in range(1, len(FIRST)):
+        parsed = read([("a", FIRST[:length]), other], None)
+        complete = sum(end <= length for end in boundaries) - 1
+        losses = sum(b"train/loss" in record for record in whole[:complete])
+        assert len(parsed.train) == losses
+        assert any("cut short" in label for label in parsed.labels) == (length not in boundaries)
+
+
+def test_every_flipped_bit_is_noticed() -> None:
+    for place in range(len(FIRST)):
+        damaged = bytearray(FIRST)
+        damaged[place] ^= 1 << place % 8
+        with pytest.raises(LogError, match=r"a: record \d+, at byte \d+: the checksum of its"):
+            read([("a", bytes(damaged))], None)
+
+
+def test_damage_says_where(tmp_path: Path) -> None:
+    second = 12 + len(records(FIRST)[0][0]) + 4
+    damaged = bytearray(FIRST)
+    damaged[second + 15] ^= 1
+    (tmp_path / "events.out.tfevents.9").write_bytes(bytes(damaged))
+    where = rf"{tmp_path}.*tfevents.9: record 2, at byte {second}: the checksum of its content"
+    with pytest.raises(LogError, match=where):
+        read_training_log(tmp_path, tokens_per_step=1)
+
+
+@given(st.lists(st.binary(max_size=60), max_size=4))
+def test_forged_messages_are_refused_or_harmless(messages: list[bytes]) -> None:
+    data = b"".join(map(framed, messages))
+    for message in messages:
+        data += framed(part(5, 2, message)) + framed(part(5, 2, part(1, 2, message)))
+        data += framed(part(5, 2, part(1, 2, part(1, 2, b"loss") + part(8, 2, message))))
+    try:
+        parsed = read([("a", data)], None)
+    except (LogError, OptionError):
+        return
+    assert all(np.isfinite(row.loss_nats) for row in parsed.train)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (b"\x0a\x05ab", "reaches past its message"),
+        (b"\x0b", "wire type 3"),
+        (b"\x80" * 11, "ends nowhere"),
+        (b"\x08", "ends nowhere"),
+        (b"\x09\x01", "reaches past"),
+    ],
+)
+def test_messages_that_are_none(message: bytes, said: str) -> None:
+    with pytest.raises(LogError, match=said):
+        list(fields(message))
+
+
+def test_checksums_of_the_standard() -> None:
+    """RFC 3720, appendix B.4."""
+    assert crc32c(bytes(32)) == 0x8A9136AA
+    assert crc32c(b"\xff" * 32) == 0x62A8AB43
+    assert crc32c(bytes(range(32))) == 0x46DD794E
+    assert is_tfrecord(FIRST)
+    assert not is_tfrecord(FIRST[:11])
+    assert not is_tfrecord(b"step,loss\n1,2\n")

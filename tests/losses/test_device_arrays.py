@@ -1,0 +1,504 @@
+"""Arrays on a CUDA device, from DLPack to the kernels' addresses: a device that is none.
+
+The memory is the host's under a claim to be a device's, the library that brings arrays is made of
+numpy, and kernels follow the addresses they are given to the definition of the losses.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import types
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.losses.loss_definitions import define_losses, exact
+from tests.losses.producers import Producer
+
+import icfast
+from icfast.backends import cublas
+from icfast.backends.losses import ID_DTYPES, LINEAR_TILE, Format, LossCells, Softmax, Tile
+from icfast.backends.select import DeviceBackend, select, select_products
+from icfast.errors import BackendError, MissingExtraError, OptionError
+from icfast.losses import cross_entropy as face
+from icfast.losses.device import DeviceArrays, LossSums
+from icfast.losses.dlpack import Device
+
+CODES = {"i": 0, "u": 1, "f": 2}
+STREAM = 0x5EED
+
+
+class Array:
+    """A device's array: numbers nobody on the host may look at, and their DLPack."""
+
+    def __init__(self, values: Any, code: int | None = None, device: tuple[int, int] = (2, 0)):
+        self.values = np.asarray(values)
+        self.dtype, self.shape = self.values.dtype, self.values.shape
+        code = CODES[self.dtype.kind] if code is None else code
+        self.producer = Producer(self.values, code, device=device)
+
+    @property
+    def data(self) -> Any:
+        return types.SimpleNamespace(ptr=self.values.ctypes.data)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.producer.__dlpack_device__()
+
+    def __dlpack__(self, **options: Any) -> object:
+        return self.producer.__dlpack__(**options)
+
+
+class _Device:
+    def __init__(self, number: int) -> None:
+        assert number == 0
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def cupy(monkeypatch):
+    library = types.ModuleType("cupy")
+    library.ndarray = Array
+    library.empty = lambda shape, dtype: Array(np.full(shape, 7, dtype))
+    library.full = lambda shape, value, dtype: Array(np.full(shape, value, dtype))
+    library.ascontiguousarray = lambda a: Array(np.ascontiguousarray(a.values))
+    library.asnumpy = lambda a: a.values.copy()
+    stream = types.SimpleNamespace(ptr=STREAM)
+    library.cuda = types.SimpleNamespace(Device=_Device, get_current_stream=lambda: stream)
+    monkeypatch.setitem(sys.modules, "cupy", library)
+    return library
+
+
+def at(address: int, dtype: Any, size: int) -> Any:
+    """What lies at an address."""
+    dtype = np.dtype(dtype)
+    held = (ctypes.c_char * (size * dtype.itemsize)).from_address(address)
+    return np.frombuffer(held, dtype)
+
+
+class Kernels:
+    """The definition at the other end of the addresses."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def cross_entropy(self, logits, targets, softmax, out, queue):
+        self.calls.append((logits, targets, softmax, out, queue))
+        self._answer(self._read(logits), targets, softmax, out)
+        return 0, 0, 0
+
+    @staticmethod
+    def _read(matrix):
+        address, form, rows, columns, stride = matrix
+        dtype = ["f4", "u2", "u2", "f8"][form]
+        size = np.dtype(dtype).itemsize
+        held = [at(address + r * stride * size, dtype, columns) for r in range(rows)]
+        return exact(np.array(held), form)
+
+    @staticmethod
+    def _answer(values, targets, softmax, out):
+        ids = at(targets.address, ID_DTYPES[targets.type], len(values))
+        found = define_losses(values, ids.astype("i8"), softmax)
+        for to, field in zip(out, found, strict=True):
+            if to:
+                at(to, field.dtype, len(values))[:] = field
+
+    def load_products(self, folders):
+        return ""
+
+    def linear_scratch_bytes(self, hidden, weight, bias, softmax, tile):
+        assert tile == LINEAR_TILE
+        return 1000 + hidden.columns
+
+    def linear_cross_entropy(
+        self, hidden, weight, bias, targets, softmax, tile, scratch, out, queue
+    ):
+        self.calls.append((hidden, weight, bias, targets, softmax, tile, scratch, out, queue))
+        assert scratch.size == 1000 + hidden.columns
+        at(scratch.address, "u1", scratch.size)[:] = 0xFF
+        values = self._read(hidden) @ self._read(weight).T
+        if bias.columns:
+            values = values + self._read(bias)
+        self._answer(values, targets, softmax, out)
+        return 0, 0, 0
+
+    def add_losses(self, nll_nats, kinds, cells, rows, sums, queue):
+        self.calls.append((sums, queue))
+        losses = at(nll_nats, "f8", rows), at(kinds, "u1", rows), at(cells, "i8", rows)
+        size = sums.cells
+        room = LossCells(
+            at(sums.low, "u8", size), at(sums.high, "u8", size), at(sums.counts, "u8", 6 * size)
+        )
+        status = select("auto").kernels.add_losses(
+            *losses, room._replace(counts=room.counts.reshape(size, 6))
+        )
+        if status[0]:
+            at(sums.first_bad, "u8", 1)[0] = status[1]
+        return 0, 0, 0
+
+
+@pytest.fixture
+def kernels(monkeypatch, cupy):
+    made = Kernels()
+    for choose in ("select_device", "select_products"):
+        monkeypatch.setattr(face, choose, lambda _: DeviceBackend("cuda", made))
+    return made
+
+
+def normal(*shape):
+    return np.random.default_rng(0).normal(0, 3, shape).astype("f4")
+
+
+@pytest.mark.parametrize(
+    ("view", "launches"),
+    [
+        (lambda a: a, 1),
+        (lambda a: a[:, :-1], 4),
+        (lambda a: a[::-1], 4),
+        (lambda a: a[0, 0], 1),
+        (lambda a: a[..., 2:9], 1),
+        (lambda a: np.broadcast_to(a[0, 0], (3, 2, a.shape[-1])), 1),
+        (lambda a: a[:0], 0),
+    ],
+)
+def test_rows_of_any_leading_axes_reach_the_kernel_where_they_lie(kernels, view, launches):
+    logits = view(normal(4, 5, 11))
+    targets = np.random.default_rng(1).integers(0, 9, logits.shape[:-1])
+    given = Array(logits)
+    found = icfast.cross_entropy(given, Array(targets), return_rank=True, return_entropy=True)
+    expected = icfast.cross_entropy(logits, targets, return_rank=True, return_entropy=True)
+    assert len(kernels.calls) == launches
+    assert isinstance(found.nll_nats, Array)
+    assert found.logsumexp_nats is None
+    for ours, theirs in zip(found, expected, strict=True):
+        if ours is not None:
+            assert ours.values.dtype == theirs.dtype
+            np.testing.assert_allclose(ours.values, theirs, rtol=1e-6, atol=3e-6)
+    for call in kernels.calls:
+        assert call[-1] == (0, STREAM)
+    assert given.producer.asked[-1]["stream"] == STREAM
+
+
+@pytest.mark.parametrize("dtype", ID_DTYPES)
+def test_targets_of_every_integer(kernels, dtype):
+    targets = np.array([[3, 1], [0, 8]], dtype)
+    logits = normal(2, 9)
+    found = icfast.cross_entropy(Array(logits), Array(targets[:, 1]))
+    np.testing.assert_allclose(
+        found.values, icfast.cross_entropy(logits, targets[:, 1]), rtol=1e-6, atol=3e-6
+    )
+    assert kernels.calls[0][1].type == ID_DTYPES.index(dtype)
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "form"),
+    [
+        ("f4", 2, Format.FP32),
+        ("f8", 2, Format.FP64),
+        ("f2", 2, Format.FP16),
+        ("u2", 4, Format.BF16),
+    ],
+)
+def test_logits_of_every_format(kernels, values, code, form):
+    logits = np.ones((2, 3), values)
+    icfast.cross_entropy(Array(logits, code), Array(np.array([0, 1])))
+    matrix = kernels.calls[0][0]
+    assert matrix == (logits.ctypes.data, form, 2, 3, 3)
+
+
+def test_options_reach_the_kernel(kernels):
+    icfast.cross_entropy(
+        Array(normal(3, 9)),
+        Array(np.array([1, 2, 3])),
+        vocab_size=7,
+        softcap=30,
+        temperature=0.5,
+        ignore_index=2,
+    )
+    _, _, softmax, out, _ = kernels.calls[0]
+    assert softmax == (7, 30.0, 0.5, 2)
+    assert [address != 0 for address in out] == [True, True, False, False, False]
+
+
+def test_the_default_stream_has_a_name_of_its_own(kernels, cupy):
+    cupy.cuda.get_current_stream = lambda: types.SimpleNamespace(ptr=0)
+    given = Array(normal(1, 3))
+    icfast.cross_entropy(given, Array(np.array([0])))
+    assert given.producer.asked == [{"max_version": (1, 0), "stream": 1}]
+    assert kernels.calls[0][-1] == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("targets", "options", "error", "said"),
+    [
+        (np.array([0, 1]), {}, BackendError, "targets live on the CPU, expected cuda:0"),
+        (Array(np.array([0, 1]), device=(2, 1)), {}, BackendError, "targets live on cuda:1, exp"),
+        (Array(np.array([0])), {}, OptionError, r"targets have shape \(1,\), expected \(2,\)"),
+        (Array(np.ones(2, "f4")), {}, OptionError, "targets are float32; expected ids"),
+        (Array(np.array([0, 1])), {"vocab_size": 4}, OptionError, "vocab_size 4 must be from 1"),
+        (Array(np.array([0, 1])), {"threads": 0}, OptionError, "threads 0 must be"),
+    ],
+)
+def test_what_does_not_fit_is_refused(kernels, targets, options, error, said):
+    with pytest.raises(error, match=said):
+        icfast.cross_entropy(Array(normal(2, 3)), targets, **options)
+    assert not kernels.calls
+
+
+def test_layouts_and_gradients_are_refused(kernels):
+    given, targets = Array(normal(2, 6)[:, ::2]), Array(np.array([0, 1]))
+    with pytest.raises(OptionError, match="the last axis of logits is not contiguous"):
+        icfast.cross_entropy(given, targets)
+    given = Array(normal(2, 6))
+    given.requires_grad = True
+    with pytest.raises(OptionError, match="logits require grad"):
+        icfast.cross_entropy(given, targets)
+
+
+def test_what_the_device_refuses_is_an_error(kernels, monkeypatch):
+    monkeypatch.setattr(kernels, "cross_entropy", lambda *_: (7, 0, 700))
+    with pytest.raises(BackendError, match="refused work on logits on cuda:0: error 700"):
+        icfast.cross_entropy(Array(normal(1, 3)), Array(np.array([0])))
+
+
+def test_arrays_of_the_host_beside_logits_of_a_device(cupy):
+    with pytest.raises(BackendError, match="targets live on cuda:0, and are read from the host's"):
+        icfast.cross_entropy(normal(1, 3), Array(np.array([0])))
+    with pytest.raises(BackendError, match="backend core reads the host's memory"):
+        icfast.cross_entropy(Array(normal(1, 3)), Array(np.array([0])), backend="core")
+
+
+def test_without_cupy_it_is_said_what_to_install(kernels, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(MissingExtraError, match=r"icfast\[cuda\]"):
+        icfast.cross_entropy(Array(normal(1, 3)), Array(np.array([0])))
+
+
+# Hidden states -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("view", "gathered"),
+    [
+        (lambda a: a, False),
+        (lambda a: a[:, :-1], True),
+        (lambda a: a[::-1], True),
+        (lambda a: a[:, 0], False),
+        (lambda a: a[0, 0], False),
+        (lambda a: a[..., 1:9], False),
+        (lambda a: np.broadcast_to(a[0, 0], (3, 2, a.shape[-1])), False),
+    ],
+)
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_hidden_states_of_any_leading_axes_are_one_call(kernels, view, gathered, with_bias):
+    hidden = view(normal(4, 5, 11))
+    layer, bias = normal(9, 2 * hidden.shape[-1])[:, : hidden.shape[-1]], normal(9)
+    targets = np.random.default_rng(1).integers(0, 9, hidden.shape[:-1])
+    more = {"return_rank": True, "return_logsumexp": True}
+    given = [Array(hidden), Array(layer), Array(targets), Array(bias) if with_bias else None]
+    found = icfast.linear_cross_entropy(*given, **more)
+    expected = icfast.linear_cross_entropy(
+        hidden, layer, targets, bias if with_bias else None, **more
+    )
+    assert found.entropy_nats is None
+    for ours, theirs in zip(found, expected, strict=True):
+        if ours is not None:
+            assert isinstance(ours, Array)
+            assert ours.values.dtype == theirs.dtype
+            np.testing.assert_allclose(ours.values, theirs, rtol=1e-5, atol=1e-5)
+    ((states, weights, added, *_, queue),) = kernels.calls
+    assert (states.address == hidden.ctypes.data) is not gathered
+    assert weights == (layer.ctypes.data, Format.FP32, 9, hidden.shape[-1], 2 * hidden.shape[-1])
+    assert (added.rows, added.columns) == (1, 9 if with_bias else 0)
+    assert queue == (0, STREAM)
+
+
+def test_options_reach_the_products(kernels):
+    icfast.linear_cross_entropy(
+        Array(normal(3, 4)),
+        Array(normal(9, 4)),
+        Array(np.array([1, 2, 3])),
+        vocab_size=7,
+        softcap=30,
+        temperature=0.5,
+        ignore_index=2,
+    )
+    ((*_, softmax, tile, _, out, _),) = kernels.calls
+    assert softmax == (7, 30.0, 0.5, 2)
+    assert tile == LINEAR_TILE
+    assert [address != 0 for address in out] == [True, True, False, False, False]
+
+
+def test_no_hidden_states_have_no_losses(kernels):
+    found = icfast.linear_cross_entropy(
+        Array(normal(0, 4)), Array(normal(9, 4)), Array(np.zeros(0, "i8"))
+    )
+    assert found.shape == (0,)
+    assert not kernels.calls
+
+
+@pytest.mark.parametrize(
+    ("hidden", "weight", "bias", "error", "said"),
+    [
+        ("f8", "f4", None, OptionError, "hidden states on cuda:0 are float64; products there take"),
+        ("f4", "f8", None, OptionError, "weights on cuda:0 are float64"),
+        ("f4", "f4", Array(np.ones(9)), OptionError, "biases on cuda:0 are float64"),
+        ("f4", "f4", Array(np.ones(8, "f4")), OptionError, r"biases have shape \(8,\), expected"),
+        ("f4", "f4", np.ones(9, "f4"), BackendError, "biases live on the CPU, expected cuda:0"),
+    ],
+)
+def test_operands_that_do_not_fit_are_refused(kernels, hidden, weight, bias, error, said):
+    states, layer = Array(np.ones((2, 4), hidden)), Array(np.ones((9, 4), weight))
+    with pytest.raises(error, match=said):
+        icfast.linear_cross_entropy(states, layer, Array(np.array([0, 1])), bias)
+    with pytest.raises(BackendError, match="weights live on the CPU, expected cuda:0"):
+        icfast.linear_cross_entropy(states, np.ones((9, 4)), Array(np.array([0, 1])))
+    assert not kernels.calls
+
+
+def test_without_cublas_it_is_said_what_to_install(monkeypatch, cupy):
+    made = Kernels()
+    monkeypatch.setattr(made, "load_products", lambda folders: f"\n  {folders[0]}/x: none")
+    monkeypatch.setattr(cublas, "folders", lambda: ["/one"])
+    monkeypatch.setattr(
+        "icfast.backends.select.select_device", lambda _: DeviceBackend("gpu", made)
+    )
+    with pytest.raises(
+        MissingExtraError, match=r"(?s)gpu finds none.*icfast\[cuda\].*/one/x: none"
+    ):
+        icfast.linear_cross_entropy(
+            Array(normal(2, 4)), Array(normal(9, 4)), Array(np.array([0, 1]))
+        )
+    monkeypatch.setattr(made, "load_products", lambda _: "")
+    assert select_products().kernels is made
+
+
+def test_folders_of_wheels_and_toolkits(monkeypatch, tmp_path):
+    for name in ("nvidia/cu13/lib", "nvidia/cublas/lib", "toolkit/lib64"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "nvidia", raising=False)
+    monkeypatch.setenv("CUDA_HOME", str(tmp_path / "toolkit"))
+    monkeypatch.setenv("CUDA_PATH", str(tmp_path / "nothing"))
+    found = cublas.folders()
+    wheels = [str(tmp_path / name) for name in ("nvidia/cu13/lib", "nvidia/cublas/lib")]
+    assert [folder for folder in found if folder in wheels] == wheels
+    assert str(tmp_path / "toolkit/lib64") in found
+    assert str(tmp_path / "nothing/lib64") not in found
+
+
+# Sums ----------------------------------------------------------------------------------------
+
+
+def test_sums_on_a_device_are_read_as_the_cpus(kernels):
+    logits = normal(1, 1)
+    sums = LossSums(kernels, DeviceArrays.beside(Array(logits), Device("cuda", 0)), 2)
+    nats, kinds = np.array([1.5, -0.5, np.inf]), np.zeros(3, "u1")
+    cells = np.array([0, 1, 1])
+    for _ in range(2):
+        sums.add(Array(nats), Array(kinds), Array(cells))
+    found = sums.read()
+    assert found.low.tolist() == [3 << 32, 2**64 - (1 << 32)]
+    assert found.high.tolist() == [0, 2**64 - 1]
+    assert found.counts.tolist() == [[2, 0, 0, 0, 0, 0], [2, 0, 2, 0, 0, 0]]
+    with pytest.raises(OptionError, match=r"kinds are float64 \(3,\), expected uint8 \(3,\)"):
+        sums.add(Array(nats), Array(nats), Array(cells))
+    with pytest.raises(OptionError, match=r"cells are int64 \(2,\), expected int64 \(3,\)"):
+        sums.add(Array(nats), Array(kinds), Array(cells[:2]))
+    sums.add(Array(nats[:2]), Array(kinds[:2]), Array(np.array([0, 2])))
+    with pytest.raises(OptionError, match=r"row 1 of a batch has a cell outside 0\.\.1"):
+        sums.read()
+
+
+# The extension itself, where it was built; it needs no device to say no ------------------------
+
+
+@pytest.fixture
+def cuda():
+    return pytest.importorskip("icfast.backends._cuda", reason="this build has no CUDA part")
+
+
+def test_sizes_that_do_not_fit_never_reach_the_device(cuda):
+    plain = Softmax(3, 0.0, 1.0, -100)
+    out, queue = (8, 8, 0, 0, 0), (0, 0)
+    with pytest.raises(ValueError, match="distribution has 3 columns, the logits 2"):
+        cuda.cross_entropy((8, 0, 1, 2, 2), (8, 6), plain, out, queue)
+    with pytest.raises(ValueError, match="logits have no such format or shape"):
+        cuda.cross_entropy((8, 4, 1, 3, 3), (8, 6), plain, out, queue)
+    with pytest.raises(ValueError, match="logits don't lie at a multiple"):
+        cuda.cross_entropy((2, 0, 1, 3, 3), (8, 6), plain, out, queue)
+    with pytest.raises(ValueError, match="targets have no such type"):
+        cuda.cross_entropy((8, 0, 1, 3, 3), (8, 8), plain, out, queue)
+    with pytest.raises(ValueError, match="losses and kinds are always written"):
+        cuda.cross_entropy((8, 0, 1, 3, 3), (8, 6), plain, (8, 0, 0, 0, 0), queue)
+    with pytest.raises(ValueError, match="fewer rows than none"):
+        cuda.add_losses(8, 8, 8, -1, (8, 8, 8, 8, 1), queue)
+
+
+def test_operands_that_do_not_fit_never_reach_the_device(cuda):
+    def call(hidden=(8, 1, 5, 4, 4), weight=(8, 1, 3, 4, 4), bias=(8, 0, 1, 0, 0), **more):
+        softmax = more.get("softmax", Softmax(3, 0.0, 1.0, -100))
+        return cuda.linear_scratch_bytes(hidden, weight, bias, softmax, more.get("tile", (2, 8)))
+
+    assert call() > 2 * 64 * 4
+    for said, changed in {
+        "hidden states have 4 columns, weights 5": {"weight": (8, 1, 3, 5, 5)},
+        "operands of float64": {"hidden": (8, 3, 5, 4, 4)},
+        "distribution has 4 columns": {"softmax": Softmax(4, 0.0, 1.0, -100)},
+        "distribution has no column": {"softmax": Softmax(0, 0.0, 1.0, -100)},
+        "bias must be one row of 3 columns": {"bias": (8, 0, 1, 2, 2)},
+        "a tile has a row": {"tile": (0, 8)},
+    }.items():
+        with pytest.raises(ValueError, match=said):
+            call(**changed)
+
+
+def test_scratch_does_not_grow_with_rows_and_keeps_its_budget(cuda):
+    def scratch(rows, width, columns, form):
+        operands = (8, form, rows, width, width), (16, form, columns, width, width), (8, 0, 1, 0, 0)
+        return cuda.linear_scratch_bytes(*operands, Softmax(columns, 0.0, 1.0, -100), LINEAR_TILE)
+
+    for form in (Format.FP32, Format.BF16, Format.FP16):
+        for width in (4096, 16384):
+            for columns in (128256, 131072, 262144):
+                few = scratch(1, width, columns, form)
+                assert few == scratch(10**9, width, columns, form) <= 256 << 20
+
+
+def test_too_little_scratch_is_refused(cuda):
+    operands = (8, 1, 5, 4, 4), (16, 1, 3, 4, 4), (8, 0, 1, 0, 0)
+    softmax, tile = Softmax(3, 0.0, 1.0, -100), Tile(2, 8)
+    size = cuda.linear_scratch_bytes(*operands, softmax, tile)
+    status = cuda.linear_cross_entropy(
+        *operands, (8, 6), softmax, tile, (0, size - 1), (8, 8, 0, 0, 0), (0, 0)
+    )
+    assert status == (3, 0, size)
+
+
+def test_without_a_library_products_say_so(cuda):
+    if not cuda.load_products([]):
+        pytest.skip("there is one")
+    tried = cuda.load_products(["/nowhere"])
+    assert "/nowhere/libcublasLt.so.13: cannot open" in tried
+    assert "\n  libcublasLt.so.12: cannot open" in tried
+    operands = (8, 1, 5, 4, 4), (16, 1, 3, 4, 4), (8, 0, 1, 0, 0)
+    softmax, tile = Softmax(3, 0.0, 1.0, -100), Tile(2, 8)
+    code, _, value = cuda.linear_cross_entropy(
+        *operands, (8, 6), softmax, tile, (0, 1 << 30), (8, 8, 0, 0, 0), (0, 0)
+    )
+    assert (code, cuda.name_of_error(value)) == (7, "cuBLASLt is not loaded")
+    assert cuda.linear_algorithm(*operands, softmax, tile, (0, 0)) == "cuBLASLt is not loaded"
+
+
+def test_without_a_device_a_call_reports_it(cuda):
+    if not (reason := cuda.device_error()):
+        pytest.skip("there is one")
+    out, queue = (8, 8, 0, 0, 0), (0, 0)
+    for matrix in ((8, 0, 1, 3, 3), (8, 1, 1, 3, 3), (8, 3, 1, 3, 3)):
+        code, _, value = cuda.cross_entropy(matrix, (8, 6), Softmax(3, 0.0, 1.0, -100), out, queue)
+        assert (code, cuda.name_of_error(value)) == (7, reason)
+    code, _, value = cuda.add_losses(8, 8, 8, 1, (8, 8, 8, 8, 1), queue)
+    assert (code, cuda.name_of_error(value)) == (7, reason)

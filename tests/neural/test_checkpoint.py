@@ -1,0 +1,106 @@
+"""Finished units: read back as they were, or refused."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+
+import numpy as np
+import pytest
+
+from icfast.backends.losses import LossCells
+from icfast.errors import ArtefactError
+from icfast.neural.checkpoint import Checkpoint, UnitSums
+
+
+def cells(count, seed):
+    random = np.random.default_rng(seed)
+    low, high = random.integers(0, 2**64, (2, count), np.uint64)
+    return LossCells(low, high, random.integers(0, 2**64, (count, 6), np.uint64))
+
+
+def sums(seed=0, documents=3, positions=5):
+    return UnitSums(cells(documents, seed), cells(positions, seed + 1))
+
+
+def assert_equal(one, other):
+    pairs = zip((*one.documents, *one.positions), (*other.documents, *other.positions), strict=True)
+    for mine, its in pairs:
+        assert np.array_equal(mine, its)
+        assert mine.dtype == np.uint64
+
+
+@pytest.mark.parametrize(("documents", "positions"), [(3, 5), (0, 0), (1, 0), (2000, 1)])
+def test_a_unit_comes_back_as_it_was(tmp_path, documents, positions):
+    kept = Checkpoint.at(tmp_path / "a" / "b")
+    key = {"unit": [1, 2], "model": "ä"}
+    assert kept.load(key) is None
+    kept.save(key, sums(4, documents, positions))
+    assert_equal(kept.load(key), sums(4, documents, positions))
+    assert kept.load({"unit": [1, 3], "model": "ä"}) is None
+    assert [path.name for path in kept.folder.iterdir()] == [kept.path(key).name]
+
+
+def test_the_order_of_a_keys_fields_does_not_matter(tmp_path):
+    kept = Checkpoint.at(tmp_path)
+    kept.save({"a": 1, "b": 2}, sums())
+    assert_equal(kept.load({"b": 2, "a": 1}), sums())
+
+
+def test_a_unit_of_another_key_is_refused(tmp_path):
+    """Even where it is as long."""
+    kept = Checkpoint.at(tmp_path)
+    kept.save({"a": 1}, sums(1))
+    kept.save({"a": 2}, sums(2))
+    kept.path({"a": 2}).rename(kept.path({"a": 1}))
+    with pytest.raises(ArtefactError, match="was made of something else"):
+        kept.load({"a": 1})
+
+
+def test_every_changed_or_missing_byte_is_noticed(tmp_path):
+    kept, key = Checkpoint.at(tmp_path), {"a": 1}
+    kept.save(key, sums(1, 1, 2))
+    path = kept.path(key)
+    content = path.read_bytes()
+    for at in range(len(content)):
+        changed = bytearray(content)
+        changed[at] ^= 1 << at % 8
+        path.write_bytes(changed)
+        with pytest.raises(ArtefactError, match=path.name):
+            kept.load(key)
+        path.write_bytes(content[:at])
+        with pytest.raises(ArtefactError, match=path.name):
+            kept.load(key)
+    path.write_bytes(content + b"\0")
+    with pytest.raises(ArtefactError, match="checksum"):
+        kept.load(key)
+
+
+def resealed(path, change):
+    """The file with another content behind its key, and a checksum that fits."""
+    content = path.read_bytes()
+    magic, body = content[:8], content[40:]
+    key_end = 4 + int.from_bytes(body[:4], "little")
+    body = body[:key_end] + change(body[key_end:])
+    path.write_bytes(magic + hashlib.sha256(body).digest() + body)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda held: held[:15], "ends too early"),
+        (lambda held: held[:16] + b"\0" + held[17:], "can't be unpacked"),
+        (lambda held: held[:-9], "other sums than it says"),
+        (lambda held: struct.pack("<QQ", 3, 6) + held[16:], "other sums than it says"),
+        (lambda held: struct.pack("<QQ", 3, 4) + held[16:], "other sums than it says"),
+        (lambda held: struct.pack("<QQ", 2**64 - 1, 9) + held[16:], "other sums than it says"),
+    ],
+)
+def test_forged_sizes_are_refused(tmp_path, change, message):
+    kept, key = Checkpoint.at(tmp_path), {"a": 1}
+    kept.save(key, sums())
+    resealed(kept.path(key), lambda held: held)
+    assert_equal(kept.load(key), sums())
+    resealed(kept.path(key), change)
+    with pytest.raises(ArtefactError, match=message):
+        kept.load(key)

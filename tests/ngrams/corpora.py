@@ -1,0 +1,67 @@
+"""Small corpora on disk, and the documents icfast must see in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tests.backends.definitions import naive_spectra
+
+import icfast
+from icfast.backends.counting import KINDS
+from icfast.corpus import Corpus
+from icfast.sums.spectrum import Spectra, Spectrum
+
+Documents = Sequence[Sequence[int]]
+
+
+class Written(NamedTuple):
+    """A corpus, and its documents as sequences of ids, end ids included."""
+
+    corpus: Corpus
+    documents: list[list[int]]
+    paths: list[Path]
+
+
+def write_shards(
+    folder: Path,
+    shards: Sequence[Documents],
+    *,
+    dtype: str = "u2",
+    eos_id: int | None = None,
+    boundary: str = "end",
+    **options: Any,
+) -> Written:
+    """Headerless shards; with an end id each document gets one, else a shard is one document."""
+    folder.mkdir(exist_ok=True)
+    paths, documents = [], []
+    for number, shard in enumerate(shards):
+        held = [list(document) for document in shard]
+        if eos_id is not None:
+            at_end = boundary == "end"
+            held = [[*d, eos_id] if at_end else [eos_id, *d] for d in held]
+        documents += held
+        paths.append(folder / f"{number}.bin")
+        np.array([token for document in held for token in document], f"<{dtype}").tofile(paths[-1])
+    corpus = icfast.open(paths, dtype=dtype, eos_id=eos_id, boundary=boundary, **options)
+    return Written(corpus, documents, paths)
+
+
+def as_dict(spectrum: Spectrum) -> dict[int, int]:
+    return dict(zip(spectrum.multiplicity.tolist(), spectrum.types.tolist(), strict=True))
+
+
+def as_dicts(spectra: Spectra) -> dict[str, list[dict[int, int]]]:
+    return {kind: [as_dict(spectrum) for spectrum in getattr(spectra, kind)] for kind in KINDS}
+
+
+def assert_spectra(spectra: Spectra, documents: Documents) -> None:
+    """Every kind and order, the tokens and the documents, against naive counts."""
+    expected = naive_spectra(documents, spectra.order)
+    if spectra.order > 1:
+        expected["starting_followed"][0] = {len(documents): 1}
+    assert as_dicts(spectra) == expected
+    assert spectra.tokens == sum(map(len, documents))
+    assert spectra.documents == len(documents)
