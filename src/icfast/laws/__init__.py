@@ -77,6 +77,7 @@ from icfast.laws.pitman_yor import (
 )
 from icfast.laws.quality import LearnableOrder, Quality, quality
 from icfast.laws.quantisation import Quantisation, quantise
+from icfast.laws.run_facts import RunFacts
 from icfast.laws.saturation import FittedPoint, Saturation, saturation
 from icfast.laws.scaling import ScalingFit, chinchilla_fit, kaplan_fit
 from icfast.laws.sizing import CHINCHILLA_TOKENS_PER_PARAM, Size, size
@@ -115,6 +116,7 @@ __all__ = [
     "PositionLoss",
     "Quality",
     "Quantisation",
+    "RunFacts",
     "Saturation",
     "ScalingFit",
     "Size",

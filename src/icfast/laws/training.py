@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from icfast.laws.known_capacities import compared_capacities
 from icfast.laws.landauer import Energy, energy, flop_estimate
 from icfast.laws.loss_curve import effective_tokens
 from icfast.laws.online_code import LossStep, OnlineCode, growth_exponent, online_code
+from icfast.laws.run_facts import RunFacts
 from icfast.laws.saturation import saturation
 from icfast.laws.training_result import EvaluationPoint, TrainingRun, TrajectoryPoint
 from icfast.logs.log import TrainingLog
@@ -49,26 +51,13 @@ class _Against:
 
 def training_run(
     log: TrainingLog,
+    facts: RunFacts | None = None,
     *,
-    params: float | None = None,
-    bits_per_param: float | None = None,
-    model_bits: float | None = None,
-    entropy_bits_per_token: float | None = None,
-    entropy_nats_per_token: float | None = None,
-    baseline: str | None = None,
-    final_loss_bits_per_token: float | None = None,
-    final_loss_nats_per_token: float | None = None,
-    unique_tokens: int | None = None,
-    predicted_set: str | None = None,
-    final_predicted_set: str | None = None,
-    eval_predicted_set: str | None = None,
-    saturated_below_nats: float = 0.01,
     spent: SpentJoules | None = None,
-    joules_per_flop: float | None = None,
-    temperature_kelvin: float = 300.0,
     seed: int = 0,
+    **fields: Any,
 ) -> TrainingRun:
-    """A, B, C of a run, B - C absorbed, eta(D), epochs and saturation (arXiv 2411.00660 sec. 2).
+    """Compute A, B, C, the absorbed bits B - C and eta(D) of a run (arXiv 2411.00660 sec. 2).
 
     B sums the losses of *fresh* tokens, each before it is learned from: a second epoch is no code
     length. C = D L is the final model's code length of the same tokens; L is given (a fresh pass
@@ -78,52 +67,30 @@ def training_run(
     above what the model would have paid.
 
     Args:
-        log: what a reader of `icfast.logs` found.
-        params: P.
-        bits_per_param: b, for N = P b.
-        model_bits: N.
-        entropy_bits_per_token: H of the baseline on these tokens; or
-        entropy_nats_per_token: the same in nats.
-        baseline: its name.
-        final_loss_bits_per_token: L, of a pass over the tokens trained on; or
-        final_loss_nats_per_token: the same in nats.
-        unique_tokens: of the data; the default is what the log's epochs say, else all.
-        predicted_set: hash of the tokens trained on.
-        final_predicted_set: hash of the tokens that the given L is of.
-        eval_predicted_set: hash of the evaluated tokens.
-        saturated_below_nats: what doubling D must gain not to count as saturated.
-        spent: joules, where the log has none or others are meant.
-        joules_per_flop: for an estimate by 6 P D FLOP beside them.
-        temperature_kelvin: of Landauer's floor.
-        seed: of the bootstrap.
+        log: the log, as a reader of `icfast.logs` returns it.
+        facts: facts that the log does not state; see `RunFacts`.
+        spent: energy spent, J, if the log states none or another figure is meant.
+        seed: seed of the bootstrap.
+        **fields: fields of `RunFacts`, given by keyword; they override those of facts.
 
     Raises:
-        UnitError: H and L in different units.
-        OptionError: a value out of range, predicted sets that differ, or a baseline without H.
+        UnitError: H and L are in different units.
+        OptionError: a value is out of range, predicted sets differ, or a baseline has no H.
     """
-    entropy, final = in_bits(
-        (entropy_bits_per_token, final_loss_bits_per_token),
-        (entropy_nats_per_token, final_loss_nats_per_token),
-    )
-    if baseline is not None and entropy is None:
-        raise OptionError("a baseline needs its code length: entropy_bits_per_token, or in nats")
-    for name, value in (("entropy", entropy), ("final_loss", final)):
-        if value is not None:
-            require_not_negative(f"{name}_bits_per_token", value)
-    against = _Against(entropy, params, checked_model_bits(model_bits, params, bits_per_param))
-    if against.model_bits is not None:
-        require_positive("model_bits", against.model_bits)
+    facts = replace(facts or RunFacts(), **fields)
+    against, final = _known(facts)
+    kelvin = facts.temperature_kelvin
     curve, code = _curve(log)
-    tokens, seen, epoch_flags = _unique(log, code, unique_tokens)
-    loss, source = _final_loss(log, code, tokens, final, predicted_set, final_predicted_set)
-    if source == "last losses" and eval_predicted_set is not None:
-        _same_set(predicted_set, eval_predicted_set)
+    tokens, seen, epoch_flags = _unique(log, code, facts.unique_tokens)
+    loss, source = _final_loss(code, tokens, final, facts)
+    if source == "last losses" and facts.eval_predicted_set is not None:
+        _same_set(facts.predicted_set, facts.eval_predicted_set)
         loss, source = _last_evaluation(log), "evaluation"
     left, right = (nats_to_bits(nats) for nats in code.up_to(tokens))
     online, final_bits = (left + right) / 2, tokens * loss
     absorbed = online - final_bits
     trajectory = tuple(
-        _point(log, code, against, at, recent if at < tokens else loss, temperature_kelvin)
+        _point(log, code, against, at, recent if at < tokens else loss, kelvin)
         for at, recent in _recent_losses(code, tokens)
     )
     per_param = against.per_param(absorbed)
@@ -149,10 +116,12 @@ def training_run(
         absorbed_bits_right=right - final_bits,
         absorbed_bits_per_param=per_param,
         compared=() if per_param is None else compared_capacities(per_param),
-        baseline=baseline,
-        entropy_bits_per_token=entropy,
-        lengths=None if entropy is None else code_lengths(tokens * entropy, online, final_bits),
-        params=params,
+        baseline=facts.baseline,
+        entropy_bits_per_token=against.entropy,
+        lengths=None
+        if against.entropy is None
+        else code_lengths(tokens * against.entropy, online, final_bits),
+        params=facts.params,
         model_bits=against.model_bits,
         eta=against.per_bit(saved),
         eta_tokens_seen=against.per_bit(against.saved(seen, loss)),
@@ -160,20 +129,37 @@ def training_run(
         eta_growth_exponent=_eta_growth(code, against, tokens),
         saturation=saturation(
             *fresh,
-            threshold_nats=saturated_below_nats,
+            threshold_nats=facts.saturated_below_nats,
             fit_from_tokens=None if fit_from is None else max(fit_from, fresh[0][-1] / 100),
             seed=seed,
         ),
-        annealing=_annealing(log, tokens, saturated_below_nats, seed),
-        energy=_energy(absorbed, _spent(log, spent), temperature_kelvin),
+        annealing=_annealing(log, tokens, facts.saturated_below_nats, seed),
+        energy=_energy(absorbed, _spent(log, spent), kelvin),
         estimated_energy=None
-        if joules_per_flop is None
-        else _energy(absorbed, _estimate(params, seen, joules_per_flop), temperature_kelvin),
+        if facts.joules_per_flop is None
+        else _energy(absorbed, _estimate(facts.params, seen, facts.joules_per_flop), kelvin),
         trajectory=trajectory,
         losses=_steps(code, tokens),
         evaluations=_evaluations(log),
         flags=tuple(flags),
     )
+
+
+def _known(facts: RunFacts) -> tuple[_Against, float | None]:
+    """Return H, P and N, and L in bits per token; None where a fact is not known."""
+    entropy, final = in_bits(
+        (facts.entropy_bits_per_token, facts.final_loss_bits_per_token),
+        (facts.entropy_nats_per_token, facts.final_loss_nats_per_token),
+    )
+    if facts.baseline is not None and entropy is None:
+        raise OptionError("a baseline needs its code length: entropy_bits_per_token, or in nats")
+    for name, value in (("entropy", entropy), ("final_loss", final)):
+        if value is not None:
+            require_not_negative(f"{name}_bits_per_token", value)
+    model_bits = checked_model_bits(facts.model_bits, facts.params, facts.bits_per_param)
+    if model_bits is not None:
+        require_positive("model_bits", model_bits)
+    return _Against(entropy, facts.params, model_bits), final
 
 
 def _curve(log: TrainingLog) -> tuple[str, OnlineCode]:
@@ -197,19 +183,15 @@ def _unique(log: TrainingLog, code: OnlineCode, given: int | None) -> tuple[int,
 
 
 def _final_loss(
-    log: TrainingLog,
-    code: OnlineCode,
-    tokens: float,
-    given: float | None,
-    predicted_set: str | None,
-    final_set: str | None,
+    code: OnlineCode, tokens: float, given: float | None, facts: RunFacts
 ) -> tuple[float, str]:
+    final_set = facts.final_predicted_set
     if given is None:
         if final_set is not None:
             raise OptionError("final_predicted_set is the hash of a final loss, which is missing")
         return nats_to_bits(code.loss_at(tokens)), "last losses"
     if final_set is not None:
-        _same_set(predicted_set, final_set)
+        _same_set(facts.predicted_set, final_set)
     return given, "given"
 
 

@@ -2,10 +2,12 @@
 
 from icfast.logs.log import TrainingLog
 from icfast.logs.open import FORMATS, log_files, read_training_log
+from icfast.logs.options import LogOptions
 from icfast.logs.points import ScalingPoints, read_scaling_points
 
 __all__ = [
     "FORMATS",
+    "LogOptions",
     "ScalingPoints",
     "TrainingLog",
     "log_files",

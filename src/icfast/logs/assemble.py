@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from icfast.errors import LogError, OptionError
 from icfast.logs.log import Floats, Integers, TrainingLog
+from icfast.logs.options import LogOptions
 from icfast.logs.rows import Parsed, Row
 from icfast.logs.scatter import is_smoothed
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """What logs leave out: tokens of a step and of a sequence, GPUs of the run."""
-
-    tokens_per_step: int | None = None
-    tokens_per_sequence: int | None = None
-    gpus: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("tokens_per_step", "tokens_per_sequence", "gpus"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise OptionError(f"{name} must be at least 1, found {value}")
-
-
-def assemble(name: str, parsed: Parsed, sizes: Sizes) -> TrainingLog:
+def assemble(name: str, parsed: Parsed, options: LogOptions) -> TrainingLog:
     """The log of these rows.
 
     Raises:
@@ -40,13 +25,13 @@ def assemble(name: str, parsed: Parsed, sizes: Sizes) -> TrainingLog:
     if not train and not evaluations:
         raise LogError(f"this {name} log has no losses in it")
     offset = int(parsed.counts_from_zero)
-    ends = np.array([_tokens(row, row.step + offset, sizes) for row in train], np.int64)
+    ends = np.array([_tokens(row, row.step + offset, options) for row in train], np.int64)
     _check_growing(ends, train)
     steps = np.array([row.step for row in train], np.int64)
-    starts = _starts(ends, steps, parsed.is_mean, sizes.tokens_per_step)
+    starts = _starts(ends, steps, parsed.is_mean, options.tokens_per_step)
     losses = np.array([row.loss_nats for row in train], np.float64)
-    at = _evaluated_at(evaluations, steps + offset, ends, sizes)
-    joules, joules_label = _joules(train, steps, sizes.gpus)
+    at = _evaluated_at(evaluations, steps + offset, ends, options)
+    joules, joules_label = _joules(train, steps, options.gpus)
     epoch = _epochs(train, name)
     every = int(np.median(np.diff(steps))) if len(steps) > 1 else None
     labels = [*parsed.labels, *_span_labels(starts, ends, every, parsed.is_mean)]
@@ -97,22 +82,22 @@ def _once(rows: Sequence[Row]) -> tuple[list[Row], int, int]:
     return kept, again, repeated
 
 
-def _tokens(row: Row, steps_done: int, sizes: Sizes) -> int:
+def _tokens(row: Row, steps_done: int, options: LogOptions) -> int:
     if row.tokens is not None:
         return row.tokens
     if row.sequences is not None:
-        if sizes.tokens_per_sequence is not None:
-            return row.sequences * sizes.tokens_per_sequence
-        if sizes.tokens_per_step is None:
+        if options.tokens_per_sequence is not None:
+            return row.sequences * options.tokens_per_sequence
+        if options.tokens_per_step is None:
             raise OptionError(
                 "the log counts sequences: give the tokens of one (--tokens-per-sequence)"
             )
-    if sizes.tokens_per_step is None:
+    if options.tokens_per_step is None:
         raise OptionError(
             "the log does not say how many tokens a step has: give them (--tokens-per-step: "
             "sequence length x batch x gradient accumulation x data-parallel ranks)"
         )
-    return steps_done * sizes.tokens_per_step
+    return steps_done * options.tokens_per_step
 
 
 def _check_growing(ends: Integers, rows: Sequence[Row]) -> None:
@@ -144,17 +129,17 @@ def _starts(
 
 
 def _evaluated_at(
-    rows: Sequence[Row], steps_done: Integers, ends: Integers, sizes: Sizes
+    rows: Sequence[Row], steps_done: Integers, ends: Integers, options: LogOptions
 ) -> Integers:
     """Tokens seen before each evaluation, between training rows where the log counts otherwise."""
-    own = len(ends) > 0 and sizes.tokens_per_step is None
+    own = len(ends) > 0 and options.tokens_per_step is None
     found = []
     for row in rows:
         if own and row.tokens is None:
             known = np.interp(row.step, np.r_[0, steps_done], np.r_[0, ends])
             found.append(round(float(known)))
         else:
-            found.append(_tokens(row, row.step, sizes))
+            found.append(_tokens(row, row.step, options))
     return np.array(found, np.int64)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from icfast.errors import LogError, OptionError
 from icfast.logs import hf, llmc, megatron, modded_nanogpt, nanogpt, table, tensorboard, torchtitan
-from icfast.logs.assemble import Sizes, assemble
+from icfast.logs.assemble import assemble
 from icfast.logs.log import TrainingLog
+from icfast.logs.options import LogOptions
 from icfast.logs.rows import Parsed
 
 _Matches = Callable[[str], bool]
@@ -56,48 +59,39 @@ def log_files(path: str | Path) -> list[Path]:
 
 
 def read_training_log(
-    path: str | Path,
-    *,
-    tokens_per_step: int | None = None,
-    tokens_per_sequence: int | None = None,
-    gpus: int | None = None,
-    format: str | None = None,  # noqa: A002 - as icfast.open calls it
-    loss_column: str | None = None,
+    path: str | Path, options: LogOptions | None = None, **fields: Any
 ) -> TrainingLog:
     """Read a training log; losses are nats per token.
 
     Args:
-        path: the file; or the folder of TensorBoard's event files, which are of one run.
-        tokens_per_step: tokens of one optimiser step over all ranks; needed where the log does
-            not count tokens.
-        tokens_per_sequence: needed where it counts sequences (Megatron).
-        gpus: of the run, where energy is logged per GPU (Megatron).
-        format: one of `FORMATS`; found by content where it is None.
-        loss_column: the column of training losses, in CSV and JSONL, or TensorBoard's tag.
+        path: the log file, or a folder with the TensorBoard event files of one run.
+        options: how to read it; see `LogOptions`.
+        **fields: fields of `LogOptions`, given by keyword; they override those of options.
+
+    Returns:
+        The losses by tokens seen, with labels for everything a reader should know.
 
     Raises:
-        LogError: no known format, a number that is none or not finite (with its line), tokens
-            that do not grow, or no losses.
+        LogError: the format is unknown, a field is not a finite number (with its line), tokens do
+            not increase, or there are no losses.
         OptionError: a size is missing or below 1, or there is no such format or column.
     """
-    sizes = Sizes(tokens_per_step, tokens_per_sequence, gpus)
-    path = Path(path)
-    if format is not None and format not in FORMATS:
-        raise OptionError(f"format must be one of {', '.join(FORMATS)}, found {format!r}")
+    options = replace(options or LogOptions(), **fields)
+    path, name = Path(path), options.format
+    if name is not None and name not in FORMATS:
+        raise OptionError(f"format must be one of {', '.join(FORMATS)}, found {name!r}")
     try:
         files = [(file.name, file.read_bytes()) for file in log_files(path)]
     except OSError as error:
         raise LogError(f"cannot read {path}: {error.strerror}") from error
-    if path.is_dir() and format not in (None, _EVENTS):
-        raise OptionError(
-            f"{path} is a folder, read for TensorBoard's files; name the {format} file"
-        )
+    if path.is_dir() and name not in (None, _EVENTS):
+        raise OptionError(f"{path} is a folder, read for TensorBoard's files; name the {name} file")
     try:
-        if path.is_dir() or format == _EVENTS or tensorboard.matches(files[0][1]):
-            return assemble(_EVENTS, tensorboard.read(files, loss_column), sizes)
+        if path.is_dir() or name == _EVENTS or tensorboard.matches(files[0][1]):
+            return assemble(_EVENTS, tensorboard.read(files, options.loss_column), options)
         text = files[0][1].decode("utf-8-sig", errors="replace")
-        name = format or _find(text)
-        return assemble(name, _FORMATS[name][1](text, loss_column), sizes)
+        name = name or _find(text)
+        return assemble(name, _FORMATS[name][1](text, options.loss_column), options)
     except (LogError, OptionError) as error:
         raise type(error)(f"{path}: {error}") from error
 
