@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,20 +56,20 @@ RunFolder = Annotated[
 NewTable = Annotated[Path, typer.Option(help="Folder of the new count table; must not exist.")]
 
 
-def _corpus(metavar: str | None, text: str) -> typer.models.OptionInfo:
-    """An option of the corpus panel."""
-    info: typer.models.OptionInfo = typer.Option(
-        metavar=metavar, help=text, rich_help_panel=_CORPUS
-    )
-    return info
+def _option(panel: str | None, default: Any, help: str, **about: Any) -> Any:  # noqa: A002 - typer's name
+    """Return a dataclass field that `as_command` turns into an option."""
+    return field(default=default, metadata={"help": help, "panel": panel, **about})
 
 
-EndId = Annotated[int | None, _corpus("ID", "Id that separates documents.")]
+EndId = Annotated[
+    int | None,
+    typer.Option(metavar="ID", help="Id that separates documents.", rich_help_panel=_CORPUS),
+]
 SkipBad = Annotated[
     bool,
     typer.Option(
         "--skip-bad",
-        help="Leave bad files and documents out and count them; exit code 3.",
+        help="Skip bad files and documents, count them, and exit with code 3.",
         rich_help_panel=_CORPUS,
     ),
 ]
@@ -77,27 +77,34 @@ SkipBad = Annotated[
 
 @dataclass(frozen=True)
 class CorpusOptions:
-    """How token files are read; the keywords of `icfast.open`."""
+    """Options for reading token files: the keywords of `icfast.open`."""
 
-    dtype: Annotated[
-        str | None, _corpus("u1|u2|u4|i4", "Little-endian type of the ids; for headerless files.")
-    ] = None
-    vocab_size: Annotated[
-        int | None, _corpus("V", "Number of ids; else a sidecar's, else the largest id + 1.")
-    ] = None
-    eos_id: EndId = None
-    boundary: Annotated[str, _corpus("end|start", "Where that id stands in its document.")] = "end"
-    format: Annotated[
-        str | None, _corpus("NAME", "raw, llmc, datatrove or npy; else found by itself.")
-    ] = None
-    tokenizer: Annotated[
-        str | None, _corpus("NAME", "Tokenizer that wrote the ids; recorded and compared.")
-    ] = None
-    cross_documents: Annotated[
-        bool,
-        typer.Option("--cross-documents", help="One file, one document.", rich_help_panel=_CORPUS),
-    ] = False
-    skip_bad: SkipBad = False
+    dtype: str | None = _option(
+        _CORPUS,
+        None,
+        "Little-endian type of the ids, for files without a header.",
+        metavar="u1|u2|u4|i4",
+    )
+    vocab_size: int | None = _option(
+        _CORPUS,
+        None,
+        "Number of ids in the vocabulary. Default: the sidecar's, or the largest id + 1.",
+        metavar="V",
+    )
+    eos_id: int | None = _option(_CORPUS, None, "Id that separates documents.", metavar="ID")
+    boundary: str = _option(
+        _CORPUS, "end", "Whether that id ends or starts a document.", metavar="end|start"
+    )
+    format: str | None = _option(
+        _CORPUS, None, "raw, llmc, datatrove or npy. Default: found by content.", metavar="NAME"
+    )
+    tokenizer: str | None = _option(
+        _CORPUS, None, "Tokenizer that wrote the ids; recorded and compared.", metavar="NAME"
+    )
+    cross_documents: bool = _option(_CORPUS, False, "Treat each file as one document.")
+    skip_bad: bool = _option(
+        _CORPUS, False, "Skip bad files and documents, count them, and exit with code 3."
+    )
 
     def open(self, paths: Iterable[Path]) -> Corpus:
         """Open a corpus with these options."""
@@ -113,29 +120,33 @@ class CorpusOptions:
         return ["--" + name.replace("_", "-") for name in changed]
 
 
-def _work(metavar: str, text: str) -> typer.models.OptionInfo:
-    """An option of the work panel."""
-    info: typer.models.OptionInfo = typer.Option(metavar=metavar, help=text, rich_help_panel=_WORK)
-    return info
-
-
 @dataclass(frozen=True)
 class WorkOptions:
-    """How the work is done; the result does not depend on it."""
+    """Options for how the work runs; results do not depend on them."""
 
-    backend: Annotated[
-        str, _work("auto|core|numba|cuda", "Kernels that run; auto takes the fastest here.")
-    ] = "auto"
-    threads: Annotated[int | None, _work("N", "Threads at most; the default is every core.")] = None
-    memory: Annotated[
-        str | None,
-        _work("SIZE", "Memory to allocate at most, such as 4GiB; the default is half of the free."),
-    ] = None
-
-    temporary: Annotated[
-        Path | None,
-        _work("DIR", "Folder for one temporary file, where little memory would mean many passes."),
-    ] = None
+    backend: str = _option(
+        _WORK,
+        "auto",
+        "Kernels to run. auto takes the fastest that is installed.",
+        metavar="auto|core|numba|cuda",
+    )
+    threads: int | None = _option(
+        _WORK, None, "Maximum number of threads. Default: every core.", metavar="N"
+    )
+    memory: str | None = _option(
+        _WORK,
+        None,
+        "Maximum memory to allocate, such as 4GiB. Default: half of the free memory.",
+        metavar="SIZE",
+    )
+    temporary: Path | None = field(
+        default=None,
+        metadata={
+            "help": "Folder for one temporary file, used if memory would need many passes.",
+            "panel": _WORK,
+            "metavar": "DIR",
+        },
+    )
 
     @contextmanager
     def start(self) -> Iterator[Work]:
@@ -148,64 +159,63 @@ class WorkOptions:
             )
 
 
-def _neural(metavar: str, text: str) -> typer.models.OptionInfo:
-    """An option of the panel of neural models."""
-    info: typer.models.OptionInfo = typer.Option(
-        metavar=metavar, help=text, rich_help_panel=_NEURAL
-    )
-    return info
-
-
 InitialSeed = Annotated[
     int | None,
-    _neural("SEED", "Score the same architecture freshly initialised too (corollary 4.1)."),
-]
-
-
-ModelDtype = Annotated[
-    str | None,
-    _neural(
-        "float32|bfloat16|float16",
-        "What it is computed in; the default is hf: as stored, gguf: float32.",
+    typer.Option(
+        metavar="SEED",
+        help="Also score the same architecture with fresh random weights (corollary 4.1).",
+        rich_help_panel=_NEURAL,
     ),
 ]
-
-
+ModelDtype = Annotated[
+    str | None,
+    typer.Option(
+        metavar="float32|bfloat16|float16",
+        help="Type of the computation. Default: as stored for hf, float32 for gguf.",
+        rich_help_panel=_NEURAL,
+    ),
+]
 Device = Annotated[
-    str, _neural("auto|cpu|cuda[:N]", "Where it is computed, and its losses added up.")
+    str,
+    typer.Option(
+        metavar="auto|cpu|cuda[:N]",
+        help="Device that computes the model and sums its losses.",
+        rich_help_panel=_NEURAL,
+    ),
 ]
 
 
 @dataclass(frozen=True)
 class NeuralOptions:
-    """How a neural model is fed; the keywords of `icfast.score` that only these have."""
+    """Options for feeding a neural model: keywords of `icfast.score`."""
 
-    window: Annotated[
-        int | None, _neural("W", "Tokens fed at once, at most; the default is the model's context.")
-    ] = None
-    stride: Annotated[
-        int | None, _neural("S", "New tokens of each later window; the default is the window.")
-    ] = None
-    bos: Annotated[
-        str,
-        _neural("auto|none|ID", "Id before each document; auto: the model's, where it is missing."),
-    ] = "auto"
-    packed: Annotated[
-        bool,
-        typer.Option(
-            "--packed",
-            help="Join a shard's documents; contexts cross them.",
-            rich_help_panel=_NEURAL,
-        ),
-    ] = False
-    normaliser: Annotated[str, _neural("token|byte|word", "What the loss is stated per.")] = "token"
-    checkpoint: Annotated[
-        Path | None,
-        _neural("DIR", "Folder of finished parts; what it holds already is not done again."),
-    ] = None
-    batch: Annotated[
-        int | None, _neural("N", "Windows at once, at most; the default is 8192 tokens of them.")
-    ] = None
+    window: int | None = _option(
+        _NEURAL, None, "Maximum tokens fed at once. Default: the model's context.", metavar="W"
+    )
+    stride: int | None = _option(
+        _NEURAL, None, "New tokens of each later context. Default: the whole context.", metavar="S"
+    )
+    bos: str = _option(
+        _NEURAL,
+        "auto",
+        "Id fed before each document. auto: the model's own, if the corpus has none.",
+        metavar="auto|none|ID",
+    )
+    packed: bool = _option(_NEURAL, False, "Join a shard's documents; contexts cross them.")
+    normaliser: str = _option(
+        _NEURAL, "token", "Unit that the loss is divided by.", metavar="token|byte|word"
+    )
+    checkpoint: Path | None = field(
+        default=None,
+        metadata={
+            "help": "Folder for finished parts of the work; a later run resumes from it.",
+            "panel": _NEURAL,
+            "metavar": "DIR",
+        },
+    )
+    batch: int | None = _option(
+        _NEURAL, None, "Maximum contexts per batch. Default: 8192 tokens of them.", metavar="N"
+    )
 
     @property
     def given(self) -> dict[str, Any]:
@@ -253,22 +263,18 @@ class NeuralOptions:
 class EnergyOptions:
     """Whose counters say what the work spends, beside IC-2's floor."""
 
-    energy: Annotated[
-        str | None,
-        typer.Option(
-            metavar="nvml|rapl",
-            help="Meter the joules of the work: the GPU's counters, or the CPU's.",
-            rich_help_panel=_ENERGY,
-        ),
-    ] = None
-    energy_idle: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS",
-            help="Measure idle power first, for so long; it is reported apart.",
-            rich_help_panel=_ENERGY,
-        ),
-    ] = None
+    energy: str | None = _option(
+        _ENERGY,
+        None,
+        "Meter the joules of the work: nvml reads the GPUs' counters, rapl the CPUs'.",
+        metavar="nvml|rapl",
+    )
+    energy_idle: float | None = _option(
+        _ENERGY,
+        None,
+        "Measure idle power for this many seconds first; reported separately.",
+        metavar="SECONDS",
+    )
 
     def meter(self, gpus: Sequence[str]) -> EnergyMeter | None:
         """The meter these options ask for, idle power measured; None where they ask for none.
@@ -346,13 +352,15 @@ def open_table(
 class SpentOptions:
     """Joules that were spent, and who says so."""
 
-    spent_joules: Annotated[
-        float | None, typer.Option(help="Energy spent, with --spent-source.")
-    ] = None
-    spent_source: Annotated[
-        str | None,
-        typer.Option(help="Who says so: nvml, rapl, megatron-log, codecarbon, gpu-hours, stated."),
-    ] = None
+    spent_joules: float | None = _option(
+        None, None, "Energy spent, in joules; needs --spent-source.", metavar="JOULES"
+    )
+    spent_source: str | None = _option(
+        None,
+        None,
+        "Source of that figure: nvml, rapl, megatron-log, codecarbon, gpu-hours or stated.",
+        metavar="NAME",
+    )
 
     def joules(self) -> SpentJoules | None:
         """What was given, None where nothing was.

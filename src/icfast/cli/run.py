@@ -1,14 +1,16 @@
-"""From a function to a command: groups of options are spread, errors become exit codes."""
+"""Functions as commands: option records become options, errors become exit codes."""
 
 from __future__ import annotations
 
 import os
 import sys
+import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from inspect import Parameter, Signature, signature
-from typing import Any, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -21,17 +23,26 @@ INTERRUPTED = 130
 
 
 def as_command(function: Callable[..., None]) -> Callable[..., None]:
-    """The function as typer takes it.
+    """Return the function in the form that typer expects.
 
-    A parameter whose type is a dataclass stands for the fields of that class, each an option; the
-    function gets the dataclass. What it raises on purpose becomes a line on stderr and a code.
+    A parameter whose type is a dataclass becomes one option per field of that class; the function
+    receives the dataclass. An expected error becomes one line on stderr and an exit code.
+
+    A field describes its option in its metadata:
+
+    - ``help``: help text; a field without one is not an option and keeps its default
+    - ``metavar``: name of the value in the help text
+    - ``panel``: heading under which the help text lists the option
+    - ``option``: name of the option, if it differs from ``--field-name``
+    - ``min``, ``max``: range of a number
     """
     hints = get_type_hints(function, include_extras=True)
-    groups = {name: hint for name, hint in hints.items() if _is_group(hint)}
+    records = {name: hint for name, hint in hints.items() if _is_record(hint)}
 
     def command(**values: Any) -> None:
-        for name, group in groups.items():
-            values[name] = group(**{f.name: values.pop(f.name) for f in fields(group)})
+        for name, record in records.items():
+            options = [field.name for field in fields(record) if _is_option(field)]
+            values[name] = record(**{option: values.pop(option) for option in options})
         with exit_codes():
             function(**values)
 
@@ -43,24 +54,68 @@ def as_command(function: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _is_group(hint: Any) -> bool:
+def _is_record(hint: Any) -> bool:
     return isinstance(hint, type) and is_dataclass(hint)
+
+
+def _is_option(field: Field[Any]) -> bool:
+    return field.init and "help" in field.metadata
 
 
 def _parameters(function: Callable[..., None], hints: dict[str, Any]) -> Iterator[Parameter]:
     for parameter in signature(function).parameters.values():
         hint = hints[parameter.name]
-        if not _is_group(hint):
+        if not _is_record(hint):
             yield parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hint)
             continue
-        types = get_type_hints(hint, include_extras=True)
+        types_of_fields = get_type_hints(hint)
         for field in fields(hint):
-            yield Parameter(
-                field.name,
-                Parameter.KEYWORD_ONLY,
-                default=field.default,
-                annotation=types[field.name],
-            )
+            if _is_option(field):
+                yield _option(field, types_of_fields[field.name])
+
+
+def _option(field: Field[Any], hint: Any) -> Parameter:
+    """Return the typer parameter of one field of a record."""
+    about = field.metadata
+    names = (about["option"],) if "option" in about else ()
+    if hint is bool:
+        # A flag that is off by default needs no --no-flag.
+        names = names or ("--" + field.name.replace("_", "-"),)
+    option = typer.Option(
+        *names,
+        help=about["help"],
+        metavar=about.get("metavar"),
+        rich_help_panel=about.get("panel"),
+        min=about.get("min"),
+        max=about.get("max"),
+    )
+    default = field.default if field.default is not MISSING else Parameter.empty
+    if field.default_factory is not MISSING:
+        default = field.default_factory()
+    return Parameter(
+        field.name,
+        Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[_typed(hint), option],
+    )
+
+
+def _typed(hint: Any) -> Any:
+    """Return the type that the command line reads for a field.
+
+    The Python API accepts more types than text can express, such as ``str | int | None`` for a
+    size. The command line reads a path if the field accepts one, and a string otherwise.
+
+    >>> _typed(str | int | None), _typed(int | None), _typed(Literal["start", "end"])
+    (str | None, int | None, <class 'str'>)
+    """
+    if get_origin(hint) is Literal:
+        return str
+    if get_origin(hint) not in (Union, types.UnionType):
+        return hint
+    chosen = [_typed(one) for one in get_args(hint) if one is not type(None)]
+    one = next((wide for wide in (Path, str) if wide in chosen), chosen[0])
+    return one | None if type(None) in get_args(hint) else one
 
 
 @contextmanager
