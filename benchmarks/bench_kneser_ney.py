@@ -17,7 +17,7 @@ from data import Tokens
 from harness import Job
 from icfast.backends.select import installed
 from icfast.corpus import Corpus
-from icfast.kneser_ney.ngram import NgramModel
+from icfast.kneser_ney.model import NgramModel
 from icfast.sums.loss import DocumentScores, LossSum
 from peers import kenlm_package, kenlm_tools, present
 from report import Report

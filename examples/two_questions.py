@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from icfast.kneser_ney.successors import fan_out
 from numpy.typing import NDArray
 
 import icfast
@@ -24,7 +25,6 @@ from icfast.corpus import Corpus, tokenize, train_bpe
 from icfast.corpus.documents import all_documents, split
 from icfast.kneser_ney.fit import fit_counted
 from icfast.kneser_ney.ladder import score_ladder
-from icfast.kneser_ney.successors import fan_out
 from icfast.laws import (
     CodeLengths,
     bos_padded_bits_per_token,

@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from icfast import laws
     from icfast.corpus import open_corpus as open  # noqa: A004 - icfast.open is the public name
     from icfast.errors import IcfastError
+    from icfast.kneser_ney.arpa import write_arpa
     from icfast.kneser_ney.compact import CompactModel
-    from icfast.kneser_ney.compress import compress
-    from icfast.kneser_ney.export import write_arpa
+    from icfast.kneser_ney.compression.compress import compress
+    from icfast.kneser_ney.fan_out import fan_out
     from icfast.kneser_ney.fit import fit
-    from icfast.kneser_ney.ngram import NgramModel
-    from icfast.kneser_ney.successors import fan_out
+    from icfast.kneser_ney.model import NgramModel
     from icfast.laws.entropy import entropy_bits
     from icfast.losses.cross_entropy import cross_entropy, linear_cross_entropy
     from icfast.ngrams.count import count, merge
@@ -31,15 +31,15 @@ _PUBLIC = {
     "CompactModel": ("icfast.kneser_ney.compact", "CompactModel"),
     "CountTable": ("icfast.ngrams.table", "CountTable"),
     "IcfastError": ("icfast.errors", "IcfastError"),
-    "NgramModel": ("icfast.kneser_ney.ngram", "NgramModel"),
+    "NgramModel": ("icfast.kneser_ney.model", "NgramModel"),
     "Spectra": ("icfast.sums.spectrum", "Spectra"),
     "Spectrum": ("icfast.sums.spectrum", "Spectrum"),
-    "compress": ("icfast.kneser_ney.compress", "compress"),
+    "compress": ("icfast.kneser_ney.compression.compress", "compress"),
     "cost": ("icfast.ngrams.spectra", "cost"),
     "count": ("icfast.ngrams.count", "count"),
     "cross_entropy": ("icfast.losses.cross_entropy", "cross_entropy"),
     "entropy_bits": ("icfast.laws.entropy", "entropy_bits"),
-    "fan_out": ("icfast.kneser_ney.successors", "fan_out"),
+    "fan_out": ("icfast.kneser_ney.fan_out", "fan_out"),
     "fit": ("icfast.kneser_ney.fit", "fit"),
     "laws": ("icfast.laws", None),
     "linear_cross_entropy": ("icfast.losses.cross_entropy", "linear_cross_entropy"),
@@ -48,7 +48,7 @@ _PUBLIC = {
     "open": ("icfast.corpus", "open_corpus"),
     "score": ("icfast.quality.score", "score"),
     "spectra": ("icfast.ngrams.spectra", "spectra"),
-    "write_arpa": ("icfast.kneser_ney.export", "write_arpa"),
+    "write_arpa": ("icfast.kneser_ney.arpa", "write_arpa"),
 }
 
 __all__ = [

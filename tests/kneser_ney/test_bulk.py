@@ -83,7 +83,7 @@ def test_the_same_sums_as_the_walk(
 def test_small_memory_means_more_batches_and_a_walk_through_what_is_too_long(
     backend, corpora, batches, monkeypatch
 ):
-    monkeypatch.setattr("icfast.kneser_ney.score._CHUNK_TOKENS", 64)
+    monkeypatch.setattr("icfast.kneser_ney.chunks._CHUNK_TOKENS", 64)
     training, heldout = corpora
     model = icfast.fit(training, 3, backend=backend)
     whole = icfast.score(heldout, model, backend=backend)

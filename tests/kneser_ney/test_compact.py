@@ -17,11 +17,12 @@ from tests.ngrams.corpora import write_shards
 import icfast
 from icfast.backends.select import select
 from icfast.errors import ArtefactError, OptionError, ResourceError
-from icfast.kneser_ney import compact as compact_module
-from icfast.kneser_ney.compact import CompactModel, decoded, load_model, pack, quantised
-from icfast.kneser_ney.levels import levels_of
-from icfast.kneser_ney.mass import masses, mean_log2_mass
-from icfast.kneser_ney.prune import prune
+from icfast.kneser_ney.compact import CompactModel, load_model
+from icfast.kneser_ney.compression import pack as pack_module
+from icfast.kneser_ney.compression.levels import levels_of, masses, mean_log2_mass
+from icfast.kneser_ney.compression.pack import pack
+from icfast.kneser_ney.compression.prune import prune
+from icfast.kneser_ney.compression.quantise import decoded, quantised
 from icfast.kneser_ney.weights import weigh
 
 conventions = pytest.mark.parametrize("convention", ["tokens", "kenlm"])
@@ -107,7 +108,7 @@ def test_what_is_packed_is_what_is_read(
     backend, tmp_path, convention, bits, exception_bits, monkeypatch
 ):
     """Every document's sum in whole numbers; exceptions that cost nothing are many."""
-    monkeypatch.setattr(compact_module, "_EXCEPTION_BITS", exception_bits)
+    monkeypatch.setattr(pack_module, "_EXCEPTION_BITS", exception_bits)
     monkeypatch.setattr(test_kneser_ney, "TRAINING", LARGER)
     fitted = Fitted(tmp_path, 4, convention, backend)
     levels = levels_from(fitted)
@@ -115,7 +116,7 @@ def test_what_is_packed_is_what_is_read(
     small = pack(fitted.model, levels, codes, {"bits": bits})
     many = len(small.trie.exceptions)
     assert many > 1000 if exception_bits == 0 else 0 < many < 100, many
-    assert small.ngrams[1] > compact_module.SAMPLE
+    assert small.ngrams[1] > pack_module.SAMPLE
     table = Table(decoded(levels, codes), lambda value: round(value * 2**32))
     scores = icfast.score(fitted.heldout.corpus, small, backend=backend, threads=2)
     for document, low in zip(fitted.heldout.documents, scores.low.tolist(), strict=True):

@@ -16,6 +16,7 @@ import icfast
 from icfast.backends.select import select
 from icfast.corpus.documents import all_documents, split
 from icfast.errors import CorpusError, MergeError, OptionError
+from icfast.kneser_ney import chunks
 from icfast.kneser_ney.fit import fit_documents
 from icfast.kneser_ney.ladder import score_ladder
 from icfast.kneser_ney.model_file import read_model_file
@@ -23,7 +24,6 @@ from icfast.kneser_ney.score import score_documents
 from icfast.ngrams import spectra as spectra_pass
 from icfast.ngrams.plan import Budget
 from icfast.parallel.threads import Work
-from icfast.quality import score as score_pass
 
 EOS, VOCABULARY = 0, 40
 conventions = pytest.mark.parametrize("convention", ["tokens", "kenlm"])
@@ -232,7 +232,7 @@ def test_losses_do_not_depend_on_threads_or_chunks(backend, tmp_path, convention
     fitted = Fitted(tmp_path, 4, convention, backend)
     expected = icfast.score(fitted.heldout.corpus, fitted.model, backend=backend, threads=1)
     for chunk, threads in ((1, 3), (10, 2), (1 << 16, 2)):
-        monkeypatch.setattr(score_pass, "_CHUNK_TOKENS", chunk)
+        monkeypatch.setattr(chunks, "_CHUNK_TOKENS", chunk)
         found = icfast.score(fitted.heldout.corpus, fitted.model, backend=backend, threads=threads)
         assert found.total == expected.total
         assert found.low.tolist() == expected.low.tolist()

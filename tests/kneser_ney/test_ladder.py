@@ -11,10 +11,10 @@ from tests.ngrams.corpora import write_shards
 
 import icfast
 from icfast.corpus.documents import all_documents
+from icfast.kneser_ney import chunks
 from icfast.kneser_ney.ladder import score_ladder
 from icfast.ngrams import alphabet
 from icfast.parallel.threads import Work
-from icfast.quality import score
 
 EOS, VOCABULARY, ORDER = 0, 12, 4
 TRAINING = [[[1 + (i * i + i // 3) % 9 for i in range(90)], [1, 2, 3], [2, 1, 2, 1, 2]]]
@@ -47,7 +47,7 @@ def naive_rows(training, heldout, order, convention, eos_id):
 @pytest.mark.parametrize("convention", ["tokens", "kenlm"])
 @pytest.mark.parametrize("eos_id", [EOS, None])
 def test_losses_by_position(backend, tmp_path, monkeypatch, convention, eos_id):
-    monkeypatch.setattr(score, "_CHUNK_TOKENS", 20)
+    monkeypatch.setattr(chunks, "_CHUNK_TOKENS", 20)
     options = {"eos_id": eos_id, "vocab_size": VOCABULARY}
     # Without an end id each shard is a document.
     sides = [
@@ -78,7 +78,7 @@ def test_chunks_threads_and_sparse_ids_change_nothing(backend, tmp_path, monkeyp
     documents = all_documents(write_shards(tmp_path / "h", HELDOUT, **options).corpus)
     expected = score_ladder(documents, model, Work.of(backend, 1))
     for name, value in (("_CHUNK_TOKENS", 1), ("_DENSE_IDS", 4)):
-        monkeypatch.setattr(score if name == "_CHUNK_TOKENS" else alphabet, name, value)
+        monkeypatch.setattr(chunks if name == "_CHUNK_TOKENS" else alphabet, name, value)
         assert score_ladder(documents, model, Work.of(backend, 3)) == expected
     assert expected.total[-1].documents == len(documents)
 

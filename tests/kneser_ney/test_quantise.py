@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from icfast.kneser_ney.quantise import quantise
+from icfast.kneser_ney.compression.quantise import quantise
 
 
 def squared_error(values, weights, codebook, codes):

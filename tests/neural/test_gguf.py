@@ -20,7 +20,7 @@ from tests.neural.tiny_models import (
 
 from icfast.errors import MissingExtraError, ModelError
 from icfast.kneser_ney.compact import CompactModel
-from icfast.kneser_ney.ngram import NgramModel
+from icfast.kneser_ney.model import NgramModel
 from icfast.neural import load_model
 from icfast.quality.open_model import open_model
 

@@ -27,8 +27,8 @@ def export(
 ) -> None:
     """Write a model as ARPA text, which KenLM and SRILM read; words are ids in decimal."""
     from icfast.files import atomic_path
-    from icfast.kneser_ney.export import export_arpa
-    from icfast.kneser_ney.ngram import NgramModel
+    from icfast.kneser_ney.arpa import export_arpa
+    from icfast.kneser_ney.model import NgramModel
     from icfast.report import numbers
 
     loaded = NgramModel.load(model)
@@ -75,8 +75,8 @@ def compress(
     """Make a model several times smaller, for `icfast score`; say what that costs."""
     from icfast.files import atomic_path
     from icfast.kneser_ney.compact import CompactModel
-    from icfast.kneser_ney.compress import compress_to
-    from icfast.kneser_ney.ngram import NgramModel
+    from icfast.kneser_ney.compression.compress import compress_to
+    from icfast.kneser_ney.model import NgramModel
 
     if corpus is None and options.given:
         raise OptionError(f"{', '.join(options.given)} without --corpus, which it is about")

@@ -22,7 +22,7 @@ from icfast.cli.output import emit, exit_if_partial, print_facts, print_table, s
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from icfast.kneser_ney.ngram import NgramModel
+    from icfast.kneser_ney.model import NgramModel
 
 
 def fit(
@@ -48,7 +48,7 @@ def fit(
     """Fit a modified Kneser-Ney model of every order up to the longest, in one file."""
     from icfast.corpus.documents import all_documents
     from icfast.files import atomic_path
-    from icfast.kneser_ney.export import export_arpa
+    from icfast.kneser_ney.arpa import export_arpa
     from icfast.kneser_ney.fit import fit_documents, fit_table
 
     table = open_table(source, options, order, convention)

@@ -237,7 +237,7 @@ class NeuralOptions:
             OptionError: options of a model that is not there, or of one that is not neural.
         """
         from icfast.kneser_ney.compact import CompactModel
-        from icfast.kneser_ney.ngram import NgramModel
+        from icfast.kneser_ney.model import NgramModel
         from icfast.pipeline import Neural
         from icfast.quality.open_model import open_model
 

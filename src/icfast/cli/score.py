@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from icfast.corpus import Corpus
     from icfast.kneser_ney.compact import CompactModel
-    from icfast.kneser_ney.ngram import NgramModel
+    from icfast.kneser_ney.model import NgramModel
     from icfast.neural.token_model import TokenModel
     from icfast.parallel.threads import Work
 
@@ -106,7 +106,7 @@ def _initial(
     """The loss of the model's untrained twin, where its seed is given."""
     from icfast.corpus.documents import all_documents
     from icfast.kneser_ney.compact import CompactModel
-    from icfast.kneser_ney.ngram import NgramModel
+    from icfast.kneser_ney.model import NgramModel
     from icfast.ngrams.spectra import spectra_of
     from icfast.pipeline.neural import Neural, initial_record
 

@@ -16,8 +16,8 @@ from icfast.backends.models import CONTEXT_FIELDS, Bigrams, ContextRoom, Trie
 from icfast.errors import ArtefactError, check
 from icfast.kneser_ney.contexts import ForEach, for_each_range
 from icfast.kneser_ney.discounts import order_discounts
+from icfast.kneser_ney.model import describe
 from icfast.kneser_ney.model_file import ModelFileWriter, scratch
-from icfast.kneser_ney.ngram import describe
 from icfast.ngrams.table import CountTable
 from icfast.sums.spectrum import Spectra
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.backends.counting import MAX_KEY_WORDS, Buckets, Piece
+from icfast.backends.counting import MAX_KEY_WORDS, Buckets
 from icfast.backends.models import Matches, MatchRoom, ScoreOut, Weights
-from icfast.corpus.documents import ShardDocuments, check_ids
+from icfast.corpus.documents import check_ids
 from icfast.errors import check
-from icfast.kneser_ney.ngram import NgramModel
+from icfast.kneser_ney.chunks import Chunk
+from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.weights import weights_bytes
 from icfast.ngrams.alphabet import Symbols
 from icfast.ngrams.sorted_runs import KeyShape
@@ -34,33 +34,6 @@ _LEAST_SHARE = 1 / 16
 
 #: Rows of records are numbered with 32 bits.
 _MOST_TOKENS = 2**31
-
-
-class Chunk(NamedTuple):
-    """Documents [first, last) of one shard, and the row their results begin at."""
-
-    part: ShardDocuments
-    first: int
-    last: int
-    at: int
-
-    @property
-    def piece(self) -> Piece:
-        """The documents, as kernels read them."""
-        starts = self.part.starts[self.first : self.last]
-        stops = self.part.stops[self.first : self.last]
-        return Piece(self.part.shard.tokens, starts, stops, int(starts[0]), int(stops[-1]))
-
-    @property
-    def rows(self) -> slice:
-        """Where their results go."""
-        return slice(self.at, self.at + self.last - self.first)
-
-    @property
-    def windows(self) -> int:
-        """At most this many: their tokens, and an end mark each."""
-        spans = self.part.stops[self.first : self.last] - self.part.starts[self.first : self.last]
-        return int(spans.sum()) + self.last - self.first
 
 
 def batches(

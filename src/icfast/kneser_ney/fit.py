@@ -14,7 +14,7 @@ from icfast.corpus import Corpus
 from icfast.corpus.documents import DocumentSet, all_documents
 from icfast.files import atomic_path
 from icfast.kneser_ney.build import build_model
-from icfast.kneser_ney.ngram import NgramModel
+from icfast.kneser_ney.model import NgramModel
 from icfast.ngrams.count import count_documents
 from icfast.ngrams.table import CountTable
 from icfast.parallel.threads import Progress, Work, silent

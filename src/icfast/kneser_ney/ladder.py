@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from icfast.backends.counting import Alphabet, Piece
 from icfast.backends.models import ScoreOut
 from icfast.corpus.documents import DocumentSet, check_ids
-from icfast.kneser_ney.bulk import Chunk
-from icfast.kneser_ney.ngram import NgramModel
-from icfast.kneser_ney.score import chunks_of, room_for, symbols_of
+from icfast.kneser_ney.chunks import Chunk, chunks_of, room_for, symbols_of
+from icfast.kneser_ney.model import NgramModel
 from icfast.ngrams.alphabet import Symbols
 from icfast.parallel.threads import Work
 from icfast.sums.by_position import PositionRow

@@ -10,7 +10,7 @@ from icfast.backends.contract import Kernels
 from icfast.backends.models import Bigrams, ContextRoom, Weights
 from icfast.errors import check
 from icfast.kneser_ney.contexts import ForEach, for_each_range
-from icfast.kneser_ney.ngram import NgramModel
+from icfast.kneser_ney.model import NgramModel
 
 #: As long as a model lives, so do its weights: scoring another corpus needs no second weighing.
 _weighed: WeakKeyDictionary[NgramModel, dict[Kernels, Weights]] = WeakKeyDictionary()

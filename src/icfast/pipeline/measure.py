@@ -13,10 +13,10 @@ from icfast.energy import EnergyMeter, JoulesSource
 from icfast.errors import OptionError
 from icfast.files import write_json
 from icfast.kneser_ney.discounts import OrderDiscounts
+from icfast.kneser_ney.fan_out import fan_out
 from icfast.kneser_ney.fit import fit_counted
 from icfast.kneser_ney.ladder import score_ladder
-from icfast.kneser_ney.ngram import NgramModel
-from icfast.kneser_ney.successors import fan_out
+from icfast.kneser_ney.model import NgramModel
 from icfast.laws.landauer import energy
 from icfast.ngrams.growth import growth
 from icfast.ngrams.spectra import spectra_of

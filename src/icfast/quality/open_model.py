@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from icfast import neural
 from icfast.errors import OptionError
 from icfast.kneser_ney.compact import CompactModel, load_model
-from icfast.kneser_ney.ngram import NgramModel
+from icfast.kneser_ney.model import NgramModel
 from icfast.neural.device import choose_device
 from icfast.neural.function import FunctionModel
 from icfast.neural.token_model import CPU, TokenModel

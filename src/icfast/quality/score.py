@@ -10,7 +10,7 @@ from icfast.corpus import Corpus
 from icfast.corpus.documents import DocumentSet, all_documents
 from icfast.errors import OptionError
 from icfast.kneser_ney.compact import CompactModel
-from icfast.kneser_ney.ngram import NgramModel
+from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.score import score_documents
 from icfast.neural.checkpoint import Checkpoint
 from icfast.neural.token_losses import TokenScores, score_tokens, window_policy

@@ -10,11 +10,12 @@ from icfast.corpus import Corpus
 from icfast.corpus.documents import all_documents
 from icfast.errors import OptionError, ResourceError
 from icfast.files import atomic_path
-from icfast.kneser_ney.compact import CompactModel, decoded, pack, quantised
-from icfast.kneser_ney.levels import levels_of
-from icfast.kneser_ney.mass import mean_log2_mass
-from icfast.kneser_ney.ngram import NgramModel
-from icfast.kneser_ney.prune import prune as prune_levels
+from icfast.kneser_ney.compact import CompactModel
+from icfast.kneser_ney.compression.levels import levels_of, mean_log2_mass
+from icfast.kneser_ney.compression.pack import pack
+from icfast.kneser_ney.compression.prune import prune as prune_levels
+from icfast.kneser_ney.compression.quantise import decoded, quantised
+from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.score import score_documents
 from icfast.kneser_ney.weights import weigh
 from icfast.parallel.threads import Progress, Work, silent

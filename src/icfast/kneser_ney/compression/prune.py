@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.kneser_ney.levels import Level
+from icfast.kneser_ney.compression.levels import Level
 
 F64 = NDArray[np.float64]
 

@@ -8,8 +8,16 @@ counts, the loss on what was counted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
+
+from icfast.errors import OptionError
+from icfast.kneser_ney.compression.levels import Level
+from icfast.kneser_ney.validate import MAX_BITS
+from icfast.sums.loss import QUANTA_PER_NAT
 
 F64 = NDArray[np.float64]
 
@@ -18,6 +26,47 @@ _CELLS = 1 << 20
 
 #: Rounds of Lloyd's algorithm at most.
 _ROUNDS = 100
+
+
+class Codes(NamedTuple):
+    """What stands for the losses (0) and the backoffs (1) of one order, and which for which."""
+
+    codebooks: NDArray[np.int64]
+    losses: NDArray[np.uint16]
+    backoffs: NDArray[np.uint16]
+
+
+def quantised(levels: Sequence[Level], bits: int) -> list[Codes]:
+    """Codes of orders 2..N, each order with codebooks of its own.
+
+    Raises:
+        OptionError: bits is not 1..16.
+    """
+    if not 1 <= bits <= MAX_BITS:
+        raise OptionError(f"bits {bits} must be from 1 to {MAX_BITS}")
+    found = []
+    for level in levels[1:]:
+        used = level.counts.astype(np.float64)
+        losses, loss_codes = quantise(level.nats, used, bits)
+        # A context is backed off from as often as something new follows it.
+        often = used[: len(level.backoffs)] * np.exp(-np.maximum(level.backoffs, 0.0))
+        backoffs, backoff_codes = quantise(level.backoffs, often, bits)
+        found.append(Codes(to_quanta(np.array([losses, backoffs])), loss_codes, backoff_codes))
+    return found
+
+
+def decoded(levels: Sequence[Level], codes: Sequence[Codes]) -> list[Level]:
+    """The levels as the compressed model knows them."""
+    found = [levels[0]]
+    for level, own in zip(levels[1:], codes, strict=True):
+        losses, backoffs = own.codebooks / QUANTA_PER_NAT
+        found.append(level._replace(nats=losses[own.losses], backoffs=backoffs[own.backoffs]))
+    return found
+
+
+def to_quanta(nats: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Round losses to whole units of 2^-32 nat."""
+    return np.rint(nats * QUANTA_PER_NAT).astype(np.int64)
 
 
 def quantise(values: F64, weights: F64, bits: int) -> tuple[F64, NDArray[np.uint16]]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.backends.models import CONTEXT_FIELDS
-from icfast.kneser_ney.ngram import NgramModel
+from icfast.kneser_ney.model import NgramModel
 from icfast.sums.fan_out import FanOut
 from icfast.sums.spectrum import Spectrum
 

@@ -24,7 +24,7 @@ from icfast.errors import ArtefactError
 from icfast.files import atomic_path
 from icfast.kneser_ney.discounts import Discounts, OrderDiscounts, discount_table
 from icfast.kneser_ney.model_file import Arrays, damaged, read_model_file
-from icfast.kneser_ney.structure import trie_fault
+from icfast.kneser_ney.validate import trie_fault
 from icfast.ngrams.sorted_runs import ids_fault
 from icfast.sums.stored import checked
 
