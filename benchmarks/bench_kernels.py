@@ -12,7 +12,7 @@ import pytest
 
 from data import Tokens
 from icfast.backends.contract import Kernels
-from icfast.backends.counting import Alphabet, Buckets, Piece, Run
+from icfast.backends.counting import Alphabet, Buckets, Chunk, Run
 from icfast.backends.select import installed, select
 from icfast.ngrams.sorted_runs import KeyShape, SpectraScan, empty_ends
 
@@ -23,7 +23,7 @@ WINDOWS = 4_000_000
 class Scattered(NamedTuple):
     """Windows of the first tokens, as one document, in buckets of their last token."""
 
-    piece: Piece
+    chunk: Chunk
     alphabet: Alphabet
     buckets: Buckets
     shape: KeyShape
@@ -39,12 +39,12 @@ def scattered(tokens: Tokens) -> Scattered:
     ranks = np.zeros(int(used[-1]) + 1, np.uint32)
     ranks[used] = np.arange(1, len(used) + 1)
     whole = np.array([0]), np.array([len(held)])
-    piece = Piece(held, *whole, 0, len(held))
+    chunk = Chunk(held, *whole, 0, len(held))
     buckets = Buckets(
         np.arange(len(used) + 2, dtype=np.uint32), np.zeros((len(used) + 1, shape.words), np.uint64)
     )
     bounds = np.append([0, 0], np.cumsum(counts)).astype(np.int64)
-    made = Scattered(piece, Alphabet(ranks, 0, ORDER, shape.bits), buckets, shape, bounds, held)
+    made = Scattered(chunk, Alphabet(ranks, 0, ORDER, shape.bits), buckets, shape, bounds, held)
     keys = np.zeros((len(held), shape.words), np.uint64)
     assert _scatter(select().kernels, made, keys) == (0, 0, 0)
     return made._replace(keys=keys)
@@ -53,7 +53,7 @@ def scattered(tokens: Tokens) -> Scattered:
 def _scatter(kernels: Kernels, on: Scattered, keys: np.ndarray) -> tuple[int, int, int]:
     leads = len(on.bounds) - 1
     offsets = on.bounds[:-1].copy()
-    return kernels.scatter_windows(on.piece, on.alphabet, on.buckets, 0, leads, offsets, keys)
+    return kernels.scatter_windows(on.chunk, on.alphabet, on.buckets, 0, leads, offsets, keys)
 
 
 def _sort(kernels: Kernels, on: Scattered, keys: np.ndarray) -> Run:

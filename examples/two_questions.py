@@ -257,7 +257,7 @@ def load(arguments: argparse.Namespace, folder: Path) -> tuple[list[Document], i
         corpus = icfast.open(written.output)
     documents: list[Document] = []
     held = 0
-    for part in all_documents(corpus).parts:
+    for part in all_documents(corpus).by_shard:
         for start, stop in zip(part.starts, part.stops, strict=True):
             if held < arguments.tokens:
                 documents.append(np.array(part.shard.tokens[start:stop], np.uint32))

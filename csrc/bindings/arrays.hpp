@@ -73,10 +73,10 @@ auto with_width(const py::handle& keys, Call call) {
   throw py::type_error("keys must be u64[n, 1..4]");
 }
 
-/// call(a token) of the element type of piece.tokens: u8, u16 or u32.
+/// call(a token) of the element type of chunk.tokens: u8, u16 or u32.
 template <class Call>
-auto with_token(const py::tuple& piece, Call call) {
-  const py::object tokens = piece[0];
+auto with_token(const py::tuple& chunk, Call call) {
+  const py::object tokens = chunk[0];
   if (py::isinstance<Array<std::uint8_t>>(tokens)) return call(std::uint8_t{});
   if (py::isinstance<Array<std::uint16_t>>(tokens)) return call(std::uint16_t{});
   if (py::isinstance<Array<std::uint32_t>>(tokens)) return call(std::uint32_t{});
@@ -101,9 +101,9 @@ auto with_symbol(const py::handle& text, Call call) {
 }
 
 template <class Token>
-Piece<Token> piece_of(const py::tuple& piece) {
-  return {in<Token>(piece[0]), in<std::int64_t>(piece[1]),    in<std::int64_t>(piece[2]),
-          rows(piece[1]),      piece[3].cast<std::int64_t>(), piece[4].cast<std::int64_t>()};
+Chunk<Token> chunk_of(const py::tuple& chunk) {
+  return {in<Token>(chunk[0]), in<std::int64_t>(chunk[1]),    in<std::int64_t>(chunk[2]),
+          rows(chunk[1]),      chunk[3].cast<std::int64_t>(), chunk[4].cast<std::int64_t>()};
 }
 
 inline Alphabet alphabet_of(const py::tuple& alphabet) {

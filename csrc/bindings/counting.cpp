@@ -5,29 +5,29 @@
 namespace icfast::bindings {
 namespace {
 
-Result py_count_ids(const py::tuple& piece, const py::object& counts) {
-  return with_token(piece, [&](auto token) {
-    const auto documents = piece_of<decltype(token)>(piece);
+Result py_count_ids(const py::tuple& chunk, const py::object& counts) {
+  return with_token(chunk, [&](auto token) {
+    const auto documents = chunk_of<decltype(token)>(chunk);
     auto* sums = out<std::uint64_t>(counts);
     const std::int64_t vocab_size = rows(counts);
     return run([&] { return count_ids(documents, sums, vocab_size); });
   });
 }
 
-Result py_hash_documents(const py::tuple& piece, const py::object& hashes) {
-  return with_token(piece, [&](auto token) {
-    const auto documents = piece_of<decltype(token)>(piece);
+Result py_hash_documents(const py::tuple& chunk, const py::object& hashes) {
+  return with_token(chunk, [&](auto token) {
+    const auto documents = chunk_of<decltype(token)>(chunk);
     auto* to = out<std::uint64_t>(hashes);
     return run([&] { return hash_documents(documents, to); });
   });
 }
 
-Result py_count_windows(const py::tuple& piece, const py::tuple& alphabet, const py::tuple& buckets,
+Result py_count_windows(const py::tuple& chunk, const py::tuple& alphabet, const py::tuple& buckets,
                         const py::object& slots, const py::object& depths,
                         const py::object& counts) {
-  return with_token(piece, [&](auto token) {
+  return with_token(chunk, [&](auto token) {
     return with_width(buckets[1], [&](auto width) {
-      const auto documents = piece_of<decltype(token)>(piece);
+      const auto documents = chunk_of<decltype(token)>(chunk);
       const Alphabet symbols = alphabet_of(alphabet);
       const auto parts = buckets_of<width()>(buckets);
       const auto* slot = in<std::int32_t>(slots);
@@ -40,13 +40,13 @@ Result py_count_windows(const py::tuple& piece, const py::tuple& alphabet, const
   });
 }
 
-Result py_scatter_windows(const py::tuple& piece, const py::tuple& alphabet,
+Result py_scatter_windows(const py::tuple& chunk, const py::tuple& alphabet,
                           const py::tuple& buckets, std::int64_t bucket_begin,
                           std::int64_t bucket_end, const py::object& offsets,
                           const py::object& keys) {
-  return with_token(piece, [&](auto token) {
+  return with_token(chunk, [&](auto token) {
     return with_width(keys, [&](auto width) {
-      const auto documents = piece_of<decltype(token)>(piece);
+      const auto documents = chunk_of<decltype(token)>(chunk);
       const Alphabet symbols = alphabet_of(alphabet);
       const auto parts = buckets_of<width()>(buckets);
       auto* next = out<std::int64_t>(offsets);
@@ -59,11 +59,11 @@ Result py_scatter_windows(const py::tuple& piece, const py::tuple& alphabet,
   });
 }
 
-Result py_end_windows(const py::tuple& piece, const py::tuple& alphabet, const py::object& leads,
+Result py_end_windows(const py::tuple& chunk, const py::tuple& alphabet, const py::object& leads,
                       const py::object& keys) {
-  return with_token(piece, [&](auto token) {
+  return with_token(chunk, [&](auto token) {
     return with_width(keys, [&](auto width) {
-      const auto documents = piece_of<decltype(token)>(piece);
+      const auto documents = chunk_of<decltype(token)>(chunk);
       const Alphabet symbols = alphabet_of(alphabet);
       auto* lead = out<std::uint32_t>(leads);
       auto* key = keys_out<width()>(keys);
@@ -110,11 +110,11 @@ Result py_run_spectra(const py::tuple& run_arrays, const py::tuple& ends, int or
   });
 }
 
-Result py_write_text(const py::tuple& piece, const py::tuple& alphabet, const py::object& places,
+Result py_write_text(const py::tuple& chunk, const py::tuple& alphabet, const py::object& places,
                      const py::object& text) {
-  return with_token(piece, [&](auto token) {
+  return with_token(chunk, [&](auto token) {
     return with_symbol(text, [&](auto symbol) {
-      const auto documents = piece_of<decltype(token)>(piece);
+      const auto documents = chunk_of<decltype(token)>(chunk);
       const Alphabet symbols = alphabet_of(alphabet);
       const auto* place = in<std::int64_t>(places);
       auto* to = out<decltype(symbol)>(text);
@@ -215,10 +215,10 @@ Result py_merge_runs(const py::tuple& runs, const py::object& sequence, const py
   });
 }
 
-Result py_join_documents(const py::tuple& piece, const py::tuple& alphabet, std::int32_t separator,
+Result py_join_documents(const py::tuple& chunk, const py::tuple& alphabet, std::int32_t separator,
                          const py::object& symbols) {
-  return with_token(piece, [&](auto token) {
-    const auto documents = piece_of<decltype(token)>(piece);
+  return with_token(chunk, [&](auto token) {
+    const auto documents = chunk_of<decltype(token)>(chunk);
     const Alphabet ids = alphabet_of(alphabet);
     auto* to = out<std::int32_t>(symbols);
     return run([&] { return join_documents(documents, ids, separator, to); });

@@ -40,11 +40,11 @@ Result py_link_contexts(const py::tuple& trie, const py::tuple& bigrams, std::ui
   });
 }
 
-Result py_score_ngrams(const py::tuple& piece, const py::tuple& alphabet, const py::tuple& trie,
+Result py_score_ngrams(const py::tuple& chunk, const py::tuple& alphabet, const py::tuple& trie,
                        const py::object& discounts, double uniform, const py::tuple& scores) {
-  return with_token(piece, [&](auto token) {
+  return with_token(chunk, [&](auto token) {
     return with_word(trie, [&](auto word) {
-      const auto documents = piece_of<decltype(token)>(piece);
+      const auto documents = chunk_of<decltype(token)>(chunk);
       const Alphabet symbols = alphabet_of(alphabet);
       const auto levels = trie_of<decltype(word)>(trie, Access::kRead);
       const auto* discount = in<double>(discounts);
@@ -95,11 +95,11 @@ Result py_match_windows(const py::object& leads, const py::object& bounds, const
   });
 }
 
-Result py_score_windows(const py::tuple& piece, const py::tuple& alphabet, std::uint32_t unknown,
+Result py_score_windows(const py::tuple& chunk, const py::tuple& alphabet, std::uint32_t unknown,
                         const py::object& offsets, const py::tuple& matches, double begin_backoff,
                         const py::tuple& scores) {
-  return with_token(piece, [&](auto token) {
-    const auto documents = piece_of<decltype(token)>(piece);
+  return with_token(chunk, [&](auto token) {
+    const auto documents = chunk_of<decltype(token)>(chunk);
     const Alphabet symbols = alphabet_of(alphabet);
     auto* next = out<std::int64_t>(offsets);
     const Matches found = matches_of(matches);
@@ -111,10 +111,10 @@ Result py_score_windows(const py::tuple& piece, const py::tuple& alphabet, std::
   });
 }
 
-Result py_score_compact(const py::tuple& piece, const py::tuple& alphabet, const py::tuple& trie,
+Result py_score_compact(const py::tuple& chunk, const py::tuple& alphabet, const py::tuple& trie,
                         const py::tuple& scores) {
-  return with_token(piece, [&](auto token) {
-    const auto documents = piece_of<decltype(token)>(piece);
+  return with_token(chunk, [&](auto token) {
+    const auto documents = chunk_of<decltype(token)>(chunk);
     const Alphabet symbols = alphabet_of(alphabet);
     const CompactTrie levels = compact_of(trie);
     const ScoreOut to{out<std::uint64_t>(scores[0]), out<std::uint64_t>(scores[1]),

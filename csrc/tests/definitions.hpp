@@ -172,17 +172,17 @@ struct Shard {
   Alphabet alphabet(Shape shape) const {
     return {ranks.data(), ranks.rows(), end_rank, shape.order, shape.bits};
   }
-  Piece<Token> whole() const {
+  Chunk<Token> whole() const {
     return {tokens.data(), starts.data(), stops.data(), starts.rows(), 0, tokens.rows()};
   }
 };
 
-/// A piece of a shard and the spans it points to.
+/// A chunk of a shard and the spans it points to.
 template <class Token>
 struct Cut {
   Array<std::int64_t> starts;
   Array<std::int64_t> stops;
-  Piece<Token> piece;
+  Chunk<Token> chunk;
 };
 
 /// The documents that reach into tokens [begin, end); an empty one belongs where it stands last.
@@ -197,7 +197,7 @@ Cut<Token> cut(const Shard<Token>& shard, std::int64_t begin, std::int64_t end) 
     stops.push_back(shard.stops[d]);
   }
   Cut<Token> made{starts, stops, {}};
-  made.piece = {
+  made.chunk = {
       shard.tokens.data(), made.starts.data(), made.stops.data(), made.starts.rows(), begin, end};
   return made;
 }

@@ -13,14 +13,14 @@ std::uint64_t hash_of(const std::vector<std::uint8_t>& bytes) {
   return state ^ (state >> 33);
 }
 
-TEST(ids_are_counted_within_a_piece) {
+TEST(ids_are_counted_within_a_chunk) {
   for_each_token([](auto token) {
     using Token = decltype(token);
     const auto shard = some_shard<Token>({3, 8}, false, 1);
     const std::int64_t size = shard.tokens.rows();
     for (std::int64_t begin = 0; begin <= size; ++begin) {
       for (const std::int64_t end : {begin, std::min(begin + 5, size), size}) {
-        const Case named("piece", begin, end);
+        const Case named("chunk", begin, end);
         std::vector<std::uint64_t> expected(shard.ranks.size());
         for (std::size_t d = 0; d < shard.starts.size(); ++d) {
           for (std::int64_t t = shard.starts[d]; t < shard.stops[d]; ++t) {
@@ -28,7 +28,7 @@ TEST(ids_are_counted_within_a_piece) {
           }
         }
         Array<std::uint64_t> counts(shard.ranks.size());
-        CHECK_OK(count_ids(cut(shard, begin, end).piece, counts.data(), counts.rows()));
+        CHECK_OK(count_ids(cut(shard, begin, end).chunk, counts.data(), counts.rows()));
         CHECK_EQUAL(expected, counts.copy());
       }
     }

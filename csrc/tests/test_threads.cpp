@@ -1,4 +1,4 @@
-// Kernels side by side as the passes run them: on disjoint pieces, buckets, ranges and rows of the
+// Kernels side by side as the passes run them: on disjoint chunks, buckets, ranges and rows of the
 // same arrays. ThreadSanitizer sees whether they are disjoint indeed.
 #include <thread>
 
@@ -27,7 +27,7 @@ void check_counting(Shape shape) {
   const Array<Key<W>> low(leads);
   const Buckets<W> buckets{first.data(), low.data(), static_cast<std::int64_t>(leads), true};
   const Alphabet alphabet = shard.alphabet(shape);
-  const auto lane = [&](std::size_t i) {
+  const auto chunk_of_thread = [&](std::size_t i) {
     const std::int64_t size = shard.tokens.rows();
     const auto edge = [&](std::size_t e) { return size * static_cast<std::int64_t>(e) / 4; };
     return cut(shard, edge(i), edge(i + 1));
@@ -39,11 +39,11 @@ void check_counting(Shape shape) {
   Array<std::uint64_t> counts(kThreads * leads);
   std::vector<Status> statuses(kThreads);
   in_threads([&](std::size_t i) {
-    statuses[i] = count_windows(lane(i).piece, alphabet, buckets, slots.data(), depths.data(),
+    statuses[i] = count_windows(chunk_of_thread(i).chunk, alphabet, buckets, slots.data(), depths.data(),
                                 counts.data() + i * leads, 1);
   });
 
-  // Each lane behind the lanes before it, in every bucket.
+  // In every bucket each thread writes after the threads before it.
   Array<std::int64_t> offsets(kThreads * leads);
   Array<std::int64_t> bounds(leads + 1);
   std::int64_t total = 0;
@@ -58,7 +58,7 @@ void check_counting(Shape shape) {
   Array<Key<W>> keys(static_cast<std::size_t>(total));
   in_threads([&](std::size_t i) {
     const Status status =
-        scatter_windows(lane(i).piece, alphabet, buckets, 0, static_cast<std::int64_t>(leads),
+        scatter_windows(chunk_of_thread(i).chunk, alphabet, buckets, 0, static_cast<std::int64_t>(leads),
                         offsets.data() + i * leads, keys.data(), keys.rows());
     if (status.code != Code::ok) statuses[i] = status;
   });
@@ -134,17 +134,17 @@ TEST(ids_are_counted_and_documents_hashed_side_by_side) {
   in_threads([&](std::size_t i) {
     const std::int64_t size = shard.tokens.rows();
     const auto edge = [&](std::size_t e) { return size * static_cast<std::int64_t>(e) / 4; };
-    count_ids(cut(shard, edge(i), edge(i + 1)).piece, counts.data() + i * vocab_size,
+    count_ids(cut(shard, edge(i), edge(i + 1)).chunk, counts.data() + i * vocab_size,
               static_cast<std::int64_t>(vocab_size));
     const std::size_t begin = documents * i / kThreads;
     const std::size_t end = documents * (i + 1) / kThreads;
-    const Piece<std::uint16_t> piece{shard.tokens.data(),
+    const Chunk<std::uint16_t> chunk{shard.tokens.data(),
                                      shard.starts.data() + begin,
                                      shard.stops.data() + begin,
                                      static_cast<std::int64_t>(end - begin),
                                      0,
                                      size};
-    hash_documents(piece, hashes.data() + begin);
+    hash_documents(chunk, hashes.data() + begin);
   });
   Array<std::uint64_t> together(vocab_size);
   Array<std::uint64_t> alone(documents);
@@ -184,13 +184,13 @@ void check_model(Shape shape) {
   const auto columns = static_cast<std::size_t>(shape.order);
   const Array<double> discounts(model.discounts);
   const auto score = [&](std::size_t begin, std::size_t end, Array<std::uint64_t>* out) {
-    const Piece<std::uint16_t> piece{shard.tokens.data(),
+    const Chunk<std::uint16_t> chunk{shard.tokens.data(),
                                      shard.starts.data() + begin,
                                      shard.stops.data() + begin,
                                      static_cast<std::int64_t>(end - begin),
                                      begin == end ? 0 : shard.starts[begin],
                                      begin == end ? 0 : shard.stops[end - 1]};
-    return score_ngrams(piece, shard.alphabet(shape), made.trie(), discounts.data(), 0.01,
+    return score_ngrams(chunk, shard.alphabet(shape), made.trie(), discounts.data(), 0.01,
                         ScoreOut{out[0].data() + begin * columns, out[1].data() + begin * columns,
                                  out[2].data() + begin, out[3].data() + begin,
                                  out[4].data() + begin * columns, true});

@@ -1,4 +1,4 @@
-// Windows of pieces, counted by bucket, scattered into buckets, and those that end documents.
+// Windows of chunks, counted by bucket, scattered into buckets, and those that end documents.
 #include <set>
 
 #include "definitions.hpp"
@@ -53,12 +53,12 @@ std::vector<std::vector<Key<W>>> by_bucket(const std::vector<Symbols>& windows,
   return held;
 }
 
-/// Scatters pieces between these edges into buckets [begin, end), with room for `room` keys.
+/// Scatters chunks between these edges into buckets [begin, end), with room for `room` keys.
 template <class Token, int W>
 void check_scatter(const Shard<Token>& shard, Shape shape, const Partition<W>& partition,
                    const std::vector<std::vector<Key<W>>>& expected,
                    const std::vector<std::int64_t>& edges, std::size_t begin, std::size_t end) {
-  const Case named("buckets", begin, end, "pieces", edges.size() - 1);
+  const Case named("buckets", begin, end, "chunks", edges.size() - 1);
   std::vector<std::int64_t> ends{0};
   for (std::size_t b = begin; b < end; ++b) {
     ends.push_back(ends.back() + static_cast<std::int64_t>(expected[b].size()));
@@ -66,7 +66,7 @@ void check_scatter(const Shard<Token>& shard, Shape shape, const Partition<W>& p
   Array<std::int64_t> offsets(std::vector<std::int64_t>(ends.begin(), ends.end() - 1));
   Array<Key<W>> keys(static_cast<std::size_t>(ends.back()));
   for (std::size_t i = 0; i + 1 < edges.size(); ++i) {
-    CHECK_OK(scatter_windows(cut(shard, edges[i], edges[i + 1]).piece, shard.alphabet(shape),
+    CHECK_OK(scatter_windows(cut(shard, edges[i], edges[i + 1]).chunk, shard.alphabet(shape),
                              partition.buckets(), static_cast<std::int64_t>(begin),
                              static_cast<std::int64_t>(end), offsets.data(), keys.data(),
                              keys.rows()));
@@ -105,7 +105,7 @@ TEST(windows_are_scattered_into_their_buckets) {
         const std::int64_t size = shard.tokens.rows();
         const std::size_t all = expected.size();
         check_scatter(shard, shape, partition, expected, {0, size}, 0, all);
-        // Edges in the middle of documents, at their ends, and pieces of one token.
+        // Edges in the middle of documents, at their ends, and chunks of one token.
         check_scatter(shard, shape, partition, expected, {0, 1, 2, 3, 7, size / 2, size - 1, size},
                       0, all);
         // A range of buckets is sieved: the first, some, the last, none that any window is in.
@@ -171,7 +171,7 @@ TEST(windows_are_counted_by_bucket_and_symbol) {
         Array<std::uint64_t> counts(expected.size());
         const std::int64_t size = shard.tokens.rows();
         for (const auto& [begin, end] : {std::pair{std::int64_t{0}, size / 2}, {size / 2, size}}) {
-          CHECK_OK(count_windows(cut(shard, begin, end).piece, shard.alphabet(shape),
+          CHECK_OK(count_windows(cut(shard, begin, end).chunk, shard.alphabet(shape),
                                  partition.buckets(), slots.data(), depth.data(), counts.data(),
                                  static_cast<std::int64_t>(columns)));
         }
@@ -220,13 +220,13 @@ TEST(ids_that_are_not_in_the_alphabet_are_named) {
     // A document that begins one token early holds the id between documents.
     Array<std::int64_t> starts(shard.starts.copy());
     starts[2] -= 1;
-    const Piece<decltype(token)> piece{
+    const Chunk<decltype(token)> chunk{
         shard.tokens.data(), starts.data(), shard.stops.data(), starts.rows(), 0,
         shard.tokens.rows()};
     const auto found = [&](std::int64_t vocab_size) {
       Array<std::int64_t> offsets(partition.low.size());
       const Alphabet alphabet{shard.ranks.data(), vocab_size, 0, shape.order, shape.bits};
-      return scatter_windows<decltype(token), 1>(piece, alphabet, partition.buckets(), 0,
+      return scatter_windows<decltype(token), 1>(chunk, alphabet, partition.buckets(), 0,
                                                  offsets.rows(), offsets.data(), nullptr, 0);
     };
     const Status missing = found(shard.ranks.rows());

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from tests import naive
 
-from icfast.backends.counting import KINDS, Alphabet, Ends, Piece, Run
+from icfast.backends.counting import KINDS, Alphabet, Chunk, Ends, Run
 from icfast.backends.models import CONTEXT_FIELDS, Bigrams, ContextRoom, Trie
 
 Window = tuple[int, ...]
@@ -97,12 +97,12 @@ class Laid(NamedTuple):
         tail = [self.alphabet.end_rank] if self.end_mark else []
         return [[*(int(ranks[token]) for token in d), *tail] for d in self.documents]
 
-    def piece(self, begin: int = 0, end: int | None = None) -> Piece:
-        """The documents of a piece; an empty one belongs where it stands last."""
+    def chunk(self, begin: int = 0, end: int | None = None) -> Chunk:
+        """The documents of a chunk; an empty one belongs where it stands last."""
         end = len(self.tokens) if end is None else end
         chosen = (self.stops > begin) | ((self.stops == 0) & (begin == 0))
         chosen &= (self.starts < end) | (self.stops <= end)
-        return Piece(self.tokens, self.starts[chosen], self.stops[chosen], begin, end)
+        return Chunk(self.tokens, self.starts[chosen], self.stops[chosen], begin, end)
 
     def windows(self) -> list[Window]:
         """Every window, in the order of the tokens."""

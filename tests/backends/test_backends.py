@@ -12,7 +12,7 @@ from tests.conftest import RESTRICTION
 
 import icfast
 from icfast.backends.contract import Kernels
-from icfast.backends.counting import Piece
+from icfast.backends.counting import Chunk
 from icfast.backends.select import _MODULES, installed, select, select_device
 from icfast.errors import BackendError, OptionError
 
@@ -39,7 +39,7 @@ def test_every_backend_has_every_kernel(backend, kernels):
 def test_the_kernels_are_of_the_kind_the_name_says(backend, kernels):
     counts = np.zeros(3, np.uint64)
     span = np.array([0], np.int64), np.array([2], np.int64)
-    assert kernels.count_ids(Piece(np.array([2, 2], np.uint8), *span, 0, 2), counts) == (0, 0, 0)
+    assert kernels.count_ids(Chunk(np.array([2, 2], np.uint8), *span, 0, 2), counts) == (0, 0, 0)
     assert counts.tolist() == [0, 0, 2]
     if backend == "numba":
         assert kernels.count_ids.signatures

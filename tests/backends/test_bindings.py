@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from icfast.backends.counting import Alphabet, Buckets, Piece
+from icfast.backends.counting import Alphabet, Buckets, Chunk
 from icfast.backends.select import select
 
 
@@ -16,43 +16,43 @@ def core(backend):
     return select(backend).kernels
 
 
-def piece(tokens="u2", spans="i8", step=1):
+def chunk(tokens="u2", spans="i8", step=1):
     held = np.zeros(8, tokens)[::step]
-    return Piece(held, np.array([0], spans), np.array([len(held)], spans), 0, len(held))
+    return Chunk(held, np.array([0], spans), np.array([len(held)], spans), 0, len(held))
 
 
 @pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "i8", "u8", "f4", "f8", ">u2", "?"])
 def test_tokens_of_another_dtype(core, dtype):
     with pytest.raises(TypeError, match="tokens must be contiguous uint8, uint16 or uint32"):
-        core.count_ids(piece(dtype), np.zeros(3, np.uint64))
+        core.count_ids(chunk(dtype), np.zeros(3, np.uint64))
 
 
 def test_tokens_that_are_not_contiguous(core):
     with pytest.raises(TypeError, match="contiguous"):
-        core.count_ids(piece(step=2), np.zeros(3, np.uint64))
+        core.count_ids(chunk(step=2), np.zeros(3, np.uint64))
 
 
 def test_spans_of_another_dtype(core):
     with pytest.raises(TypeError, match=r"C-contiguous array of int64, found .*int32"):
-        core.count_ids(piece(spans="i4"), np.zeros(3, np.uint64))
+        core.count_ids(chunk(spans="i4"), np.zeros(3, np.uint64))
 
 
 @pytest.mark.parametrize("dtype", ["i8", "u4", "f8"])
 def test_outputs_of_another_dtype(core, dtype):
     with pytest.raises(TypeError, match=f"array of uint64, found .*{np.dtype(dtype)}"):
-        core.count_ids(piece(), np.zeros(3, dtype))
+        core.count_ids(chunk(), np.zeros(3, dtype))
 
 
 def test_lists_are_not_arrays(core):
     with pytest.raises(TypeError, match="found None"):
-        core.count_ids(piece(), [0, 0, 0])
+        core.count_ids(chunk(), [0, 0, 0])
 
 
 def test_outputs_that_are_read_only(core):
     counts = np.zeros(3, np.uint64)
     counts.flags.writeable = False
     with pytest.raises(ValueError, match="not writeable"):
-        core.count_ids(piece(), counts)
+        core.count_ids(chunk(), counts)
     keys = np.zeros((1, 1), np.uint64)
     keys.flags.writeable = False
     bounds, distinct = np.array([0, 1], np.int64), np.zeros(1, np.int64)
@@ -65,7 +65,7 @@ def test_outputs_that_are_read_only(core):
 def test_keys_of_no_known_width(core, shape):
     alphabet = Alphabet(np.ones(3, np.uint32), 0, 2, 2)
     with pytest.raises(TypeError, match=r"keys must be u64\[n, 1..4\]"):
-        core.end_windows(piece(), alphabet, np.zeros(1, np.uint32), np.zeros(shape, np.uint64))
+        core.end_windows(chunk(), alphabet, np.zeros(1, np.uint32), np.zeros(shape, np.uint64))
 
 
 def test_keys_of_another_dtype(core):
@@ -73,10 +73,10 @@ def test_keys_of_another_dtype(core):
     buckets = Buckets(np.array([0, 1, 2], np.uint32), np.zeros((2, 1), np.int64))
     slots = np.zeros(2, np.int32)
     with pytest.raises(TypeError, match=r"array of uint64, found .*int64"):
-        core.count_windows(piece(), alphabet, buckets, slots, slots, np.zeros((2, 1), np.uint64))
+        core.count_windows(chunk(), alphabet, buckets, slots, slots, np.zeros((2, 1), np.uint64))
 
 
 def test_the_ranks_of_another_dtype(core):
     alphabet = Alphabet(np.ones(3, np.int64), 0, 2, 2)
     with pytest.raises(TypeError, match=r"array of uint32, found .*int64"):
-        core.end_windows(piece(), alphabet, np.zeros(1, np.uint32), np.zeros((1, 1), np.uint64))
+        core.end_windows(chunk(), alphabet, np.zeros(1, np.uint32), np.zeros((1, 1), np.uint64))

@@ -10,7 +10,7 @@ from tests import naive
 from tests.backends.definitions import bigrams_of, key_of, key_rows, ranked_windows, room_of
 from tests.backends.test_scoring import HELDOUT, TRAINING, VOCABULARY, Fitted, conventions, words
 
-from icfast.backends.counting import Alphabet, Piece
+from icfast.backends.counting import Alphabet, Chunk
 from icfast.backends.models import Matches, MatchRoom, ScoreOut, Weights
 
 
@@ -132,12 +132,12 @@ class Bulk:
         begin = weights.backoffs[0] if self.order > 1 else 1.0
         rows = [(len(held), 1), (len(held), 1), (len(held),), (len(held),), (len(held), 1)]
         out = ScoreOut(*(np.full(shape, 99, np.uint64) for shape in rows))
-        # In two pieces, one lane: the second goes on where the first stopped.
+        # Two chunks of one thread: the second continues where the first stopped.
         for first, last in [(0, 3), (3, len(held))]:
-            piece = Piece(tokens, starts[first:last], stops[first:last], 0, len(tokens))
+            chunk = Chunk(tokens, starts[first:last], stops[first:last], 0, len(tokens))
             here = ScoreOut(*(array[first:last] for array in out))
             status = kernels.score_windows(
-                piece, self.alphabet, self.unknown, offsets, matches, begin, here
+                chunk, self.alphabet, self.unknown, offsets, matches, begin, here
             )
             assert status == (0, 0, 0)
         return out
@@ -189,7 +189,7 @@ def test_an_id_outside_the_vocabulary(kernels):
     weights = weigh(kernels, bulk.fitted)
     offsets, matches = bulk.match(kernels, [[1, 2, 1]], 1, weights)
     tokens = np.array([1, VOCABULARY, 1], np.uint16)
-    piece = Piece(tokens, np.array([0]), np.array([3]), 0, 3)
+    chunk = Chunk(tokens, np.array([0]), np.array([3]), 0, 3)
     out = ScoreOut(*(np.zeros((1, 1) if i in (0, 1, 4) else 1, np.uint64) for i in range(5)))
-    status = kernels.score_windows(piece, bulk.alphabet, 10, offsets, matches, 1.0, out)
+    status = kernels.score_windows(chunk, bulk.alphabet, 10, offsets, matches, 1.0, out)
     assert status == (1, 1, VOCABULARY)

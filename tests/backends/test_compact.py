@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from icfast.backends.counting import Alphabet, Piece
+from icfast.backends.counting import Alphabet, Chunk
 from icfast.backends.models import CompactTrie, ScoreOut
 
 #: A loss below 0 on its own, which rounding and pruning may leave.
@@ -33,12 +33,12 @@ def score(kernels, trie, documents, end_rank=0, dtype="u2"):
     stops = np.cumsum([len(document) for document in documents]).astype(np.int64)
     starts = np.append(0, stops[:-1]).astype(np.int64)
     tokens = np.array([token for document in documents for token in document], dtype)
-    piece = Piece(tokens, starts, stops, 0, len(tokens))
+    chunk = Chunk(tokens, starts, stops, 0, len(tokens))
     # Ids 0 and 1 have ranks; 2 is unknown.
     alphabet = Alphabet(np.array([1, 2, 0], np.uint32), end_rank, 1, 2)
     one, each = (len(documents),), (len(documents), 1)
     out = ScoreOut(*(np.full(s, 99, np.uint64) for s in (each, each, one, one, each)))
-    return kernels.score_compact(piece, alphabet, trie, out), out
+    return kernels.score_compact(chunk, alphabet, trie, out), out
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "u4"])

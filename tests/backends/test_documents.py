@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests import naive
 from tests.backends.definitions import Shape, lay
 
-from icfast.backends.counting import Piece
+from icfast.backends.counting import Chunk
 
 UNIGRAMS = Shape(1, 1, 1)
 DTYPES = ["u1", "u2", "u4"]
@@ -26,22 +26,22 @@ def test_count_ids_adds_up_over_any_cut(kernels, dtype):
     for cut in range(size + 1):
         counts = np.zeros(202, np.uint64)
         for begin, end in ((0, cut), (cut, size)):
-            assert kernels.count_ids(laid.piece(begin, end), counts) == (0, 0, 0)
+            assert kernels.count_ids(laid.chunk(begin, end), counts) == (0, 0, 0)
         assert {i: n for i, n in enumerate(counts.tolist()) if n} == expected
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_count_ids_finds_an_id_outside_the_vocabulary(kernels, dtype):
     tokens = np.array([200, 3, 200, 4, 4], dtype)
-    piece = Piece(tokens, np.array([1], np.int64), np.array([5], np.int64), 1, 5)
-    assert kernels.count_ids(piece, np.zeros(200, np.uint64)) == (1, 2, 200)
-    assert kernels.count_ids(piece, np.zeros(201, np.uint64)) == (0, 0, 0)
+    chunk = Chunk(tokens, np.array([1], np.int64), np.array([5], np.int64), 1, 5)
+    assert kernels.count_ids(chunk, np.zeros(200, np.uint64)) == (1, 2, 200)
+    assert kernels.count_ids(chunk, np.zeros(201, np.uint64)) == (0, 0, 0)
 
 
 def test_count_ids_at_the_top_of_32_bits_is_no_negative_index(kernels):
     tokens = np.array([1, 2**32 - 1], np.uint32)
-    piece = Piece(tokens, np.array([0], np.int64), np.array([2], np.int64), 0, 2)
-    assert kernels.count_ids(piece, np.zeros(2, np.uint64)) == (1, 1, 2**32 - 1)
+    chunk = Chunk(tokens, np.array([0], np.int64), np.array([2], np.int64), 0, 2)
+    assert kernels.count_ids(chunk, np.zeros(2, np.uint64)) == (1, 1, 2**32 - 1)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -52,8 +52,8 @@ def test_hashes_are_the_frozen_ones(kernels, dtype):
     stops = np.cumsum(lengths).astype(np.int64)
     tokens = np.array([token for document in documents for token in document], dtype)
     hashes = np.zeros(len(documents), np.uint64)
-    piece = Piece(tokens, stops - lengths, stops, 0, len(tokens))
-    assert kernels.hash_documents(piece, hashes) == (0, 0, 0)
+    chunk = Chunk(tokens, stops - lengths, stops, 0, len(tokens))
+    assert kernels.hash_documents(chunk, hashes) == (0, 0, 0)
     assert hashes.tolist() == [naive.document_hash(document) for document in documents]
 
 
@@ -62,5 +62,5 @@ def test_hash_of_any_document(kernels, document):
     hashes = np.zeros(1, np.uint64)
     tokens = np.array(document, np.uint32)
     span = np.array([0], np.int64), np.array([len(document)], np.int64)
-    kernels.hash_documents(Piece(tokens, *span, 0, len(document)), hashes)
+    kernels.hash_documents(Chunk(tokens, *span, 0, len(document)), hashes)
     assert hashes[0] == naive.document_hash(document)

@@ -165,17 +165,17 @@ def test_documents_are_written_over_any_cut(kernels, token, symbol, end_mark):
     begins = np.cumsum([TEXT_PADDING, *(len(d) + TEXT_PADDING for d in laid.ranked)])[:-1]
     for cut in range(len(laid.tokens) + 1):
         found = np.zeros_like(expected.symbols)
-        for piece in (laid.piece(0, cut), laid.piece(cut, len(laid.tokens))):
+        for chunk in (laid.chunk(0, cut), laid.chunk(cut, len(laid.tokens))):
             first = next(
                 (
                     i
                     for i in range(len(laid.stops))
-                    if np.array_equal(laid.stops[i : i + len(piece.stops)], piece.stops)
+                    if np.array_equal(laid.stops[i : i + len(chunk.stops)], chunk.stops)
                 ),
                 0,
             )
-            places = (begins - laid.starts)[first : first + len(piece.starts)]
-            status = kernels.write_text(piece, laid.alphabet, np.ascontiguousarray(places), found)
+            places = (begins - laid.starts)[first : first + len(chunk.starts)]
+            status = kernels.write_text(chunk, laid.alphabet, np.ascontiguousarray(places), found)
             assert status == (0, 0, 0)
         assert np.array_equal(found, expected.symbols)
 
@@ -186,9 +186,9 @@ def test_ids_that_were_not_listed(kernels):
     unknown = laid.alphabet.ranks.copy()
     unknown[2] = 0
     alphabet = laid.alphabet._replace(ranks=unknown)
-    assert kernels.write_text(laid.piece(), alphabet, places, text) == (2, 2, 2)
+    assert kernels.write_text(laid.chunk(), alphabet, places, text) == (2, 2, 2)
     alphabet = laid.alphabet._replace(ranks=laid.alphabet.ranks[:3])
-    assert kernels.write_text(laid.piece(), alphabet, places, text) == (1, 3, 3)
+    assert kernels.write_text(laid.chunk(), alphabet, places, text) == (1, 3, 3)
 
 
 # Positions -----------------------------------------------------------------------------------

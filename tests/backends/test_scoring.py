@@ -10,7 +10,7 @@ import pytest
 from tests import naive
 from tests.backends.definitions import Shape, lay, trie_of
 
-from icfast.backends.counting import Alphabet, Piece
+from icfast.backends.counting import Alphabet, Chunk
 from icfast.backends.models import ScoreOut
 
 VOCABULARY = 12
@@ -58,13 +58,13 @@ class Fitted:
         stops = np.cumsum([len(document) for document in held]).astype(np.int64)
         starts = np.append(0, stops[:-1]).astype(np.int64)
         tokens = np.array([token for document in held for token in document], dtype)
-        piece = Piece(tokens, starts, stops, 0, len(tokens))
+        chunk = Chunk(tokens, starts, stops, 0, len(tokens))
         # Whatever the rows held before is overwritten.
         one, each = (len(held),), (len(held), columns)
         rows = [each, each, one, one, each]
         out = ScoreOut(*(np.full(shape, 99, np.uint64) for shape in rows))
         status = kernels.score_ngrams(
-            piece, self.alphabet, self.trie, self.discounts, self.uniform, out
+            chunk, self.alphabet, self.trie, self.discounts, self.uniform, out
         )
         return status, out
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests import naive
 from tests.backends.definitions import Shape, lay
 
-from icfast.backends.counting import Alphabet, Piece
+from icfast.backends.counting import Alphabet, Chunk
 
 UNIGRAMS = Shape(1, 1, 1)
 
@@ -141,9 +141,9 @@ def test_documents_are_joined_over_any_cut(kernels, dtype):
     for cut in range(size + 1):
         found, after = [], separator
         for begin, end in ((0, cut), (cut, size)):
-            piece = laid.piece(begin, end)
+            chunk = laid.chunk(begin, end)
             room = np.full(len(expected) + 1, -1, np.int32)
-            assert kernels.join_documents(piece, laid.alphabet, after, room) == (0, 0, 0)
+            assert kernels.join_documents(chunk, laid.alphabet, after, room) == (0, 0, 0)
             written = room[room >= 0]
             assert (room[len(written) :] == -1).all()
             found += written.tolist()
@@ -153,8 +153,8 @@ def test_documents_are_joined_over_any_cut(kernels, dtype):
 
 def test_ids_that_can_not_be_joined(kernels):
     spans = np.array([1], np.int64), np.array([4], np.int64)
-    piece = Piece(np.array([9, 1, 0, 3], np.uint16), *spans, 0, 4)
+    chunk = Chunk(np.array([9, 1, 0, 3], np.uint16), *spans, 0, 4)
     room = np.zeros(4, np.int32)
     for ranks, status in (([1, 2, 3], (1, 3, 3)), ([0, 1, 0, 2], (2, 2, 0))):
         alphabet = Alphabet(np.array(ranks, np.uint32), 0, 1, 2)
-        assert kernels.join_documents(piece, alphabet, 9, room) == status
+        assert kernels.join_documents(chunk, alphabet, 9, room) == status

@@ -72,8 +72,8 @@ def test_windows_are_counted_by_lead_over_any_cut(kernels, shape, end_mark):
     for edges in cuts(len(laid.tokens)):
         counts = np.zeros((leads, 1), np.uint64)
         for begin, end in pairwise(edges):
-            piece = laid.piece(begin, end)
-            status = kernels.count_windows(piece, laid.alphabet, buckets, slots, depths, counts)
+            chunk = laid.chunk(begin, end)
+            status = kernels.count_windows(chunk, laid.alphabet, buckets, slots, depths, counts)
             assert status == (0, 0, 0)
         assert counts[:, 0].tolist() == [expected[lead] for lead in range(leads)]
 
@@ -94,8 +94,8 @@ def test_windows_are_counted_by_a_history_symbol_and_slots_left_out(kernels, sha
         if slot >= 0:
             expected[int(slot), window[depths[slot]] if depths[slot] else 0] += 1
     counts = np.zeros((len(depths), columns), np.uint64)
-    piece = laid.piece()
-    status = kernels.count_windows(piece, laid.alphabet, buckets, slots, depths, counts)
+    chunk = laid.chunk()
+    status = kernels.count_windows(chunk, laid.alphabet, buckets, slots, depths, counts)
     assert status == (0, 0, 0)
     assert {tuple(at.tolist()): int(counts[tuple(at)]) for at in np.argwhere(counts)} == expected
 
@@ -110,7 +110,7 @@ def test_symbols_of_every_bit_enter_the_key(kernels, shape):
     offsets = np.searchsorted([lead for lead, _ in windows], np.arange(len(buckets.low)))
     keys = np.zeros((len(windows), shape.words), np.uint64)
     status = kernels.scatter_windows(
-        laid.piece(), laid.alphabet, buckets, 0, len(buckets.low), offsets.astype(np.int64), keys
+        laid.chunk(), laid.alphabet, buckets, 0, len(buckets.low), offsets.astype(np.int64), keys
     )
     assert status == (0, 0, 0)
     leads = [lead for lead, _ in windows]
@@ -119,9 +119,9 @@ def test_symbols_of_every_bit_enter_the_key(kernels, shape):
 
 @all_shapes
 @end_marks
-@pytest.mark.parametrize("pieces", [1, 3])
+@pytest.mark.parametrize("chunks", [1, 3])
 @pytest.mark.parametrize("whole", [False, True], ids=["cut-leads", "whole-leads"])
-def test_windows_land_behind_the_offsets_of_their_buckets(kernels, shape, end_mark, pieces, whole):
+def test_windows_land_behind_the_offsets_of_their_buckets(kernels, shape, end_mark, chunks, whole):
     laid = laid_out(shape, end_mark=end_mark)
     buckets, begins = split_buckets(laid, shape)
     if whole:
@@ -130,14 +130,14 @@ def test_windows_land_behind_the_offsets_of_their_buckets(kernels, shape, end_ma
     held = [[] for _ in begins]
     for lead, key in keyed(laid.windows(), shape):
         held[bisect_right(begins, (lead, key)) - 1].append(key)
-    edges = np.linspace(0, len(laid.tokens), pieces + 1).astype(int).tolist()
+    edges = np.linspace(0, len(laid.tokens), chunks + 1).astype(int).tolist()
     for low, high in ((0, len(begins)), (1, len(begins) - 1), (0, 1)):
         sizes = [len(keys) for keys in held[low:high]]
         offsets = np.append(2, 2 + np.cumsum(sizes))[:-1].astype(np.int64)
         keys = np.zeros((sum(sizes) + 3, shape.words), np.uint64)
         for begin, end in pairwise(edges):
             status = kernels.scatter_windows(
-                laid.piece(begin, end), laid.alphabet, buckets, low, high, offsets, keys
+                laid.chunk(begin, end), laid.alphabet, buckets, low, high, offsets, keys
             )
             assert status == (0, 0, 0)
         assert offsets.tolist() == [2 + sum(sizes[: i + 1]) for i in range(len(sizes))]
@@ -173,11 +173,11 @@ def test_the_few_windows_a_pass_keeps_are_found_in_long_documents(kernels, shape
         sizes = [len(keys) for keys in held[low:high]]
         offsets = np.append(0, np.cumsum(sizes))[:-1].astype(np.int64)
         keys = np.zeros((sum(sizes), shape.words), np.uint64)
-        # Pieces of odd sizes, so that vectors and documents are cut anywhere.
+        # Chunks of odd sizes, so that vectors and documents are cut anywhere.
         for begin, end in pairwise([0, 1, 40, 1100, 1101, 2000, len(laid.tokens)]):
-            piece = laid.piece(begin, end)
+            chunk = laid.chunk(begin, end)
             status = kernels.scatter_windows(
-                piece, laid.alphabet, buckets, low, high, offsets, keys
+                chunk, laid.alphabet, buckets, low, high, offsets, keys
             )
             assert status == (0, 0, 0)
         assert whole_keys(keys) == [key for bucket in held[low:high] for key in bucket]
@@ -201,7 +201,7 @@ def test_few_leads_are_counted_in_long_documents(kernels, dtype, end_mark):
         slots[chosen] = np.arange(len(chosen))
         counts = np.zeros((len(chosen), columns), np.uint64)
         depths = np.ones(len(chosen), np.int32)
-        status = kernels.count_windows(laid.piece(), laid.alphabet, buckets, slots, depths, counts)
+        status = kernels.count_windows(laid.chunk(), laid.alphabet, buckets, slots, depths, counts)
         assert status == (0, 0, 0)
         expected = {
             (chosen.index(bucket), symbol): count
@@ -221,7 +221,7 @@ def test_windows_without_room_are_counted_only(kernels, shape, whole):
     offsets = np.arange(leads, dtype=np.int64)
     room = np.full((3, shape.words), 77, np.uint64)
     status = kernels.scatter_windows(
-        laid.piece(), laid.alphabet, buckets, 0, leads, offsets, room[:1]
+        laid.chunk(), laid.alphabet, buckets, 0, leads, offsets, room[:1]
     )
     assert status == (0, 0, 0)
     assert offsets.sum() == windows + leads * (leads - 1) // 2
@@ -234,7 +234,7 @@ def test_the_last_window_of_each_document(kernels, shape, end_mark):
     laid = laid_out(shape, end_mark=end_mark)
     leads = np.zeros(len(laid.documents), np.uint32)
     keys = np.full((len(leads), shape.words), 77, np.uint64)
-    assert kernels.end_windows(laid.piece(), laid.alphabet, leads, keys) == (0, 0, 0)
+    assert kernels.end_windows(laid.chunk(), laid.alphabet, leads, keys) == (0, 0, 0)
     found = list(zip(leads.tolist(), whole_keys(keys), strict=True))
     assert found == keyed(laid.ends(), shape)
 
@@ -251,12 +251,12 @@ def test_every_token_dtype(kernels, dtype):
     sizes = Counter(window[0] for window in windows)
     offsets[1:] = np.cumsum([sizes[lead] for lead in range(len(offsets) - 1)])
     keys = np.zeros((len(windows), shape.words), np.uint64)
-    kernels.scatter_windows(laid.piece(), laid.alphabet, buckets, 0, len(offsets), offsets, keys)
+    kernels.scatter_windows(laid.chunk(), laid.alphabet, buckets, 0, len(offsets), offsets, keys)
     by_lead = sorted(windows, key=lambda window: window[0])
     assert whole_keys(keys) == [key for _, key in keyed(by_lead, shape)]
     leads = np.zeros(len(laid.documents), np.uint32)
     ends = np.zeros((len(leads), shape.words), np.uint64)
-    kernels.end_windows(laid.piece(), laid.alphabet, leads, ends)
+    kernels.end_windows(laid.chunk(), laid.alphabet, leads, ends)
     assert leads.tolist() == [window[0] for window in laid.ends()]
 
 
@@ -270,7 +270,7 @@ def test_a_history_that_cannot_be_counted_is_found_by_a_pass_that_keeps_few(kern
     lead = int(laid.alphabet.ranks[7])
     offsets = np.zeros(1, np.int64)
     found = kernels.scatter_windows(
-        laid.piece(), laid.alphabet, buckets, lead, lead + 1, offsets, keys
+        laid.chunk(), laid.alphabet, buckets, lead, lead + 1, offsets, keys
     )
     assert found == (code, 3, token)
 
@@ -290,12 +290,12 @@ def test_a_token_that_cannot_be_counted_is_found_where_it_stands(kernels, kernel
     leads, keys = np.zeros(2, np.uint32), np.zeros((9, 1), np.uint64)
     slots, depths = np.arange(len(buckets.low), dtype=np.int32), np.zeros(9, np.int32)
     counts = np.zeros((len(buckets.low), 1), np.uint64)
-    piece, alphabet = laid.piece(), laid.alphabet
+    chunk, alphabet = laid.chunk(), laid.alphabet
     calls = {
-        "count": lambda: kernels.count_windows(piece, alphabet, buckets, slots, depths, counts),
+        "count": lambda: kernels.count_windows(chunk, alphabet, buckets, slots, depths, counts),
         "scatter": lambda: kernels.scatter_windows(
-            piece, alphabet, buckets, 0, len(buckets.low), np.zeros(9, np.int64), keys
+            chunk, alphabet, buckets, 0, len(buckets.low), np.zeros(9, np.int64), keys
         ),
-        "end": lambda: kernels.end_windows(piece, alphabet, leads, keys),
+        "end": lambda: kernels.end_windows(chunk, alphabet, leads, keys),
     }
     assert calls[kernel]() == status

@@ -38,7 +38,7 @@ def sides(written, fraction, kernels, convention="tokens"):
 def ids_of(documents):
     """Each document's ids, and its number in its shard."""
     found = []
-    for part in documents.parts:
+    for part in documents.by_shard:
         for start, stop, number in zip(part.starts, part.stops, part.numbers, strict=True):
             found.append(
                 (part.shard.path.name, int(number), part.shard.tokens[start:stop].tolist())
@@ -87,7 +87,7 @@ def test_the_predicted_set_has_a_name_that_no_order_changes(kernels, tmp_path):
 @pytest.mark.parametrize("convention", ["tokens", "kenlm"])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_spectra_of_the_sides(backend, tmp_path, convention, threads):
-    """Documents with gaps between them, cut into lanes."""
+    """Documents with gaps between them, cut into one list of chunks per thread."""
     written = write_shards(tmp_path / "c", some_shards(), eos_id=EOS)
     work = Work.of(backend, threads)
     both = sides(written, 0.4, work.backend.kernels, convention)

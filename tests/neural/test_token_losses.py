@@ -126,7 +126,7 @@ def test_chosen_documents_alone(backend, written, small_units, packed):
     policy = window_policy(written.corpus, model, stride=3, packed=packed)
     scores = score_tokens(side, model, policy, work)
     expected = []
-    for part in side.parts:
+    for part in side.by_shard:
         texts = [
             part.shard.tokens[a:b].tolist() for a, b in zip(part.starts, part.stops, strict=True)
         ]

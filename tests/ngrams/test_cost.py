@@ -71,10 +71,10 @@ def test_passes_are_those_of_the_plan(backend, written, monkeypatch):
     kernels = work.backend.kernels
     whole, scattered = kernels.scatter_windows, []
 
-    def scatter(piece, alphabet, buckets, begin, *rest):
+    def scatter(chunk, alphabet, buckets, begin, *rest):
         if readings:  # after the cost was said; two shards a pass
             scattered.append(begin)
-        return whole(piece, alphabet, buckets, begin, *rest)
+        return whole(chunk, alphabet, buckets, begin, *rest)
 
     monkeypatch.setattr(kernels, "scatter_windows", scatter)
     spectra_of(all_documents(written.corpus), 3, work)
@@ -115,19 +115,19 @@ def test_a_cost_is_said_once_before_each_count(tmp_path, written):
 
 
 @pytest.mark.parametrize(("tokens", "chunks"), [(40, 8), (60, 3), (10**6, 4), (3, 8)])
-def test_a_sample_holds_pieces_of_documents(written, tokens, chunks):
+def test_a_sample_holds_chunks_of_documents(written, tokens, chunks):
     documents = all_documents(written.corpus)
     found = sample(documents, tokens, chunks)
-    total = sum(len(piece.tokens) for piece, _ in found)
+    total = sum(len(chunk.tokens) for chunk, _ in found)
     size = sum(map(len, written.documents))
     assert total == (size if tokens >= size else total)
     assert abs(total - min(tokens, size)) < chunks
     texts = [",".join(map(str, d)) for d in written.documents]
-    for piece, _ in found:
-        assert (piece.begin, piece.end) == (0, len(piece.tokens))
-        assert [*piece.starts, piece.end] == [0, *piece.stops]
-        for start, stop in zip(piece.starts, piece.stops, strict=True):
-            text = ",".join(map(str, piece.tokens[start:stop].tolist()))
+    for chunk, _ in found:
+        assert (chunk.begin, chunk.end) == (0, len(chunk.tokens))
+        assert [*chunk.starts, chunk.end] == [0, *chunk.stops]
+        for start, stop in zip(chunk.starts, chunk.stops, strict=True):
+            text = ",".join(map(str, chunk.tokens[start:stop].tolist()))
             assert stop > start
             assert any(text in whole for whole in texts)
     assert len({shard.path for _, shard in found}) == len(found)

@@ -37,9 +37,9 @@ def test_a_lead_is_cut_around_its_most_frequent_window(
     kernels, readings = work.backend.kernels, []
     whole = kernels.count_windows
 
-    def count(piece, *rest):
-        readings.append(piece)
-        return whole(piece, *rest)
+    def count(chunk, *rest):
+        readings.append(chunk)
+        return whole(chunk, *rest)
 
     monkeypatch.setattr(kernels, "count_windows", count)
     documents = all_documents(repetitive.corpus)

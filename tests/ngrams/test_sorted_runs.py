@@ -152,10 +152,10 @@ def test_window_totals(lengths, order):
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
 def test_a_run_in_pieces_is_the_run(size):
     _, run, _ = laid_out()
-    pieces = list(split_run(run, size))
-    assert all(0 < len(piece.counts) <= size for piece in pieces)
-    assert [entry for piece in pieces for entry in entries(piece)] == entries(run)
-    assert all(np.all(np.diff(piece.bounds) > 0) for piece in pieces)
+    chunks = list(split_run(run, size))
+    assert all(0 < len(chunk.counts) <= size for chunk in chunks)
+    assert [entry for chunk in chunks for entry in entries(chunk)] == entries(run)
+    assert all(np.all(np.diff(chunk.bounds) > 0) for chunk in chunks)
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
@@ -166,8 +166,8 @@ def test_a_run_that_begins_inside_its_arrays_is_cut_there(size):
         keys=np.concatenate([run.keys[-2:], run.keys]),
         counts=np.concatenate([run.counts[-2:], run.counts]),
     )
-    pieces = list(split_run(padded, size))
-    assert [entry for piece in pieces for entry in entries(piece)] == entries(run)
+    chunks = list(split_run(padded, size))
+    assert [entry for chunk in chunks for entry in entries(chunk)] == entries(run)
 
 
 def test_ends_are_sorted_and_equal_ones_added():

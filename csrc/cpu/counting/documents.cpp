@@ -9,11 +9,11 @@
 namespace icfast {
 
 template <class Token>
-Status count_ids(const Piece<Token>& piece, std::uint64_t* counts, std::int64_t vocab_size) {
-  for (std::int64_t d = 0; d < piece.documents; ++d) {
-    const std::int64_t last = std::min(piece.stops[d], piece.end);
-    for (std::int64_t t = std::max(piece.starts[d], piece.begin); t < last; ++t) {
-      const auto id = static_cast<std::int64_t>(piece.tokens[t]);
+Status count_ids(const Chunk<Token>& chunk, std::uint64_t* counts, std::int64_t vocab_size) {
+  for (std::int64_t d = 0; d < chunk.documents; ++d) {
+    const std::int64_t last = std::min(chunk.stops[d], chunk.end);
+    for (std::int64_t t = std::max(chunk.starts[d], chunk.begin); t < last; ++t) {
+      const auto id = static_cast<std::int64_t>(chunk.tokens[t]);
       if (id >= vocab_size) {
         return {Code::id_outside_vocabulary, t, static_cast<std::uint64_t>(id)};
       }
@@ -24,37 +24,37 @@ Status count_ids(const Piece<Token>& piece, std::uint64_t* counts, std::int64_t 
 }
 
 template <class Token>
-Status hash_documents(const Piece<Token>& piece, std::uint64_t* hashes) {
-  for (std::int64_t d = 0; d < piece.documents; ++d) {
+Status hash_documents(const Chunk<Token>& chunk, std::uint64_t* hashes) {
+  for (std::int64_t d = 0; d < chunk.documents; ++d) {
     DocumentHash hash;
-    for (std::int64_t t = piece.starts[d]; t < piece.stops[d]; ++t) hash.add(piece.tokens[t]);
+    for (std::int64_t t = chunk.starts[d]; t < chunk.stops[d]; ++t) hash.add(chunk.tokens[t]);
     hashes[d] = hash.finish();
   }
   return {};
 }
 
 template <class Token>
-Status join_documents(const Piece<Token>& piece, const Alphabet& alphabet, std::int32_t separator,
+Status join_documents(const Chunk<Token>& chunk, const Alphabet& alphabet, std::int32_t separator,
                       std::int32_t* symbols) {
-  for (std::int64_t d = 0; d < piece.documents; ++d) {
-    const std::int64_t last = std::min(piece.stops[d], piece.end);
-    for (std::int64_t t = std::max(piece.starts[d], piece.begin); t < last; ++t) {
-      const auto id = static_cast<std::int64_t>(piece.tokens[t]);
+  for (std::int64_t d = 0; d < chunk.documents; ++d) {
+    const std::int64_t last = std::min(chunk.stops[d], chunk.end);
+    for (std::int64_t t = std::max(chunk.starts[d], chunk.begin); t < last; ++t) {
+      const auto id = static_cast<std::int64_t>(chunk.tokens[t]);
       const auto value = static_cast<std::uint64_t>(id);
       if (id >= alphabet.vocab_size) return {Code::id_outside_vocabulary, t, value};
       const std::uint32_t rank = alphabet.ranks[id];
       if (!rank) return {Code::id_not_in_dictionary, t, value};
       *symbols++ = static_cast<std::int32_t>(rank - 1);
     }
-    if (piece.stops[d] <= piece.end) *symbols++ = separator++;
+    if (chunk.stops[d] <= chunk.end) *symbols++ = separator++;
   }
   return {};
 }
 
 #define ICFAST_TOKEN(T)                                                        \
-  template Status count_ids<T>(const Piece<T>&, std::uint64_t*, std::int64_t); \
-  template Status hash_documents<T>(const Piece<T>&, std::uint64_t*);          \
-  template Status join_documents<T>(const Piece<T>&, const Alphabet&, std::int32_t, std::int32_t*);
+  template Status count_ids<T>(const Chunk<T>&, std::uint64_t*, std::int64_t); \
+  template Status hash_documents<T>(const Chunk<T>&, std::uint64_t*);          \
+  template Status join_documents<T>(const Chunk<T>&, const Alphabet&, std::int32_t, std::int32_t*);
 ICFAST_FOR_EACH_TOKEN(ICFAST_TOKEN)
 #undef ICFAST_TOKEN
 

@@ -32,8 +32,8 @@ struct Kept {
 template <int W, class Token>
 class History {
  public:
-  History(const Piece<Token>& piece, const Alphabet& alphabet, const KeyShape<W>& shape)
-      : tokens_(piece.tokens),
+  History(const Chunk<Token>& chunk, const Alphabet& alphabet, const KeyShape<W>& shape)
+      : tokens_(chunk.tokens),
         ranks_(alphabet.ranks),
         vocab_size_(alphabet.vocab_size),
         bits_(alphabet.bits),
@@ -85,33 +85,33 @@ class History {
   Status status_;
 };
 
-/// visit(lead, key) for the windows of a piece whose lead is kept and asked for. Few are, so their
+/// visit(lead, key) for the windows of a chunk whose lead is kept and asked for. Few are, so their
 /// histories are read when they are found instead of carried along; ids that none of them holds go
 /// unchecked.
 template <int W, class Token, class Asked, class Visit>
-Status for_each_kept_window(const Piece<Token>& piece, const Alphabet& alphabet,
+Status for_each_kept_window(const Chunk<Token>& chunk, const Alphabet& alphabet,
                             const KeyShape<W>& shape, const Kept& kept, Asked asked, Visit visit) {
-  History<W, Token> history(piece, alphabet, shape);
+  History<W, Token> history(chunk, alphabet, shape);
   const bool end_kept =
       alphabet.end_rank != 0 && kept.holds(alphabet.end_rank) && asked(alphabet.end_rank);
   const std::uint32_t* ranks = alphabet.ranks;
   const auto low = static_cast<Token>(kept.first_id);
   const auto span = static_cast<Token>(kept.last_id - kept.first_id);
   std::uint32_t places[kSieveRoom];
-  for (std::int64_t d = 0; d < piece.documents && history.status().code == Code::ok; ++d) {
-    const std::int64_t start = piece.starts[d];
-    const std::int64_t last = std::min(piece.stops[d], piece.end);
-    std::int64_t t = std::max(start, piece.begin);
+  for (std::int64_t d = 0; d < chunk.documents && history.status().code == Code::ok; ++d) {
+    const std::int64_t start = chunk.starts[d];
+    const std::int64_t last = std::min(chunk.stops[d], chunk.end);
+    std::int64_t t = std::max(start, chunk.begin);
     for (; t < last && kept.last_id >= 0; t += kSieve) {
-      const Token* tokens = piece.tokens + t;
+      const Token* tokens = chunk.tokens + t;
       const std::int64_t found = sieve(tokens, std::min(kSieve, last - t), low, span, places);
       for (std::int64_t i = 0; i < found; ++i) {
         const std::uint32_t rank = ranks[tokens[places[i]]];
         if (rank != 0 && asked(rank)) visit(rank, history.read(t + places[i], start));
       }
     }
-    if (end_kept && piece.stops[d] <= piece.end) {
-      visit(alphabet.end_rank, history.read(piece.stops[d], start));
+    if (end_kept && chunk.stops[d] <= chunk.end) {
+      visit(alphabet.end_rank, history.read(chunk.stops[d], start));
     }
   }
   return history.status();

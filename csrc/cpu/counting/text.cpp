@@ -8,12 +8,12 @@
 namespace icfast {
 
 template <class Token, class Symbol>
-Status write_text(const Piece<Token>& piece, const Alphabet& alphabet, const std::int64_t* places,
+Status write_text(const Chunk<Token>& chunk, const Alphabet& alphabet, const std::int64_t* places,
                   Symbol* text) {
-  for (std::int64_t d = 0; d < piece.documents; ++d) {
-    const std::int64_t last = std::min(piece.stops[d], piece.end);
-    for (std::int64_t t = std::max(piece.starts[d], piece.begin); t < last; ++t) {
-      const auto id = static_cast<std::int64_t>(piece.tokens[t]);
+  for (std::int64_t d = 0; d < chunk.documents; ++d) {
+    const std::int64_t last = std::min(chunk.stops[d], chunk.end);
+    for (std::int64_t t = std::max(chunk.starts[d], chunk.begin); t < last; ++t) {
+      const auto id = static_cast<std::int64_t>(chunk.tokens[t]);
       if (id >= alphabet.vocab_size) {
         return {Code::id_outside_vocabulary, t, static_cast<std::uint64_t>(id)};
       }
@@ -21,8 +21,8 @@ Status write_text(const Piece<Token>& piece, const Alphabet& alphabet, const std
       if (rank == 0) return {Code::id_not_in_dictionary, t, static_cast<std::uint64_t>(id)};
       text[places[d] + t] = static_cast<Symbol>(rank);
     }
-    if (alphabet.end_rank != 0 && piece.stops[d] <= piece.end) {
-      text[places[d] + piece.stops[d]] = static_cast<Symbol>(alphabet.end_rank);
+    if (alphabet.end_rank != 0 && chunk.stops[d] <= chunk.end) {
+      text[places[d] + chunk.stops[d]] = static_cast<Symbol>(alphabet.end_rank);
     }
   }
   return {};
@@ -94,11 +94,11 @@ Status scatter_positions(const Symbol* text, std::int64_t size, std::int64_t beg
 }
 
 #define ICFAST_SYMBOL(S)                                                                        \
-  template Status write_text<std::uint8_t, S>(const Piece<std::uint8_t>&, const Alphabet&,      \
+  template Status write_text<std::uint8_t, S>(const Chunk<std::uint8_t>&, const Alphabet&,      \
                                               const std::int64_t*, S*);                         \
-  template Status write_text<std::uint16_t, S>(const Piece<std::uint16_t>&, const Alphabet&,    \
+  template Status write_text<std::uint16_t, S>(const Chunk<std::uint16_t>&, const Alphabet&,    \
                                                const std::int64_t*, S*);                        \
-  template Status write_text<std::uint32_t, S>(const Piece<std::uint32_t>&, const Alphabet&,    \
+  template Status write_text<std::uint32_t, S>(const Chunk<std::uint32_t>&, const Alphabet&,    \
                                                const std::int64_t*, S*);                        \
   template Status count_symbols<S>(const S*, std::int64_t, std::int64_t, std::uint64_t*);       \
   template Status scatter_positions<S>(const S*, std::int64_t, std::int64_t, std::int64_t, int, \

@@ -1,4 +1,4 @@
-// Windows of a piece: counted by bucket, scattered into buckets, and those that end documents.
+// Windows of a chunk: counted by bucket, scattered into buckets, and those that end documents.
 #include "windows.hpp"
 
 #include "instantiate.hpp"
@@ -24,7 +24,7 @@ Kept kept_by(const Buckets<W>& buckets, std::int64_t begin, std::int64_t end,
 }  // namespace
 
 template <class Token, int W>
-Status count_windows(const Piece<Token>& piece, const Alphabet& alphabet, const Buckets<W>& buckets,
+Status count_windows(const Chunk<Token>& chunk, const Alphabet& alphabet, const Buckets<W>& buckets,
                      const std::int32_t* slots, const std::int32_t* depths, std::uint64_t* counts,
                      std::int64_t columns) {
   const KeyShape<W> shape(alphabet.order, alphabet.bits);
@@ -41,14 +41,14 @@ Status count_windows(const Piece<Token>& piece, const Alphabet& alphabet, const 
   while (end != begin && end[-1] < 0) --end;
   if (begin == end) return {};
   if (begin == slots && end == slots + size) {
-    return for_each_window<W>(piece, alphabet, shape, count);
+    return for_each_window<W>(chunk, alphabet, shape, count);
   }
   // Of a lead in several buckets any may be asked for.
   const auto asked = [=, first = buckets.first](std::uint32_t lead) {
     return first[lead + 1] - first[lead] > 1 || slots[first[lead]] >= 0;
   };
   const Kept kept = kept_by(buckets, begin - slots, end - slots, alphabet);
-  return for_each_kept_window<W>(piece, alphabet, shape, kept, asked, count);
+  return for_each_kept_window<W>(chunk, alphabet, shape, kept, asked, count);
 }
 
 namespace {
@@ -59,10 +59,10 @@ constexpr std::int64_t kLineKeys = 64 / sizeof(Key<W>);
 /// Scatters all windows where buckets are leads: nothing but what each window needs, so that its
 /// loop stays in registers.
 template <class Token, int W>
-Status scatter_by_lead(const Piece<Token>& piece, const Alphabet& alphabet, std::int64_t* offsets,
+Status scatter_by_lead(const Chunk<Token>& chunk, const Alphabet& alphabet, std::int64_t* offsets,
                        Key<W>* keys, std::int64_t size) {
   const KeyShape<W> shape(alphabet.order, alphabet.bits);
-  return for_each_window<W>(piece, alphabet, shape, [=](std::uint32_t lead, const Key<W>& key) {
+  return for_each_window<W>(chunk, alphabet, shape, [=](std::uint32_t lead, const Key<W>& key) {
     const std::int64_t at = offsets[lead]++;
     if (at < size) keys[at] = key;
     // More leads take turns than the caches hold lines of: ask now for the next line of this one.
@@ -73,12 +73,12 @@ Status scatter_by_lead(const Piece<Token>& piece, const Alphabet& alphabet, std:
 }  // namespace
 
 template <class Token, int W>
-Status scatter_windows(const Piece<Token>& piece, const Alphabet& alphabet,
+Status scatter_windows(const Chunk<Token>& chunk, const Alphabet& alphabet,
                        const Buckets<W>& buckets, std::int64_t bucket_begin,
                        std::int64_t bucket_end, std::int64_t* offsets, Key<W>* keys,
                        std::int64_t size) {
   const bool all = bucket_begin == 0 && bucket_end == buckets.first[buckets.leads];
-  if (all && buckets.by_lead) return scatter_by_lead(piece, alphabet, offsets, keys, size);
+  if (all && buckets.by_lead) return scatter_by_lead(chunk, alphabet, offsets, keys, size);
   const KeyShape<W> shape(alphabet.order, alphabet.bits);
   const auto put = [=](std::uint32_t lead, const Key<W>& key) {
     const std::int64_t bucket = bucket_of(buckets, lead, key);
@@ -87,20 +87,20 @@ Status scatter_windows(const Piece<Token>& piece, const Alphabet& alphabet,
     if (at < size) keys[at] = key;
     __builtin_prefetch(keys + at + kLineKeys<W>, 1);
   };
-  if (all) return for_each_window<W>(piece, alphabet, shape, put);
+  if (all) return for_each_window<W>(chunk, alphabet, shape, put);
   const Kept kept = kept_by(buckets, bucket_begin, bucket_end, alphabet);
   const auto every = [](std::uint32_t) { return true; };
-  return for_each_kept_window<W>(piece, alphabet, shape, kept, every, put);
+  return for_each_kept_window<W>(chunk, alphabet, shape, kept, every, put);
 }
 
 template <class Token, int W>
-Status end_windows(const Piece<Token>& piece, const Alphabet& alphabet, std::uint32_t* leads,
+Status end_windows(const Chunk<Token>& chunk, const Alphabet& alphabet, std::uint32_t* leads,
                    Key<W>* keys) {
   const KeyShape<W> shape(alphabet.order, alphabet.bits);
-  for (std::int64_t d = 0; d < piece.documents; ++d) {
-    const std::int64_t stop = piece.stops[d];
-    const std::int64_t tail = std::max(piece.starts[d], stop - 1);
-    const Piece<Token> last{piece.tokens, piece.starts + d, piece.stops + d, 1, tail, stop};
+  for (std::int64_t d = 0; d < chunk.documents; ++d) {
+    const std::int64_t stop = chunk.stops[d];
+    const std::int64_t tail = std::max(chunk.starts[d], stop - 1);
+    const Chunk<Token> last{chunk.tokens, chunk.starts + d, chunk.stops + d, 1, tail, stop};
     const Status status =
         for_each_window<W>(last, alphabet, shape, [&](std::uint32_t lead, const Key<W>& key) {
           leads[d] = lead;
@@ -112,13 +112,13 @@ Status end_windows(const Piece<Token>& piece, const Alphabet& alphabet, std::uin
 }
 
 #define ICFAST_TOKEN_WIDTH(T, W)                                                                \
-  template Status count_windows<T, W>(const Piece<T>&, const Alphabet&, const Buckets<W>&,      \
+  template Status count_windows<T, W>(const Chunk<T>&, const Alphabet&, const Buckets<W>&,      \
                                       const std::int32_t*, const std::int32_t*, std::uint64_t*, \
                                       std::int64_t);                                            \
-  template Status scatter_windows<T, W>(const Piece<T>&, const Alphabet&, const Buckets<W>&,    \
+  template Status scatter_windows<T, W>(const Chunk<T>&, const Alphabet&, const Buckets<W>&,    \
                                         std::int64_t, std::int64_t, std::int64_t*, Key<W>*,     \
                                         std::int64_t);                                          \
-  template Status end_windows<T, W>(const Piece<T>&, const Alphabet&, std::uint32_t*, Key<W>*);
+  template Status end_windows<T, W>(const Chunk<T>&, const Alphabet&, std::uint32_t*, Key<W>*);
 #define ICFAST_WIDTH(W)               \
   ICFAST_TOKEN_WIDTH(std::uint8_t, W) \
   ICFAST_TOKEN_WIDTH(std::uint16_t, W) ICFAST_TOKEN_WIDTH(std::uint32_t, W)

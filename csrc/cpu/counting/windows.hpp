@@ -6,19 +6,19 @@
 
 namespace icfast {
 
-/// visit(lead, key) for every window that ends in the piece; stops at the first id that is not
+/// visit(lead, key) for every window that ends in the chunk; stops at the first id that is not
 /// in the alphabet.
 template <int W, class Token, class Visit>
-Status for_each_window(const Piece<Token>& piece, const Alphabet& alphabet,
+Status for_each_window(const Chunk<Token>& chunk, const Alphabet& alphabet,
                        const KeyShape<W>& shape, Visit visit) {
-  for (std::int64_t d = 0; d < piece.documents; ++d) {
-    const std::int64_t first = std::max(piece.starts[d], piece.begin);
-    const std::int64_t last = std::min(piece.stops[d], piece.end);
+  for (std::int64_t d = 0; d < chunk.documents; ++d) {
+    const std::int64_t first = std::max(chunk.starts[d], chunk.begin);
+    const std::int64_t last = std::min(chunk.stops[d], chunk.end);
     Key<W> key{};
-    // A document cut by the piece's edge starts from the history before the edge.
-    std::int64_t t = std::max(piece.starts[d], first - (shape.order() - 1));
+    // A document cut by the chunk's edge starts from the history before the edge.
+    std::int64_t t = std::max(chunk.starts[d], first - (shape.order() - 1));
     for (; t < last; ++t) {
-      const auto id = static_cast<std::int64_t>(piece.tokens[t]);
+      const auto id = static_cast<std::int64_t>(chunk.tokens[t]);
       if (id >= alphabet.vocab_size) {
         return {Code::id_outside_vocabulary, t, static_cast<std::uint64_t>(id)};
       }
@@ -27,7 +27,7 @@ Status for_each_window(const Piece<Token>& piece, const Alphabet& alphabet,
       if (t >= first) visit(rank, key);
       shape.push(key, rank);
     }
-    if (alphabet.end_rank != 0 && piece.stops[d] <= piece.end) visit(alphabet.end_rank, key);
+    if (alphabet.end_rank != 0 && chunk.stops[d] <= chunk.end) visit(alphabet.end_rank, key);
   }
   return {};
 }

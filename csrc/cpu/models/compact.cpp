@@ -162,10 +162,10 @@ class CompactReader {
 }  // namespace
 
 template <class Token>
-Status score_compact(const Piece<Token>& piece, const Alphabet& alphabet, const CompactTrie& trie,
+Status score_compact(const Chunk<Token>& chunk, const Alphabet& alphabet, const CompactTrie& trie,
                      const ScoreOut& out) {
   const CompactReader reader(trie);
-  for (std::int64_t d = 0; d < piece.documents; ++d) {
+  for (std::int64_t d = 0; d < chunk.documents; ++d) {
     std::array<Walk, 2> walks;
     Walk* context = &walks[0];
     Walk* ngram = &walks[1];
@@ -173,11 +173,11 @@ Status score_compact(const Piece<Token>& piece, const Alphabet& alphabet, const 
     context->depth = trie.order > 1 ? 1 : 0;
     LossAccumulator sum;
     std::uint64_t oov = 0;
-    const std::int64_t stop = piece.stops[d] + (alphabet.end_rank != 0);
-    for (std::int64_t t = piece.starts[d]; t < stop; ++t) {
+    const std::int64_t stop = chunk.stops[d] + (alphabet.end_rank != 0);
+    for (std::int64_t t = chunk.starts[d]; t < stop; ++t) {
       std::uint32_t rank = alphabet.end_rank;
-      if (t < piece.stops[d]) {
-        const auto id = static_cast<std::int64_t>(piece.tokens[t]);
+      if (t < chunk.stops[d]) {
+        const auto id = static_cast<std::int64_t>(chunk.tokens[t]);
         if (id >= alphabet.vocab_size) {
           return {Code::id_outside_vocabulary, t, static_cast<std::uint64_t>(id)};
         }
@@ -194,14 +194,14 @@ Status score_compact(const Piece<Token>& piece, const Alphabet& alphabet, const 
     out.low[d] = sum.low;
     out.high[d] = sum.high;
     out.infinite[d] = 0;
-    out.predicted[d] = static_cast<std::uint64_t>(stop - piece.starts[d]);
+    out.predicted[d] = static_cast<std::uint64_t>(stop - chunk.starts[d]);
     out.oov[d] = oov;
   }
   return {};
 }
 
 #define ICFAST_TOKEN(T)                                                                  \
-  template Status score_compact<T>(const Piece<T>&, const Alphabet&, const CompactTrie&, \
+  template Status score_compact<T>(const Chunk<T>&, const Alphabet&, const CompactTrie&, \
                                    const ScoreOut&);
 ICFAST_FOR_EACH_TOKEN(ICFAST_TOKEN)
 #undef ICFAST_TOKEN

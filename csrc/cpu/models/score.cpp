@@ -154,13 +154,13 @@ class DocumentScore {
 }  // namespace
 
 template <class Token, class Word>
-Status score_ngrams(const Piece<Token>& piece, const Alphabet& alphabet, const Trie<Word>& trie,
+Status score_ngrams(const Chunk<Token>& chunk, const Alphabet& alphabet, const Trie<Word>& trie,
                     const double* discounts, double uniform, const ScoreOut& out) {
   const Scorer<Word> scorer(trie, discounts, uniform);
-  for (std::int64_t d = 0; d < piece.documents; ++d) {
+  for (std::int64_t d = 0; d < chunk.documents; ++d) {
     DocumentScore<Word> score(scorer, trie.order, out.ladder);
-    for (std::int64_t t = piece.starts[d]; t < piece.stops[d]; ++t) {
-      const auto id = static_cast<std::int64_t>(piece.tokens[t]);
+    for (std::int64_t t = chunk.starts[d]; t < chunk.stops[d]; ++t) {
+      const auto id = static_cast<std::int64_t>(chunk.tokens[t]);
       if (id >= alphabet.vocab_size) {
         return {Code::id_outside_vocabulary, t, static_cast<std::uint64_t>(id)};
       }
@@ -174,7 +174,7 @@ Status score_ngrams(const Piece<Token>& piece, const Alphabet& alphabet, const T
 }
 
 #define ICFAST_TOKEN_WORD(T, U)                                                        \
-  template Status score_ngrams<T, U>(const Piece<T>&, const Alphabet&, const Trie<U>&, \
+  template Status score_ngrams<T, U>(const Chunk<T>&, const Alphabet&, const Trie<U>&, \
                                      const double*, double, const ScoreOut&);
 #define ICFAST_WORD(U)               \
   ICFAST_TOKEN_WORD(std::uint8_t, U) \

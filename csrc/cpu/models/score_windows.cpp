@@ -88,7 +88,7 @@ class Chain {
 }  // namespace
 
 template <class Token>
-Status score_windows(const Piece<Token>& piece, const Alphabet& alphabet, std::uint32_t unknown,
+Status score_windows(const Chunk<Token>& chunk, const Alphabet& alphabet, std::uint32_t unknown,
                      std::int64_t* offsets, const Matches& matches, double begin_backoff,
                      const ScoreOut& out) {
   // The bare begin mark as a context: of one symbol, none longer.
@@ -97,17 +97,17 @@ Status score_windows(const Piece<Token>& piece, const Alphabet& alphabet, std::u
   if (alphabet.order > 1) begin[1] = begin_backoff;
   std::int64_t slots[kBlock];
   std::uint32_t rows[kBlock];
-  for (std::int64_t d = 0; d < piece.documents; ++d) {
+  for (std::int64_t d = 0; d < chunk.documents; ++d) {
     Chain chain(matches, alphabet.order, begin);
     std::uint64_t oov = 0;
     const std::int64_t marks = alphabet.end_rank != 0;
-    const std::int64_t stop = piece.stops[d] + marks;
-    for (std::int64_t first = piece.starts[d]; first < stop; first += kBlock) {
+    const std::int64_t stop = chunk.stops[d] + marks;
+    for (std::int64_t first = chunk.starts[d]; first < stop; first += kBlock) {
       const std::int64_t size = std::min(kBlock, stop - first);
       for (std::int64_t i = 0; i < size; ++i) {
         std::uint32_t rank = alphabet.end_rank;
-        if (first + i < piece.stops[d]) {
-          const auto id = static_cast<std::int64_t>(piece.tokens[first + i]);
+        if (first + i < chunk.stops[d]) {
+          const auto id = static_cast<std::int64_t>(chunk.tokens[first + i]);
           if (id >= alphabet.vocab_size) {
             return {Code::id_outside_vocabulary, first + i, static_cast<std::uint64_t>(id)};
           }
@@ -126,14 +126,14 @@ Status score_windows(const Piece<Token>& piece, const Alphabet& alphabet, std::u
     }
     chain.add_waiting();
     chain.store(out, d);
-    out.predicted[d] = static_cast<std::uint64_t>(stop - piece.starts[d]);
+    out.predicted[d] = static_cast<std::uint64_t>(stop - chunk.starts[d]);
     out.oov[d] = oov;
   }
   return {};
 }
 
 #define ICFAST_TOKEN(T)                                                                            \
-  template Status score_windows<T>(const Piece<T>&, const Alphabet&, std::uint32_t, std::int64_t*, \
+  template Status score_windows<T>(const Chunk<T>&, const Alphabet&, std::uint32_t, std::int64_t*, \
                                    const Matches&, double, const ScoreOut&);
 ICFAST_FOR_EACH_TOKEN(ICFAST_TOKEN)
 #undef ICFAST_TOKEN

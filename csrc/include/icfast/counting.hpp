@@ -10,10 +10,10 @@
 namespace icfast {
 
 /// Documents as half-open spans of one shard, ascending, clipped to tokens [begin, end).
-/// A span belongs to the piece whether or not the piece holds all of it; its end mark is emitted
-/// by the piece that holds its last token.
+/// A span belongs to the chunk whether or not the chunk holds all of it; its end mark is emitted
+/// by the chunk that holds its last token.
 template <class Token>
-struct Piece {
+struct Chunk {
   const Token* tokens;
   const std::int64_t* starts;
   const std::int64_t* stops;
@@ -60,19 +60,19 @@ struct Ends {
   std::int64_t size;
 };
 
-/// counts[id] += how often id stands in the piece.
+/// counts[id] += how often id stands in the chunk.
 template <class Token>
-Status count_ids(const Piece<Token>& piece, std::uint64_t* counts, std::int64_t vocab_size);
+Status count_ids(const Chunk<Token>& chunk, std::uint64_t* counts, std::int64_t vocab_size);
 
 /// hashes[d] = fmix64(fnv1a(ids of document d as little-endian u32)).
 template <class Token>
-Status hash_documents(const Piece<Token>& piece, std::uint64_t* hashes);
+Status hash_documents(const Chunk<Token>& chunk, std::uint64_t* hashes);
 
 /// counts[slot, j] += windows of the bucket with that slot; j = the history symbol at
 /// depths[slot] (1..N-1), or 0 where depths[slot] is 0. Slot -1: not counted, and ids that no
 /// counted window holds may go unchecked.
 template <class Token, int W>
-Status count_windows(const Piece<Token>& piece, const Alphabet& alphabet, const Buckets<W>& buckets,
+Status count_windows(const Chunk<Token>& chunk, const Alphabet& alphabet, const Buckets<W>& buckets,
                      const std::int32_t* slots, const std::int32_t* depths, std::uint64_t* counts,
                      std::int64_t columns);
 
@@ -80,14 +80,14 @@ Status count_windows(const Piece<Token>& piece, const Alphabet& alphabet, const 
 /// range that is not all buckets, ids that no kept window holds may go unchecked. What does not
 /// fit into `size` keys is counted in the offsets, not written.
 template <class Token, int W>
-Status scatter_windows(const Piece<Token>& piece, const Alphabet& alphabet,
+Status scatter_windows(const Chunk<Token>& chunk, const Alphabet& alphabet,
                        const Buckets<W>& buckets, std::int64_t bucket_begin,
                        std::int64_t bucket_end, std::int64_t* offsets, Key<W>* keys,
                        std::int64_t size);
 
 /// leads[d], keys[d] = the last window of document d.
 template <class Token, int W>
-Status end_windows(const Piece<Token>& piece, const Alphabet& alphabet, std::uint32_t* leads,
+Status end_windows(const Chunk<Token>& chunk, const Alphabet& alphabet, std::uint32_t* leads,
                    Key<W>* keys);
 
 /// Cuts one bucket in place into at most 256 parts, all keys of one below those of the next: part
@@ -125,7 +125,7 @@ inline constexpr int kPadding = 4;
 
 /// text[places[d] + t] = the symbol of token t of document d; its end mark is that of its stop.
 template <class Token, class Symbol>
-Status write_text(const Piece<Token>& piece, const Alphabet& alphabet, const std::int64_t* places,
+Status write_text(const Chunk<Token>& chunk, const Alphabet& alphabet, const std::int64_t* places,
                   Symbol* text);
 
 /// counts[symbol] += how often it stands in text[begin..end).
@@ -186,10 +186,10 @@ Status merge_runs(const Run<W>& runs, const std::int64_t* sequence, const std::u
                   std::int64_t buckets, std::int64_t* bounds, Key<W>* keys, std::uint64_t* counts,
                   Key<W>* key_room, std::uint64_t* count_room);
 
-/// symbols = ranks[id] - 1 of each token of the piece in turn, and behind each document that ends
+/// symbols = ranks[id] - 1 of each token of the chunk in turn, and behind each document that ends
 /// in it the next of separator, separator + 1, ...
 template <class Token>
-Status join_documents(const Piece<Token>& piece, const Alphabet& alphabet, std::int32_t separator,
+Status join_documents(const Chunk<Token>& chunk, const Alphabet& alphabet, std::int32_t separator,
                       std::int32_t* symbols);
 
 /// order[r] = position of the r-th smallest suffix of symbols[size], each in 0..alphabet - 1; work

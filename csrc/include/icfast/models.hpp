@@ -81,7 +81,7 @@ struct ScoreOut {
 };
 
 template <class Token, class Word>
-Status score_ngrams(const Piece<Token>& piece, const Alphabet& alphabet, const Trie<Word>& trie,
+Status score_ngrams(const Chunk<Token>& chunk, const Alphabet& alphabet, const Trie<Word>& trie,
                     const double* discounts, double uniform, const ScoreOut& out);
 
 /// The weights of the order-N model, for contexts whose last symbol has a rank in
@@ -123,7 +123,7 @@ Status match_windows(const std::uint32_t* leads, const std::int64_t* bounds, std
 /// The context is part of the window, so a row's loss is found once and kept; several threads may.
 /// Ranks from `unknown` on are of symbols the model does not know.
 template <class Token>
-Status score_windows(const Piece<Token>& piece, const Alphabet& alphabet, std::uint32_t unknown,
+Status score_windows(const Chunk<Token>& chunk, const Alphabet& alphabet, std::uint32_t unknown,
                      std::int64_t* offsets, const Matches& matches, double begin_backoff,
                      const ScoreOut& out);
 
@@ -148,7 +148,7 @@ struct CompactTrie {
 /// As score_ngrams of the order-N model: loss = that of the longest n-gram, plus the backoffs of
 /// the contexts from its length on.
 template <class Token>
-Status score_compact(const Piece<Token>& piece, const Alphabet& alphabet, const CompactTrie& trie,
+Status score_compact(const Chunk<Token>& chunk, const Alphabet& alphabet, const CompactTrie& trie,
                      const ScoreOut& out);
 
 }  // namespace icfast

@@ -25,7 +25,7 @@ TEXT_PADDING = 4
 KINDS = ("complete", "starting", "followed", "starting_followed", "left_neighbours")
 
 
-class Piece(NamedTuple):
+class Chunk(NamedTuple):
     """Documents of one shard as half-open spans, clipped to tokens [begin, end)."""
 
     tokens: Tokens
@@ -97,15 +97,15 @@ class SpectraRanges(NamedTuple):
 class CountingKernels(Protocol):
     """What counts; every one returns a Status."""
 
-    def count_ids(self, piece: Piece, counts: U64) -> Status:
-        """Add to counts[id] how often each id stands in the piece."""
+    def count_ids(self, chunk: Chunk, counts: U64) -> Status:
+        """Add to counts[id] how often each id stands in the chunk."""
 
-    def hash_documents(self, piece: Piece, hashes: U64) -> Status:
+    def hash_documents(self, chunk: Chunk, hashes: U64) -> Status:
         """Hash each document: fmix64 of FNV-1a over its ids as little-endian u32."""
 
     def count_windows(
         self,
-        piece: Piece,
+        chunk: Chunk,
         alphabet: Alphabet,
         buckets: Buckets,
         slots: I32,
@@ -116,7 +116,7 @@ class CountingKernels(Protocol):
 
     def scatter_windows(
         self,
-        piece: Piece,
+        chunk: Chunk,
         alphabet: Alphabet,
         buckets: Buckets,
         bucket_begin: int,
@@ -126,7 +126,7 @@ class CountingKernels(Protocol):
     ) -> Status:
         """Write each window's key behind the offset of its bucket; count those without room."""
 
-    def end_windows(self, piece: Piece, alphabet: Alphabet, leads: U32, keys: U64) -> Status:
+    def end_windows(self, chunk: Chunk, alphabet: Alphabet, leads: U32, keys: U64) -> Status:
         """Write the last window of each document."""
 
     def split_keys(self, keys: U64, largest: int, bounds: I64) -> Status:
@@ -151,7 +151,7 @@ class CountingKernels(Protocol):
     ) -> Status:
         """Add the spectra of orders 1..N of a run; path and sums carry open n-grams."""
 
-    def write_text(self, piece: Piece, alphabet: Alphabet, places: I64, text: Text) -> Status:
+    def write_text(self, chunk: Chunk, alphabet: Alphabet, places: I64, text: Text) -> Status:
         """Write text[places[d] + t] = the symbol of token t of document d, and end marks."""
 
     def count_symbols(self, text: Text, begin: int, end: int, counts: U64) -> Status:
@@ -219,7 +219,7 @@ class CountingKernels(Protocol):
         """
 
     def join_documents(
-        self, piece: Piece, alphabet: Alphabet, separator: int, symbols: I32
+        self, chunk: Chunk, alphabet: Alphabet, separator: int, symbols: I32
     ) -> Status:
         """Write ranks[id] - 1 of each token, and behind each ended document the next separator."""
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from numpy.typing import NDArray
 
 from icfast.backends.arrays import F64, I64, U32, U64, Status
-from icfast.backends.counting import Alphabet, Ends, Piece, Run
+from icfast.backends.counting import Alphabet, Chunk, Ends, Run
 
 #: Fields of a context row, in the order link_contexts writes them.
 CONTEXT_FIELDS = (
@@ -141,7 +141,7 @@ class ModelKernels(Protocol):
 
     def score_ngrams(
         self,
-        piece: Piece,
+        chunk: Chunk,
         alphabet: Alphabet,
         trie: Trie,
         discounts: F64,
@@ -179,7 +179,7 @@ class ModelKernels(Protocol):
 
     def score_windows(
         self,
-        piece: Piece,
+        chunk: Chunk,
         alphabet: Alphabet,
         unknown: int,
         offsets: I64,
@@ -190,6 +190,6 @@ class ModelKernels(Protocol):
         """Overwrite out with each document's loss, from the rows of its windows; keep theirs."""
 
     def score_compact(
-        self, piece: Piece, alphabet: Alphabet, trie: CompactTrie, out: ScoreOut
+        self, chunk: Chunk, alphabet: Alphabet, trie: CompactTrie, out: ScoreOut
     ) -> Status:
         """Overwrite out with each document's loss under a compressed model."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from icfast.backends.arrays import Status
 from icfast.backends.contract import Kernels
-from icfast.backends.counting import Piece
+from icfast.backends.counting import Chunk
 from icfast.corpus import Corpus, Shard, outside_vocabulary
 from icfast.corpus.source import ShardRecord, Source
 from icfast.errors import ID_OUTSIDE_VOCABULARY, CorpusError, OptionError, check
@@ -28,7 +28,7 @@ CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
 
 @dataclass(frozen=True, eq=False)
 class ShardDocuments:
-    """Chosen documents of one shard.
+    """Documents chosen from one shard.
 
     Attributes:
         starts, stops: i64[documents], the spans that are counted or scored.
@@ -42,21 +42,26 @@ class ShardDocuments:
     numbers: NDArray[np.int64]
     text_bytes: NDArray[np.uint64] | None
 
-    def piece(self, begin: int = 0, end: int | None = None) -> Piece:
+    def chunk(self, begin: int = 0, end: int | None = None) -> Chunk:
         """The documents that reach into tokens [begin, end), for a kernel."""
         size = len(self.shard.tokens)
         if end is None or (begin == 0 and end == size):
-            return Piece(self.shard.tokens, self.starts, self.stops, 0, size)
+            return Chunk(self.shard.tokens, self.starts, self.stops, 0, size)
         first = self.first_document(begin)
         last = int(np.searchsorted(self.stops, end, "right"))
         if last < len(self.starts) and self.starts[last] < end:
             last += 1
-        return Piece(self.shard.tokens, self.starts[first:last], self.stops[first:last], begin, end)
+        return Chunk(self.shard.tokens, self.starts[first:last], self.stops[first:last], begin, end)
 
     def first_document(self, begin: int) -> int:
         """The first that reaches into tokens from `begin` on."""
         # An empty document (only an end mark) belongs where it stands last.
         return int(np.searchsorted(self.stops, begin, "right")) if begin else 0
+
+    def whole_documents(self, first: int, last: int) -> Chunk:
+        """The documents [first, last) as a chunk for a kernel; at least one."""
+        starts, stops = self.starts[first:last], self.stops[first:last]
+        return Chunk(self.shard.tokens, starts, stops, int(starts[0]), int(stops[-1]))
 
     def where(self, chosen: NDArray[np.bool_]) -> ShardDocuments:
         """Only the chosen documents."""
@@ -71,13 +76,13 @@ class DocumentSet:
     """Documents of a corpus under a convention.
 
     Attributes:
-        parts: one per shard.
+        by_shard: the documents chosen from each shard.
         end_mark: whether each document is followed by a predicted end mark (kenlm).
         chosen: "all", or which side of which split.
     """
 
     corpus: Corpus
-    parts: tuple[ShardDocuments, ...]
+    by_shard: tuple[ShardDocuments, ...]
     convention: Convention
     chosen: str = "all"
 
@@ -87,28 +92,28 @@ class DocumentSet:
         return self.convention == "kenlm"
 
     def __len__(self) -> int:
-        return sum(len(part.starts) for part in self.parts)
+        return sum(len(held.starts) for held in self.by_shard)
 
     @property
     def shard_names(self) -> tuple[str, ...]:
         """The shards' file names."""
-        return tuple(part.shard.path.name for part in self.parts)
+        return tuple(held.shard.path.name for held in self.by_shard)
 
     @property
     def shard_numbers(self) -> NDArray[np.int32]:
         """i32[documents]: the shard each is in, an index into shard_names."""
-        sizes = [len(part.starts) for part in self.parts]
+        sizes = [len(held.starts) for held in self.by_shard]
         return np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
 
     @property
     def numbers(self) -> NDArray[np.int64]:
         """i64[documents]: each document's number in its shard."""
-        return np.concatenate([part.numbers for part in self.parts])
+        return np.concatenate([held.numbers for held in self.by_shard])
 
     @property
     def lengths(self) -> NDArray[np.int64]:
         """i64[documents]: predicted symbols of each."""
-        spans = [part.stops - part.starts for part in self.parts]
+        spans = [held.stops - held.starts for held in self.by_shard]
         return np.concatenate(spans) + int(self.end_mark)
 
     @property
@@ -119,10 +124,10 @@ class DocumentSet:
     @property
     def text_bytes(self) -> int | None:
         """UTF-8 bytes of their text, where every shard knows them."""
-        known = [part.text_bytes for part in self.parts]
-        if any(part is None for part in known):
+        known = [held.text_bytes for held in self.by_shard]
+        if any(held is None for held in known):
             return None
-        return sum(int(part.sum()) for part in known if part is not None)
+        return sum(int(held.sum()) for held in known if held is not None)
 
     def source(self, order: int) -> Source:
         """The conventions and shards a measurement of these documents carries."""
@@ -137,16 +142,16 @@ class DocumentSet:
             boundary=corpus.boundary,
             cross_documents=corpus.cross_documents,
             documents=self.chosen,
-            shards=tuple(_record(part) for part in self.parts),
+            shards=tuple(_record(held) for held in self.by_shard),
         )
 
 
-def _record(part: ShardDocuments) -> ShardRecord:
+def _record(held: ShardDocuments) -> ShardRecord:
     return ShardRecord(
-        name=part.shard.path.name,
-        sha256=part.shard.digest(),
-        tokens=len(part.shard.tokens),
-        documents=len(part.starts),
+        name=held.shard.path.name,
+        sha256=held.shard.digest(),
+        tokens=len(held.shard.tokens),
+        documents=len(held.starts),
     )
 
 
@@ -162,11 +167,11 @@ def all_documents(corpus: Corpus, convention: str = "tokens") -> DocumentSet:
     """
     if convention not in CONVENTIONS:
         raise OptionError(f"convention {convention!r} is none of {', '.join(CONVENTIONS)}")
-    parts = []
+    chosen = []
     for shard in corpus.shards:
         spans = corpus.content(shard) if convention == "kenlm" else corpus.spans(shard)
         numbers = np.arange(len(spans), dtype=np.int64)
-        parts.append(
+        chosen.append(
             ShardDocuments(
                 shard,
                 np.ascontiguousarray(spans.starts, np.int64),
@@ -175,7 +180,7 @@ def all_documents(corpus: Corpus, convention: str = "tokens") -> DocumentSet:
                 spans.text_bytes,
             )
         )
-    return DocumentSet(corpus, tuple(parts), convention)
+    return DocumentSet(corpus, tuple(chosen), convention)
 
 
 def content_hashes(corpus: Corpus, kernels: Kernels) -> list[NDArray[np.uint64]]:
@@ -189,8 +194,8 @@ def content_hashes(corpus: Corpus, kernels: Kernels) -> list[NDArray[np.uint64]]
         starts = np.ascontiguousarray(spans.starts, np.int64)
         stops = np.ascontiguousarray(spans.stops, np.int64)
         values = np.zeros(len(starts), np.uint64)
-        piece = Piece(shard.tokens, starts, stops, 0, len(shard.tokens))
-        check(kernels.hash_documents(piece, values), shard.path)
+        chunk = Chunk(shard.tokens, starts, stops, 0, len(shard.tokens))
+        check(kernels.hash_documents(chunk, values), shard.path)
         hashes.append(values)
     return hashes
 
@@ -265,8 +270,8 @@ def _seen_before(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
 def predicted_set_sha256(documents: DocumentSet, kernels: Kernels) -> str:
     """SHA-256 over the sorted hashes of the documents, as a split has it of its held-out side."""
     hashes = content_hashes(documents.corpus, kernels)
-    parts = zip(hashes, documents.parts, strict=True)
-    return _set_sha256([values[part.numbers] for values, part in parts])
+    by_shard = zip(hashes, documents.by_shard, strict=True)
+    return _set_sha256([values[held.numbers] for values, held in by_shard])
 
 
 def _set_sha256(hashes: Sequence[NDArray[np.uint64]]) -> str:
@@ -279,18 +284,18 @@ class _Sides:
     held: Sequence[NDArray[np.bool_]]
 
     def take(self, heldout: bool, fraction: float) -> DocumentSet:
-        parts = tuple(
-            part.where(held if heldout else ~held)
-            for part, held in zip(self.documents.parts, self.held, strict=True)
+        by_shard = tuple(
+            shard.where(held if heldout else ~held)
+            for shard, held in zip(self.documents.by_shard, self.held, strict=True)
         )
         name = f"{'held out' if heldout else 'training'} at {fraction}"
-        return replace(self.documents, parts=parts, chosen=name)
+        return replace(self.documents, by_shard=by_shard, chosen=name)
 
 
-class Located(NamedTuple):
-    """A piece, and the shard it stands in, for messages."""
+class ShardChunk(NamedTuple):
+    """A chunk and its shard, whose path error messages name."""
 
-    piece: Piece
+    chunk: Chunk
     shard: Shard
 
 
@@ -301,59 +306,65 @@ def check_ids(status: Status, shard: Shard, vocab_size: int) -> None:
     check(status, shard.path)
 
 
-def lanes(documents: DocumentSet, count: int, chunk: int | None = None) -> list[list[Located]]:
-    """The documents cut into `count` lists of pieces with about equally many tokens.
+def chunks_by_thread(
+    documents: DocumentSet, threads: int, largest: int | None = None
+) -> list[list[ShardChunk]]:
+    """Cut the documents into one list of chunks per thread, of about equally many tokens.
 
     Args:
-        chunk: the most tokens of one piece; None for no limit.
+        largest: most tokens of a chunk; None for no limit.
     """
-    total = sum(len(part.shard.tokens) for part in documents.parts)
-    edges = [total * i // count for i in range(count + 1)]
+    total = sum(len(held.shard.tokens) for held in documents.by_shard)
+    edges = [total * i // threads for i in range(threads + 1)]
     return [
-        list(_pieces(documents, low, high, chunk or max(total, 1))) for low, high in pairwise(edges)
+        list(_chunks(documents, low, high, largest or max(total, 1)))
+        for low, high in pairwise(edges)
     ]
 
 
-def sample(documents: DocumentSet, tokens: int, chunks: int) -> list[Located]:
-    """About so many tokens copied from chunks spread evenly over the shards; what a chunk holds of
-    a document is a document."""
-    total = sum(len(part.shard.tokens) for part in documents.parts)
-    length = min(tokens, total) // chunks
+def sample(documents: DocumentSet, tokens: int, cuts: int) -> list[ShardChunk]:
+    """Copy about `tokens` tokens from `cuts` places spread evenly over the shards.
+
+    Returns:
+        one chunk per shard; the tokens that a place has of a document are one of its documents.
+    """
+    total = sum(len(held.shard.tokens) for held in documents.by_shard)
+    length = min(tokens, total) // cuts
     if length < 1 or tokens >= total:
-        chunks, length = 1, min(tokens, total)
-    lows = (2 * np.arange(chunks) + 1) * (total - length) // (2 * chunks)
-    pieces, origin = [], 0
-    for part in documents.parts:
-        size = len(part.shard.tokens)
-        cut = _overlaps(part, (lows - origin).clip(0, size), (lows + length - origin).clip(0, size))
+        cuts, length = 1, min(tokens, total)
+    lows = (2 * np.arange(cuts) + 1) * (total - length) // (2 * cuts)
+    found, origin = [], 0
+    for held in documents.by_shard:
+        size = len(held.shard.tokens)
+        cut = _overlaps(held, (lows - origin).clip(0, size), (lows + length - origin).clip(0, size))
         if cut:
-            copied = np.concatenate([part.shard.tokens[low:high] for low, high in cut])
+            copied = np.concatenate([held.shard.tokens[low:high] for low, high in cut])
             stops = np.cumsum([high - low for low, high in cut]).astype(np.int64)
             starts = np.append(0, stops[:-1]).astype(np.int64)
-            pieces.append(Located(Piece(copied, starts, stops, 0, len(copied)), part.shard))
+            found.append(ShardChunk(Chunk(copied, starts, stops, 0, len(copied)), held.shard))
         origin += size
-    return pieces
+    return found
 
 
 def _overlaps(
-    part: ShardDocuments, lows: NDArray[np.int64], highs: NDArray[np.int64]
+    held: ShardDocuments, lows: NDArray[np.int64], highs: NDArray[np.int64]
 ) -> list[tuple[int, int]]:
     """Spans of tokens inside a document and inside one of the ascending ranges."""
-    edges = np.unique(np.concatenate([part.starts, part.stops, lows, highs]))
+    edges = np.unique(np.concatenate([held.starts, held.stops, lows, highs]))
     middle = edges[:-1]
 
     def inside(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.bool_]:
         return np.searchsorted(starts, middle, "right") > np.searchsorted(stops, middle, "right")
 
-    kept = inside(part.starts, part.stops) & inside(lows, highs)
+    kept = inside(held.starts, held.stops) & inside(lows, highs)
     return list(zip(middle[kept].tolist(), edges[1:][kept].tolist(), strict=True))
 
 
-def _pieces(documents: DocumentSet, low: int, high: int, chunk: int) -> Iterator[Located]:
+def _chunks(documents: DocumentSet, low: int, high: int, largest: int) -> Iterator[ShardChunk]:
     origin = 0
-    for part in documents.parts:
-        size = len(part.shard.tokens)
+    for held in documents.by_shard:
+        size = len(held.shard.tokens)
         first, last = max(0, low - origin), min(size, high - origin)
-        for begin in range(first, last, chunk):
-            yield Located(part.piece(begin, min(begin + chunk, last)), part.shard)
+        for begin in range(first, last, largest):
+            yield ShardChunk(held.chunk(begin, min(begin + largest, last)), held.shard)
         origin += size

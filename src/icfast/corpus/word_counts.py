@@ -24,12 +24,12 @@ def count_words(documents: DocumentSet) -> int | None:
     space[list(_WHITE_SPACE)] = True
     if corpus.eos_id is not None and corpus.eos_id < 256:
         space[corpus.eos_id] = True
-    return sum(_words(part, space) for part in documents.parts)
+    return sum(_words(held, space) for held in documents.by_shard)
 
 
-def _words(part: ShardDocuments, space: NDArray[np.bool_]) -> int:
+def _words(held: ShardDocuments, space: NDArray[np.bool_]) -> int:
     words = 0
-    for start, stop in zip(part.starts.tolist(), part.stops.tolist(), strict=True):
-        inside = ~space[part.shard.tokens[start:stop]]
+    for start, stop in zip(held.starts.tolist(), held.stops.tolist(), strict=True):
+        inside = ~space[held.shard.tokens[start:stop]]
         words += int(inside[:1].sum()) + int(np.count_nonzero(inside[1:] & ~inside[:-1]))
     return words

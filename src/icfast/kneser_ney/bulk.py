@@ -17,7 +17,7 @@ from icfast.backends.counting import MAX_KEY_WORDS, Buckets
 from icfast.backends.models import Matches, MatchRoom, ScoreOut, Weights
 from icfast.corpus.documents import check_ids
 from icfast.errors import check
-from icfast.kneser_ney.chunks import Chunk
+from icfast.kneser_ney.chunks import ScoredChunk
 from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.weights import weights_bytes
 from icfast.ngrams.alphabet import Symbols
@@ -37,12 +37,12 @@ _MOST_TOKENS = 2**31
 
 
 def batches(
-    chunks: Sequence[Chunk], model: NgramModel, work: Work
-) -> tuple[list[list[Chunk]], list[Chunk]]:
+    chunks: Sequence[ScoredChunk], model: NgramModel, work: Work
+) -> tuple[list[list[ScoredChunk]], list[ScoredChunk]]:
     """(batches that are worth scoring in bulk and fit the memory, chunks left to the walk)."""
     limit = min(_batch_windows(model, work), _MOST_TOKENS)
-    found: list[list[Chunk]] = []
-    left: list[Chunk] = []
+    found: list[list[ScoredChunk]] = []
+    left: list[ScoredChunk] = []
     held = limit
     for chunk in chunks:
         size = chunk.windows
@@ -110,22 +110,22 @@ class Bulk:
         symbols = Symbols(model.ids, vocab_size, model.end_mark, shape, strangers=True)
         return cls(model, symbols, weights, out, work, pool)
 
-    def score(self, batch: Sequence[Chunk]) -> None:
+    def score(self, batch: Sequence[ScoredChunk]) -> None:
         """Write the rows of a batch's documents."""
-        lanes = _lanes(batch, self.work.threads)
-        counts = self._count(lanes)
+        chunks = _by_thread(batch, self.work.threads)
+        counts = self._count(chunks)
         bounds = np.append(0, np.cumsum(counts.sum(axis=0))).astype(np.int64)
-        # Each lane writes behind the lanes before it, so lanes never meet.
+        # Each thread writes after the threads before it, so they never overlap.
         offsets = bounds[:-1] + np.cumsum(counts, axis=0) - counts
         keys = zeros((int(bounds[-1]), self.symbols.shape.words), np.uint64)
-        self._scatter(lanes, offsets.copy(), keys)
+        self._scatter(chunks, offsets.copy(), keys)
         matches = Matches(
             zeros(len(keys), np.uint32),
             zeros((len(keys), self.model.order), np.float64),
             zeros(len(keys), np.uint64),
         )
         self._match(bounds, keys, matches)
-        self._read(lanes, offsets, matches)
+        self._read(chunks, offsets, matches)
 
     def _each(self, call: Callable[[int], None], count: int) -> None:
         for _ in self.pool.map(call, range(count)):
@@ -136,39 +136,39 @@ class Bulk:
         first = np.arange(leads + 1, dtype=np.uint32)
         return Buckets(first, np.zeros((leads, self.symbols.shape.words), np.uint64))
 
-    def _count(self, lanes: list[list[Chunk]]) -> NDArray[np.int64]:
-        """i64[lanes, leads] windows: one at each id, and at each document's end mark."""
+    def _count(self, chunks: list[list[ScoredChunk]]) -> NDArray[np.int64]:
+        """i64[threads, leads] windows: one at each id, and at each document's end mark."""
         ranks, end_rank = self.symbols.alphabet.ranks, self.symbols.alphabet.end_rank
-        counts = np.zeros((len(lanes), self.symbols.leads), np.int64)
+        counts = np.zeros((len(chunks), self.symbols.leads), np.int64)
 
-        def count(lane: int) -> None:
+        def count(thread: int) -> None:
             of_ids = np.zeros(len(ranks), np.uint64)
-            for chunk in lanes[lane]:
-                piece = self.symbols.view(chunk.piece)
-                status = self.work.backend.kernels.count_ids(piece, of_ids)
-                check_ids(status, chunk.part.shard, self.symbols.vocab_size)
+            for scored in chunks[thread]:
+                chunk = self.symbols.view(scored.chunk)
+                status = self.work.backend.kernels.count_ids(chunk, of_ids)
+                check_ids(status, scored.shard, self.symbols.vocab_size)
                 if end_rank:
-                    counts[lane, end_rank] += chunk.last - chunk.first
+                    counts[thread, end_rank] += len(chunk.starts)
             # Several ids may be strangers. Sums below 2^53 are exact.
-            counts[lane] += np.bincount(ranks, of_ids, self.symbols.leads).astype(np.int64)
+            counts[thread] += np.bincount(ranks, of_ids, self.symbols.leads).astype(np.int64)
 
-        self._each(count, len(lanes))
+        self._each(count, len(chunks))
         return counts
 
     def _scatter(
-        self, lanes: list[list[Chunk]], offsets: NDArray[np.int64], keys: NDArray[np.uint64]
+        self, chunks: list[list[ScoredChunk]], offsets: NDArray[np.int64], keys: NDArray[np.uint64]
     ) -> None:
         buckets, alphabet = self._buckets(), self.symbols.alphabet
 
-        def scatter(lane: int) -> None:
-            for chunk in lanes[lane]:
-                piece = self.symbols.view(chunk.piece)
+        def scatter(thread: int) -> None:
+            for scored in chunks[thread]:
+                chunk = self.symbols.view(scored.chunk)
                 status = self.work.backend.kernels.scatter_windows(
-                    piece, alphabet, buckets, 0, self.symbols.leads, offsets[lane], keys
+                    chunk, alphabet, buckets, 0, self.symbols.leads, offsets[thread], keys
                 )
-                check_ids(status, chunk.part.shard, self.symbols.vocab_size)
+                check_ids(status, scored.shard, self.symbols.vocab_size)
 
-        self._each(scatter, len(lanes))
+        self._each(scatter, len(chunks))
 
     def _match(self, bounds: NDArray[np.int64], keys: NDArray[np.uint64], matches: Matches) -> None:
         leads = np.arange(self.symbols.leads, dtype=np.uint32)
@@ -195,29 +195,34 @@ class Bulk:
 
         self._each(match, len(groups))
 
-    def _read(self, lanes: list[list[Chunk]], offsets: NDArray[np.int64], matches: Matches) -> None:
+    def _read(
+        self, chunks: list[list[ScoredChunk]], offsets: NDArray[np.int64], matches: Matches
+    ) -> None:
         alphabet = self.symbols.alphabet
         unknown = self.symbols.leads - 1
         backoffs = self.weights.backoffs
         begin = float(backoffs[0]) if len(backoffs) else 1.0
 
-        def read(lane: int) -> None:
-            for chunk in lanes[lane]:
-                piece = self.symbols.view(chunk.piece)
-                here = ScoreOut(*(array[chunk.rows] for array in self.out))
+        def read(thread: int) -> None:
+            for scored in chunks[thread]:
+                chunk = self.symbols.view(scored.chunk)
+                here = ScoreOut(*(array[scored.rows] for array in self.out))
                 status = self.work.backend.kernels.score_windows(
-                    piece, alphabet, unknown, offsets[lane], matches, begin, here
+                    chunk, alphabet, unknown, offsets[thread], matches, begin, here
                 )
-                check_ids(status, chunk.part.shard, self.symbols.vocab_size)
+                check_ids(status, scored.shard, self.symbols.vocab_size)
 
-        self._each(read, len(lanes))
+        self._each(read, len(chunks))
 
 
-def _lanes(batch: Sequence[Chunk], count: int) -> list[list[Chunk]]:
+def _by_thread(batch: Sequence[ScoredChunk], count: int) -> list[list[ScoredChunk]]:
     """Neighbouring chunks in `count` lists with about equally many windows."""
     done = np.cumsum([chunk.windows for chunk in batch])
-    lane = np.minimum((done - 1) * count // max(1, int(done[-1])), count - 1)
-    return [[chunk for chunk, at in zip(batch, lane, strict=True) if at == i] for i in range(count)]
+    thread = np.minimum((done - 1) * count // max(1, int(done[-1])), count - 1)
+    by_thread: list[list[ScoredChunk]] = [[] for _ in range(count)]
+    for chunk, i in zip(batch, thread.tolist(), strict=True):
+        by_thread[i].append(chunk)
+    return by_thread
 
 
 def _groups(bounds: NDArray[np.int64]) -> Iterator[tuple[int, int]]:

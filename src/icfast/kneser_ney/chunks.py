@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.backends.counting import Piece
+from icfast.backends.counting import Chunk
 from icfast.backends.models import ScoreOut
-from icfast.corpus import Corpus
-from icfast.corpus.documents import DocumentSet, ShardDocuments
+from icfast.corpus import Corpus, Shard
+from icfast.corpus.documents import DocumentSet
 from icfast.errors import MergeError
 from icfast.kneser_ney.compact import CompactModel
 from icfast.kneser_ney.model import NgramModel
@@ -22,43 +22,35 @@ from icfast.ngrams.sorted_runs import KeyShape
 _CHUNK_TOKENS = 1 << 16
 
 
-class Chunk(NamedTuple):
-    """Documents [first, last) of one shard, and the row their results begin at."""
+class ScoredChunk(NamedTuple):
+    """Whole documents of one shard, and the row their results begin at."""
 
-    part: ShardDocuments
-    first: int
-    last: int
-    at: int
-
-    @property
-    def piece(self) -> Piece:
-        """The documents, as kernels read them."""
-        starts = self.part.starts[self.first : self.last]
-        stops = self.part.stops[self.first : self.last]
-        return Piece(self.part.shard.tokens, starts, stops, int(starts[0]), int(stops[-1]))
+    chunk: Chunk
+    shard: Shard
+    row: int
 
     @property
     def rows(self) -> slice:
         """Where their results go."""
-        return slice(self.at, self.at + self.last - self.first)
+        return slice(self.row, self.row + len(self.chunk.starts))
 
     @property
     def windows(self) -> int:
         """At most this many: their tokens, and an end mark each."""
-        spans = self.part.stops[self.first : self.last] - self.part.starts[self.first : self.last]
-        return int(spans.sum()) + self.last - self.first
+        lengths = self.chunk.stops - self.chunk.starts
+        return int(lengths.sum()) + len(lengths)
 
 
-def chunks_of(documents: DocumentSet) -> Iterator[Chunk]:
+def chunks_of(documents: DocumentSet) -> Iterator[ScoredChunk]:
     """Neighbouring documents of about so many tokens as one thread takes at a time."""
     at = 0
-    for part in documents.parts:
-        ends = np.cumsum(part.stops - part.starts)
+    for held in documents.by_shard:
+        ends = np.cumsum(held.stops - held.starts)
         first = 0
         while first < len(ends):
             before = int(ends[first - 1]) if first else 0
             last = max(first + 1, int(np.searchsorted(ends, before + _CHUNK_TOKENS, "right")))
-            yield Chunk(part, first, last, at + first)
+            yield ScoredChunk(held.whole_documents(first, last), held.shard, at + first)
             first = last
         at += len(ends)
 

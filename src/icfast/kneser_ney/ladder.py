@@ -1,8 +1,8 @@
 """Losses of the order-k models of every k, by position in the document, from one walk.
 
-A document is scored in spans, one for each doubling of positions. The tokens before a span that its
-histories need are scored with it and once more alone, and their losses taken off again; both times
-they are the same whole numbers, so that what is left is exact.
+Each document is cut at every doubling of positions, and each cut is scored like a document. The
+preceding tokens that its histories need are scored with it. They are then scored once more alone,
+and their losses are subtracted: both sums are the same integers, so the remainder is exact.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.backends.counting import Alphabet, Piece
+from icfast.backends.counting import Alphabet, Chunk
 from icfast.backends.models import ScoreOut
 from icfast.corpus.documents import DocumentSet, check_ids
-from icfast.kneser_ney.chunks import Chunk, chunks_of, room_for, symbols_of
+from icfast.kneser_ney.chunks import ScoredChunk, chunks_of, room_for, symbols_of
 from icfast.kneser_ney.model import NgramModel
 from icfast.ngrams.alphabet import Symbols
 from icfast.parallel.threads import Work
@@ -43,12 +43,11 @@ class LadderLosses:
     positions: tuple[tuple[PositionRow, ...], ...]
 
 
-class _Spans(NamedTuple):
-    """What is scored as if it were documents.
+class _Binned(NamedTuple):
+    """Documents cut at doublings of positions, each cut scored like a document.
 
-    starts, stops: i64[spans]; bins: i64[spans], of positions; ended: bool[spans], whether the
-    document's end mark follows, where there are such; taken_off: bool[spans], whether the losses
-    are to be subtracted.
+    starts, stops: i64[cuts]; bins: i64[cuts], position bins; ended: bool[cuts], whether the
+    document's end mark follows; taken_off: bool[cuts], whether the losses are subtracted.
     """
 
     starts: I64
@@ -64,26 +63,25 @@ def score_ladder(documents: DocumentSet, model: NgramModel, work: Work) -> Ladde
     alphabet = symbols.alphabet._replace(order=model.order)
     sums = _Sums(model.order)
 
-    def score(chunk: Chunk) -> list[tuple[_Spans, ScoreOut]]:
-        spans = _spans(chunk, model.order, documents.end_mark)
+    def score(scored: ScoredChunk) -> list[tuple[_Binned, ScoreOut]]:
+        whole = _binned(scored, model.order, documents.end_mark)
         return [
-            (part, _score(part, chunk, symbols, alphabet, model, work))
-            for part in _by_end(spans, documents.end_mark)
+            (binned, _score(binned, scored, symbols, alphabet, model, work))
+            for binned in _by_end(whole, documents.end_mark)
         ]
 
     chunks = list(chunks_of(documents))
     with work.pool() as pool:
-        for done, scored in enumerate(pool.map(score, chunks), start=1):
-            for part, out in scored:
-                sums.add(part, out)
+        for done, losses in enumerate(pool.map(score, chunks), start=1):
+            for binned, out in losses:
+                sums.add(binned, out)
             work.progress("scoring", done / len(chunks))
     return sums.losses(documents)
 
 
-def _spans(chunk: Chunk, order: int, end_mark: bool) -> _Spans:
+def _binned(scored: ScoredChunk, order: int, end_mark: bool) -> _Binned:
     """Every document's doublings of positions, and what stands before each."""
-    starts = chunk.part.starts[chunk.first : chunk.last]
-    stops = chunk.part.stops[chunk.first : chunk.last]
+    starts, stops = scored.chunk.starts, scored.chunk.stops
     sizes = stops - starts + int(end_mark)
     found = []
     for number, (low, high) in enumerate(_edges(int(sizes.max(initial=0)))):
@@ -97,20 +95,20 @@ def _spans(chunk: Chunk, order: int, end_mark: bool) -> _Spans:
             found.append(before)
     if not found:
         return _of_bin(starts[:0], stops[:0], 0, np.zeros(0, np.bool_), taken_off=False)
-    return _Spans(
-        np.concatenate([spans.starts for spans in found]),
-        np.concatenate([spans.stops for spans in found]),
-        np.concatenate([spans.bins for spans in found]),
-        np.concatenate([spans.ended for spans in found]),
-        np.concatenate([spans.taken_off for spans in found]),
+    return _Binned(
+        np.concatenate([binned.starts for binned in found]),
+        np.concatenate([binned.stops for binned in found]),
+        np.concatenate([binned.bins for binned in found]),
+        np.concatenate([binned.ended for binned in found]),
+        np.concatenate([binned.taken_off for binned in found]),
     )
 
 
 def _of_bin(
     starts: I64, stops: I64, number: int, ended: NDArray[np.bool_], *, taken_off: bool
-) -> _Spans:
+) -> _Binned:
     size = len(starts)
-    return _Spans(starts, stops, np.full(size, number), ended, np.full(size, taken_off))
+    return _Binned(starts, stops, np.full(size, number), ended, np.full(size, taken_off))
 
 
 def _edges(size: int) -> Iterator[tuple[int, int]]:
@@ -122,38 +120,38 @@ def _edges(size: int) -> Iterator[tuple[int, int]]:
         low = high
 
 
-def _by_end(spans: _Spans, end_mark: bool) -> Iterator[_Spans]:
-    """Spans that an end mark follows apart from the others: a kernel's call has it for all."""
+def _by_end(binned: _Binned, end_mark: bool) -> Iterator[_Binned]:
+    """Cuts that an end mark follows apart from the others: a kernel's call has it for all."""
     if not end_mark:
-        yield spans
+        yield binned
         return
-    for chosen in (spans.ended, ~spans.ended):
+    for chosen in (binned.ended, ~binned.ended):
         if chosen.any():
-            starts, stops, bins, ended, taken_off = spans
-            yield _Spans(
+            starts, stops, bins, ended, taken_off = binned
+            yield _Binned(
                 starts[chosen], stops[chosen], bins[chosen], ended[chosen], taken_off[chosen]
             )
 
 
 def _score(
-    spans: _Spans,
-    chunk: Chunk,
+    binned: _Binned,
+    scored: ScoredChunk,
     symbols: Symbols,
     alphabet: Alphabet,
     model: NgramModel,
     work: Work,
 ) -> ScoreOut:
-    out = room_for(len(spans.starts), model.order)
-    if not len(spans.starts):
+    out = room_for(len(binned.starts), model.order)
+    if not len(binned.starts):
         return out
-    if not spans.ended.all():
+    if not binned.ended.all():
         alphabet = alphabet._replace(end_rank=0)
-    begin, end = int(spans.starts.min()), int(spans.stops.max())
-    piece = Piece(chunk.part.shard.tokens, spans.starts, spans.stops, begin, end)
+    begin, end = int(binned.starts.min()), int(binned.stops.max())
+    chunk = Chunk(scored.shard.tokens, binned.starts, binned.stops, begin, end)
     status = work.backend.kernels.score_ngrams(
-        symbols.view(piece), alphabet, model.trie, model.discount_table, model.uniform, out
+        symbols.view(chunk), alphabet, model.trie, model.discount_table, model.uniform, out
     )
-    check_ids(status, chunk.part.shard, symbols.vocab_size)
+    check_ids(status, scored.shard, symbols.vocab_size)
     return out
 
 
@@ -165,25 +163,25 @@ class _Sums:
         self._infinite = np.zeros((_BINS, order), np.int64)
         self._predicted, self._oov = np.zeros((2, _BINS), np.int64)
 
-    def add(self, spans: _Spans, out: ScoreOut) -> None:
+    def add(self, binned: _Binned, out: ScoreOut) -> None:
         """Add what was scored, or take it off."""
-        if not len(spans.bins):
+        if not len(binned.bins):
             return
         # Neighbours of one bin and sign are added up in halves of words, which can't overflow.
-        kind = 2 * spans.bins + spans.taken_off
+        kind = 2 * binned.bins + binned.taken_off
         firsts = np.flatnonzero(np.diff(kind, prepend=-1))
         low = np.add.reduceat(out.low & np.uint64(0xFFFFFFFF), firsts)
         middle = np.add.reduceat(out.low >> np.uint64(32), firsts)
         high = np.add.reduceat(out.high, firsts)
         for row, first in enumerate(firsts.tolist()):
-            number, sign = int(spans.bins[first]), -1 if spans.taken_off[first] else 1
+            number, sign = int(binned.bins[first]), -1 if binned.taken_off[first] else 1
             words = zip(low[row].tolist(), middle[row].tolist(), high[row].tolist(), strict=True)
             for k, (one, two, three) in enumerate(words):
                 self._quanta[number][k] += sign * (one + (two << 32) + (three << 64))
-        signs = np.where(spans.taken_off, -1, 1)
-        np.add.at(self._infinite, spans.bins, signs[:, None] * out.infinite.astype(np.int64))
-        np.add.at(self._predicted, spans.bins, signs * out.predicted.astype(np.int64))
-        np.add.at(self._oov, spans.bins, signs * out.oov.astype(np.int64))
+        signs = np.where(binned.taken_off, -1, 1)
+        np.add.at(self._infinite, binned.bins, signs[:, None] * out.infinite.astype(np.int64))
+        np.add.at(self._predicted, binned.bins, signs * out.predicted.astype(np.int64))
+        np.add.at(self._oov, binned.bins, signs * out.oov.astype(np.int64))
 
     def losses(self, documents: DocumentSet) -> LadderLosses:
         """The sums of all documents."""

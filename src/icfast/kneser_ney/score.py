@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from icfast.backends.arrays import Status
-from icfast.backends.counting import Alphabet, Piece
+from icfast.backends.counting import Alphabet, Chunk
 from icfast.backends.models import ScoreOut
 from icfast.corpus.documents import DocumentSet, check_ids
 from icfast.kneser_ney.bulk import Bulk, batches
-from icfast.kneser_ney.chunks import Chunk, chunks_of, room_for, symbols_of
+from icfast.kneser_ney.chunks import ScoredChunk, chunks_of, room_for, symbols_of
 from icfast.kneser_ney.compact import CompactModel
 from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.weights import weigh
@@ -51,9 +51,9 @@ def _score(documents: DocumentSet, model: NgramModel, work: Work) -> ScoreOut:
     discounts, uniform = model.discount_table, model.uniform
     out = room_for(len(documents), 1)
 
-    def kernel(piece: Piece, alphabet: Alphabet, here: ScoreOut) -> Status:
+    def kernel(chunk: Chunk, alphabet: Alphabet, here: ScoreOut) -> Status:
         return work.backend.kernels.score_ngrams(
-            piece, alphabet, model.trie, discounts, uniform, here
+            chunk, alphabet, model.trie, discounts, uniform, here
         )
 
     chunks = list(chunks_of(documents))
@@ -72,8 +72,8 @@ def _score_compact(documents: DocumentSet, model: CompactModel, work: Work) -> S
     symbols = symbols_of(documents.corpus, model)
     out = room_for(len(documents), 1)
 
-    def kernel(piece: Piece, alphabet: Alphabet, here: ScoreOut) -> Status:
-        return work.backend.kernels.score_compact(piece, alphabet, model.trie, here)
+    def kernel(chunk: Chunk, alphabet: Alphabet, here: ScoreOut) -> Status:
+        return work.backend.kernels.score_compact(chunk, alphabet, model.trie, here)
 
     chunks = list(chunks_of(documents))
     with work.pool() as pool:
@@ -86,15 +86,15 @@ def _walk(
     symbols: Symbols,
     order: int,
     out: ScoreOut,
-    kernel: Callable[[Piece, Alphabet, ScoreOut], Status],
-) -> Callable[[Chunk], None]:
+    kernel: Callable[[Chunk, Alphabet, ScoreOut], Status],
+) -> Callable[[ScoredChunk], None]:
     """A function that scores one chunk, token by token, into its rows of `out`."""
     alphabet = symbols.alphabet._replace(order=order)
 
-    def walk(chunk: Chunk) -> None:
-        here = ScoreOut(*(array[chunk.rows] for array in out))
-        status = kernel(symbols.view(chunk.piece), alphabet, here)
-        check_ids(status, chunk.part.shard, symbols.vocab_size)
+    def walk(scored: ScoredChunk) -> None:
+        here = ScoreOut(*(array[scored.rows] for array in out))
+        status = kernel(symbols.view(scored.chunk), alphabet, here)
+        check_ids(status, scored.shard, symbols.vocab_size)
 
     return walk
 

@@ -153,7 +153,7 @@ def score_tokens(
     wanted = _BATCH_POSITIONS if batch is None else batch * policy.window
     positions = min(positions, max(policy.window, wanted))
     feed = HostFeed(model, work) if lane is None else DeviceFeed(lane, model.name, positions)
-    shards = [ShardWindows(part, policy) for part in documents.parts]
+    shards = [ShardWindows(part, policy) for part in documents.by_shard]
     run = _Run(model, feed, positions, batch or positions, checkpoint, name)
     cells = zero_cells(len(documents))
     by_position = PositionSums.zeros()

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.backends.counting import Alphabet, Piece
+from icfast.backends.counting import Alphabet, Chunk
 from icfast.corpus import outside_vocabulary
-from icfast.corpus.documents import DocumentSet, Located, check_ids, lanes
+from icfast.corpus.documents import DocumentSet, ShardChunk, check_ids, chunks_by_thread
 from icfast.ngrams.sorted_runs import KeyShape
 from icfast.parallel.threads import Pool, Work
 
@@ -31,8 +31,8 @@ class Symbols:
     Attributes:
         ids: u32[U], the ids that occur, ascending.
         shape: how windows over this alphabet are packed.
-        lane_counts: u32 or u64[lanes, U], how often each id stands in each lane; None where ids are
-            sparse, which are listed without counting.
+        thread_counts: u32 or u64[threads, U], how often each id occurs in the chunks of each
+            thread; None for sparse ids, which are listed without counting.
         strangers: whether other ids are one symbol more, the last, instead of an error.
     """
 
@@ -40,7 +40,7 @@ class Symbols:
     vocab_size: int
     end_mark: bool
     shape: KeyShape
-    lane_counts: NDArray[np.unsignedinteger] | None = None
+    thread_counts: NDArray[np.unsignedinteger] | None = None
     strangers: bool = False
 
     def __post_init__(self) -> None:
@@ -69,29 +69,29 @@ class Symbols:
         table: NDArray[np.uint32] = self._table  # type: ignore[attr-defined]
         return Alphabet(table, end_rank, self.shape.order, self.shape.bits)
 
-    def view(self, piece: Piece) -> Piece:
-        """The piece as the alphabet's table reads it."""
-        if not is_sparse(self.vocab_size) or not len(piece.starts):
-            return piece
+    def view(self, chunk: Chunk) -> Chunk:
+        """The chunk as the alphabet's table reads it."""
+        if not is_sparse(self.vocab_size) or not len(chunk.starts):
+            return chunk
         if not len(self.ids):  # nothing but end marks to count
-            return piece._replace(tokens=np.zeros(piece.end, np.uint32))
-        history = piece.begin - (self.shape.order - 1)
-        low = max(int(min(piece.starts[0], piece.begin)), history, 0)
-        tokens = np.asarray(piece.tokens[low : piece.end])
+            return chunk._replace(tokens=np.zeros(chunk.end, np.uint32))
+        history = chunk.begin - (self.shape.order - 1)
+        low = max(int(min(chunk.starts[0], chunk.begin)), history, 0)
+        tokens = np.asarray(chunk.tokens[low : chunk.end])
         place = np.minimum(np.searchsorted(self.ids, tokens), len(self.ids) - 1)
         ranks = np.where(self.ids[place] == tokens, place + 1, 0).astype(np.uint32)
-        starts = np.maximum(piece.starts - low, 0)
-        return Piece(ranks, starts, piece.stops - low, piece.begin - low, piece.end - low)
+        starts = np.maximum(chunk.starts - low, 0)
+        return Chunk(ranks, starts, chunk.stops - low, chunk.begin - low, chunk.end - low)
 
-    def tails(self, piece: Piece) -> Piece:
-        """The piece's documents, cut to what their last window needs where ids are translated."""
+    def tails(self, chunk: Chunk) -> Chunk:
+        """The chunk's documents, cut to what their last window needs where ids are translated."""
         if not is_sparse(self.vocab_size):
-            return piece
-        starts = np.maximum(piece.starts, piece.stops - self.shape.order)
-        lengths = piece.stops - starts
+            return chunk
+        starts = np.maximum(chunk.starts, chunk.stops - self.shape.order)
+        lengths = chunk.stops - starts
         stops = np.cumsum(lengths)
         at = np.arange(int(stops[-1])) + np.repeat(starts - (stops - lengths), lengths)
-        tails = Piece(piece.tokens[at], stops - lengths, stops, 0, int(stops[-1]))
+        tails = Chunk(chunk.tokens[at], stops - lengths, stops, 0, int(stops[-1]))
         return self.view(tails)
 
 
@@ -105,10 +105,10 @@ def count_type(tokens: int) -> type[np.unsignedinteger]:
     return np.uint32 if tokens < 1 << 32 else np.uint64
 
 
-def lanes_of(documents: DocumentSet, work: Work) -> list[list[Located]]:
-    """One list of pieces per thread, small ones where ids must be translated."""
-    chunk = _CHUNK_TOKENS if is_sparse(documents.corpus.vocab_size) else None
-    return lanes(documents, work.threads, chunk)
+def thread_chunks(documents: DocumentSet, work: Work) -> list[list[ShardChunk]]:
+    """Cut the documents into one list of chunks per thread, small ones where ids are sparse."""
+    largest = _CHUNK_TOKENS if is_sparse(documents.corpus.vocab_size) else None
+    return chunks_by_thread(documents, work.threads, largest)
 
 
 def list_symbols(documents: DocumentSet, order: int, work: Work, pool: Pool) -> Symbols:
@@ -118,31 +118,31 @@ def list_symbols(documents: DocumentSet, order: int, work: Work, pool: Pool) -> 
         CorpusError: an id is outside the vocabulary.
     """
     vocab_size = documents.corpus.vocab_size
-    lanes = lanes_of(documents, work)
+    by_thread = thread_chunks(documents, work)
     counts = None
     if is_sparse(vocab_size):
-        used = list(pool.map(lambda lane: _unique_ids(lane, vocab_size), lanes))
+        used = list(pool.map(lambda chunks: _unique_ids(chunks, vocab_size), by_thread))
         ids = np.unique(np.concatenate(used)).astype(np.uint32)
     else:
-        rows = list(pool.map(lambda lane: _count_ids(lane, vocab_size, work), lanes))
+        rows = list(pool.map(lambda chunks: _count_ids(chunks, vocab_size, work), by_thread))
         ids = np.flatnonzero(np.any(rows, axis=0)).astype(np.uint32)
         counts = np.array([row[ids] for row in rows], count_type(documents.tokens))
     return Symbols(ids, vocab_size, documents.end_mark, KeyShape.of(order, len(ids)), counts)
 
 
-def _count_ids(lane: list[Located], vocab_size: int, work: Work) -> NDArray[np.uint64]:
+def _count_ids(chunks: list[ShardChunk], vocab_size: int, work: Work) -> NDArray[np.uint64]:
     counts = np.zeros(vocab_size, np.uint64)
-    for piece, shard in lane:
-        check_ids(work.backend.kernels.count_ids(piece, counts), shard, vocab_size)
+    for chunk, shard in chunks:
+        check_ids(work.backend.kernels.count_ids(chunk, counts), shard, vocab_size)
     return counts
 
 
-def _unique_ids(lane: list[Located], vocab_size: int) -> NDArray[np.uint32]:
+def _unique_ids(chunks: list[ShardChunk], vocab_size: int) -> NDArray[np.uint32]:
     ids = np.zeros(0, np.uint32)
-    for piece, shard in lane:
-        for start, stop in zip(piece.starts, piece.stops, strict=True):
-            low = max(int(start), piece.begin)
-            tokens = piece.tokens[low : min(int(stop), piece.end)]
+    for chunk, shard in chunks:
+        for start, stop in zip(chunk.starts, chunk.stops, strict=True):
+            low = max(int(start), chunk.begin)
+            tokens = chunk.tokens[low : min(int(stop), chunk.end)]
             ids = np.union1d(ids, tokens)
             if len(ids) and ids[-1] >= vocab_size:
                 at = low + int(np.argmax(tokens))

@@ -17,7 +17,7 @@ import numpy as np
 
 from icfast.backends.arrays import I64, U64, Status
 from icfast.backends.counting import Run
-from icfast.corpus.documents import DocumentSet, Located, check_ids, sample
+from icfast.corpus.documents import DocumentSet, ShardChunk, check_ids, sample
 from icfast.errors import check
 from icfast.ngrams.alphabet import Symbols
 from icfast.ngrams.blocks import pack_blocks
@@ -166,22 +166,22 @@ class Forecast:
 
     def _sieve_seconds(self) -> float:
         """Of a token that a pass does not keep."""
-        pieces = sample(self.documents, _MOST_SAMPLE, 1)
+        chunks = sample(self.documents, _MOST_SAMPLE, 1)
         size = len(self.plan.leads)
         offsets, keys = np.zeros(1, np.int64), np.zeros((0, self.symbols.shape.words), np.uint64)
-        read = sum(piece.end - piece.begin for piece, _ in pieces)
-        return self._timed(pieces, "scatter_windows", size - 1, size, offsets, keys) / max(read, 1)
+        read = sum(chunk.end - chunk.begin for chunk, _ in chunks)
+        return self._timed(chunks, "scatter_windows", size - 1, size, offsets, keys) / max(read, 1)
 
-    def _try(self, pieces: Sequence[Located]) -> _Tried:
+    def _try(self, chunks: Sequence[ShardChunk]) -> _Tried:
         """A pass over the sample, on this thread."""
         shape, size = self.symbols.shape, len(self.plan.leads)
         slots, depths = np.arange(size, dtype=np.int32), np.zeros(size, np.int32)
         sizes = np.zeros((size, 1), np.uint64)
-        self._timed(pieces, "count_windows", slots, depths, sizes)
+        self._timed(chunks, "count_windows", slots, depths, sizes)
         bounds = np.append(0, np.cumsum(sizes)).astype(np.int64)
         keys = zeros((int(bounds[-1]), shape.words), np.uint64)
         offsets = bounds[:-1].copy()
-        scatter_seconds = self._timed(pieces, "scatter_windows", 0, size, offsets, keys)
+        scatter_seconds = self._timed(chunks, "scatter_windows", 0, size, offsets, keys)
         group = self.limits.group_windows
         counts = zeros(max(group, int(sizes.max(initial=0))), np.uint64)
         scratch = zeros((int(sizes.max(initial=0)), shape.words), np.uint64)
@@ -210,12 +210,12 @@ class Forecast:
         leads = self.plan.leads[bucket : bucket + len(distinct)]
         return Run(leads, packed, keys[bounds[0] :][: packed[-1]], counts[: packed[-1]])
 
-    def _timed(self, pieces: Sequence[Located], kernel: str, *rest: object) -> float:
+    def _timed(self, chunks: Sequence[ShardChunk], kernel: str, *rest: object) -> float:
         """Seconds of a kernel that reads windows."""
         call: Callable[..., Status] = getattr(self.work.backend.kernels, kernel)
         begun = time.thread_time()
-        for piece, shard in pieces:
-            status = call(self.symbols.view(piece), self.symbols.alphabet, self.plan.buckets, *rest)
+        for chunk, shard in chunks:
+            status = call(self.symbols.view(chunk), self.symbols.alphabet, self.plan.buckets, *rest)
             check_ids(status, shard, self.symbols.vocab_size)
         return time.thread_time() - begun
 

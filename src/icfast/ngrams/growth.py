@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.backends.counting import Piece
-from icfast.corpus.documents import DocumentSet, Located, check_ids
+from icfast.backends.counting import Chunk
+from icfast.corpus.documents import DocumentSet, ShardChunk, check_ids
 from icfast.ngrams.alphabet import is_sparse, list_symbols
 from icfast.parallel.threads import Work
 from icfast.sums.spectrum import Spectrum
@@ -37,11 +37,11 @@ class Growth:
     shards: tuple[Spectrum, ...]
 
 
-class _Stretch(NamedTuple):
-    """Tokens that one thread counts: of which shard, and whether a place of the curve follows."""
+class _CurveChunk(NamedTuple):
+    """A chunk, the number of its shard, and whether a point of the curve follows."""
 
-    located: Located
-    part: int
+    read: ShardChunk
+    shard: int
     marked: bool
 
 
@@ -59,66 +59,66 @@ def growth(documents: DocumentSet, work: Work) -> Growth:
             ids = list_symbols(documents, 1, work, pool).ids
         size = documents.corpus.vocab_size if ids is None else len(ids)
 
-        def count(stretch: _Stretch) -> tuple[_Stretch, NDArray[np.int64], NDArray[np.uint64]]:
+        def count(chunk: _CurveChunk) -> tuple[_CurveChunk, NDArray[np.int64], NDArray[np.uint64]]:
             if ids is not None:
-                return stretch, *_found_in(stretch.located.piece, ids)
-            return stretch, *_counted(stretch.located, size, work)
+                return chunk, *_found_in(chunk.read.chunk, ids)
+            return chunk, *_counted(chunk.read, size, work)
 
         seen, of_shard = np.zeros(size, np.bool_), np.zeros(size, np.uint64)
         points: list[tuple[int, int]] = []
         shards: list[Spectrum] = []
-        tokens = types = part = 0
-        for stretch, places, counts in pool.map(count, _stretches(documents)):
-            if stretch.part != part:
+        tokens = types = shard = 0
+        for chunk, places, counts in pool.map(count, _curve_chunks(documents)):
+            if chunk.shard != shard:
                 shards.append(Spectrum.from_counts(of_shard))
                 of_shard[:] = 0
-                part = stretch.part
+                shard = chunk.shard
             of_shard[places] += counts
             tokens += int(counts.sum())
             types += int(np.count_nonzero(~seen[places]))
             seen[places] = True
-            if stretch.marked and tokens and (not points or points[-1][0] < tokens):
+            if chunk.marked and tokens and (not points or points[-1][0] < tokens):
                 points.append((tokens, types))
         shards.append(Spectrum.from_counts(of_shard))
     curve = np.array(points, np.int64).reshape(-1, 2)
     return Growth(curve[:, 0], curve[:, 1], tuple(held for held in shards if held.windows))
 
 
-def _stretches(documents: DocumentSet) -> Iterator[_Stretch]:
-    total = sum(len(part.shard.tokens) for part in documents.parts)
+def _curve_chunks(documents: DocumentSet) -> Iterator[_CurveChunk]:
+    total = sum(len(held.shard.tokens) for held in documents.by_shard)
     if not total:
         return
     marks = np.unique(np.geomspace(1, total, _POINTS).round().astype(np.int64))
     origin = 0
-    for number, part in enumerate(documents.parts):
-        size = len(part.shard.tokens)
+    for number, held in enumerate(documents.by_shard):
+        size = len(held.shard.tokens)
         edges = np.union1d(marks - origin, np.arange(0, size, _CHUNK_TOKENS))
         edges = np.append(edges[(edges > 0) & (edges < size)], size)
         begin = 0
         for end in edges.tolist():
             if end > begin:
-                piece = part.piece(begin, end)
-                yield _Stretch(
-                    Located(piece, part.shard), number, bool(np.isin(origin + end, marks))
+                chunk = held.chunk(begin, end)
+                yield _CurveChunk(
+                    ShardChunk(chunk, held.shard), number, bool(np.isin(origin + end, marks))
                 )
             begin = end
         origin += size
 
 
 def _counted(
-    located: Located, size: int, work: Work
+    read: ShardChunk, size: int, work: Work
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
     counts = np.zeros(size, np.uint64)
-    check_ids(work.backend.kernels.count_ids(located.piece, counts), located.shard, size)
+    check_ids(work.backend.kernels.count_ids(read.chunk, counts), read.shard, size)
     places = np.flatnonzero(counts)
     return places, counts[places]
 
 
 def _found_in(
-    piece: Piece, ids: NDArray[np.uint32]
+    chunk: Chunk, ids: NDArray[np.uint32]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    spans = zip(piece.starts.tolist(), piece.stops.tolist(), strict=True)
-    inside = [piece.tokens[max(a, piece.begin) : min(b, piece.end)] for a, b in spans]
+    spans = zip(chunk.starts.tolist(), chunk.stops.tolist(), strict=True)
+    inside = [chunk.tokens[max(a, chunk.begin) : min(b, chunk.end)] for a, b in spans]
     if not inside:
         return np.zeros(0, np.int64), np.zeros(0, np.uint64)
     held, counts = np.unique(np.concatenate(inside), return_counts=True)

@@ -11,7 +11,7 @@ from icfast.backends.arrays import I32
 from icfast.corpus import Corpus
 from icfast.corpus.documents import DocumentSet, ShardDocuments, all_documents, check_ids
 from icfast.errors import OptionError, ResourceError, check
-from icfast.ngrams.alphabet import Symbols, is_sparse, lanes_of, list_symbols
+from icfast.ngrams.alphabet import Symbols, is_sparse, list_symbols, thread_chunks
 from icfast.parallel.buffers import zeros
 from icfast.parallel.threads import Work
 from icfast.sums.matches import MatchLengths
@@ -72,16 +72,16 @@ def _first_tokens(documents: DocumentSet, tokens: int | None) -> DocumentSet:
         return documents
     if tokens < 1:
         raise OptionError(f"match lengths of {tokens} tokens: state at least 1, or leave it out")
-    parts = []
-    for part in documents.parts:
-        lengths = part.stops - part.starts
+    by_shard = []
+    for held in documents.by_shard:
+        lengths = held.stops - held.starts
         room = tokens - (np.cumsum(lengths) - lengths)
         kept = room > 0
-        stops = part.starts + np.minimum(lengths, room)
-        chosen = part.starts[kept], stops[kept], part.numbers[kept]
-        parts.append(ShardDocuments(part.shard, *chosen, text_bytes=None))
+        stops = held.starts + np.minimum(lengths, room)
+        chosen = held.starts[kept], stops[kept], held.numbers[kept]
+        by_shard.append(ShardDocuments(held.shard, *chosen, text_bytes=None))
         tokens -= int(lengths[kept].sum())
-    return replace(documents, parts=tuple(parts), chosen=f"{documents.chosen}, first tokens")
+    return replace(documents, by_shard=tuple(by_shard), chosen=f"{documents.chosen}, first tokens")
 
 
 def _refuse_too_many(documents: DocumentSet, work: Work) -> None:
@@ -111,15 +111,15 @@ def _advice(tokens: int) -> str:
 def _join(documents: DocumentSet, symbols: Symbols, work: Work, text: I32) -> None:
     """Write the documents one after the other, a separator of its own behind each."""
     at, separator = 0, len(symbols.ids)
-    for lane in lanes_of(documents, work):
-        for piece, shard in lane:
-            view = symbols.view(piece)
+    for chunks in thread_chunks(documents, work):
+        for chunk, shard in chunks:
+            view = symbols.view(chunk)
             status = work.backend.kernels.join_documents(
                 view, symbols.alphabet, separator, text[at:]
             )
             check_ids(status, shard, symbols.vocab_size)
-            ended = int(np.count_nonzero(piece.stops <= piece.end))
-            spans = np.minimum(piece.stops, piece.end) - np.maximum(piece.starts, piece.begin)
+            ended = int(np.count_nonzero(chunk.stops <= chunk.end))
+            spans = np.minimum(chunk.stops, chunk.end) - np.maximum(chunk.starts, chunk.begin)
             at, separator = at + int(spans.sum()) + ended, separator + ended
 
 
@@ -127,8 +127,8 @@ def _without_separators(lengths: I32) -> NDArray[np.int32]:
     """The lengths above 0, packed from the front in place."""
     at = 0
     for start in range(0, len(lengths), _CHUNK):
-        part = lengths[start : start + _CHUNK]
-        kept = part[part > 0]
+        held = lengths[start : start + _CHUNK]
+        kept = held[held > 0]
         lengths[at : at + len(kept)] = kept
         at += len(kept)
     return lengths[:at]

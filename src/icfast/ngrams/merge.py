@@ -128,7 +128,7 @@ class _Merging:
     ends: Ends
 
     def runs(self, leads: _Range, seen: NDArray[np.int64]) -> Iterator[Run]:
-        """The sum over a range, piece by piece; windows read of each table are added to seen."""
+        """The sum over a range, run by run; windows read of each table are added to seen."""
         return merge_streams(self.kernels, self._streams(leads, seen))
 
     def whole(self, leads: _Range) -> _Merged:

@@ -16,10 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.backends.counting import Buckets, Piece
+from icfast.backends.counting import Buckets, Chunk
 from icfast.corpus.documents import DocumentSet, check_ids, sample
 from icfast.errors import ResourceError
-from icfast.ngrams.alphabet import Symbols, count_type, lanes_of
+from icfast.ngrams.alphabet import Symbols, count_type, thread_chunks
 from icfast.ngrams.sorted_runs import KeyShape, scan_bytes
 from icfast.parallel.buffers import zeros
 from icfast.parallel.threads import Pool, Work
@@ -123,12 +123,12 @@ def sorting_bytes(shape: KeyShape, threads: int, keeps: bool) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Buckets in key order, and how many windows each lane has of each.
+    """Buckets in key order, and how many windows each thread has of each.
 
     Attributes:
         buckets: the partition, as kernels read it.
         leads: u32[buckets], the lead of each.
-        counts: u32 or u64[lanes, buckets] windows.
+        counts: u32 or u64[threads, buckets] windows.
         equal: bool[buckets]: all its windows are the same, whose key is the bucket's low one.
         split: bool[buckets]: the lead has several buckets.
         passes: ranges of buckets done in one reading of the corpus.
@@ -162,7 +162,7 @@ class _Partition:
         leads: u32[buckets].
         low: u64[buckets, W], the first key of each.
         depths: i32[buckets], how many history symbols all its windows share.
-        counts: u32 or u64[lanes, buckets] windows.
+        counts: u32 or u64[threads, buckets] windows.
     """
 
     leads: NDArray[np.uint32]
@@ -180,10 +180,10 @@ class _Partition:
         first = np.searchsorted(self.leads, np.arange(leads + 1)).astype(np.uint32)
         return Buckets(first, self.low)
 
-    def cut(self, chosen: NDArray[np.int64], pieces: list[list[_Cut]]) -> _Partition:
-        """Each chosen bucket replaced by its pieces."""
+    def cut(self, chosen: NDArray[np.int64], cuts: list[list[_Cut]]) -> _Partition:
+        """Replace each chosen bucket by the buckets it is cut into."""
         often = np.ones(len(self.leads), np.int64)
-        often[chosen] = [len(cuts) for cuts in pieces]
+        often[chosen] = [len(into) for into in cuts]
         new = _Partition(
             np.repeat(self.leads, often),
             np.repeat(self.low, often, axis=0),
@@ -193,16 +193,16 @@ class _Partition:
         is_chosen = np.zeros(len(self.leads), np.bool_)
         is_chosen[chosen] = True
         rows = np.flatnonzero(np.repeat(is_chosen, often))
-        cuts = [cut for group in pieces for cut in group]
+        flat = [cut for into in cuts for cut in into]
         words = self.low.shape[1]
-        new.low[rows] = [_words(cut.low, words) for cut in cuts]
-        new.depths[rows] = [cut.depth for cut in cuts]
-        new.counts[:, rows] = np.transpose([cut.counts for cut in cuts])
+        new.low[rows] = [_words(cut.low, words) for cut in flat]
+        new.depths[rows] = [cut.depth for cut in flat]
+        new.counts[:, rows] = np.transpose([cut.counts for cut in flat])
         return new
 
 
 class _Cut(NamedTuple):
-    """A piece of a bucket; its first key as a whole number, and u64[lanes] windows."""
+    """A bucket cut out of a larger one: its first key as an integer, u64[threads] windows."""
 
     low: int
     depth: int
@@ -231,7 +231,7 @@ def make_plan(
     )
     counts = counter.per_lead()
     if counts is None:
-        counts = counter.per_lane(partition)
+        counts = counter.per_thread(partition)
     counts = counts.astype(count_type(documents.tokens), copy=False)
     partition = replace(partition, counts=counts)
     # Kernels sort with 32-bit offsets.
@@ -251,22 +251,22 @@ def make_plan(
 
 
 def _added(counts: NDArray[np.unsignedinteger]) -> NDArray[np.uint64]:
-    """Sum over the first axis, as a rule the lanes."""
+    """Sum over the first axis, as a rule the threads."""
     return np.asarray(counts.sum(axis=0, dtype=np.uint64))
 
 
 def _part_frequent(partition: _Partition, limit: int, counter: _Counter) -> _Partition:
     """Cut leads above the limit around a window that alone seems to be above it: one reading of
     the corpus, where symbol by symbol it takes one for each."""
-    chosen, pieces = [], []
+    chosen, cuts = [], []
     for lead in np.flatnonzero(partition.windows > limit).tolist():
         found = counter.frequent(partition, lead, limit)
         if found is not None:
             chosen.append(lead)
-            pieces.append(found)
+            cuts.append(found)
     if not chosen:
         return partition
-    return counter.counted(partition.cut(np.array(chosen), pieces), np.array(chosen))
+    return counter.counted(partition.cut(np.array(chosen), cuts), np.array(chosen))
 
 
 def _refine(partition: _Partition, limit: int, counter: _Counter, shape: KeyShape) -> _Partition:
@@ -276,11 +276,11 @@ def _refine(partition: _Partition, limit: int, counter: _Counter, shape: KeyShap
         chosen = np.flatnonzero(can_cut)[: counter.most_chosen]
         if not len(chosen):
             return partition
-        pieces = [
+        cuts = [
             list(_cuts(_whole(partition.low[b]), int(partition.depths[b]), counts, limit, shape))
             for b, counts in zip(chosen, counter.by_next_symbol(partition, chosen), strict=True)
         ]
-        partition = partition.cut(chosen, pieces)
+        partition = partition.cut(chosen, cuts)
 
 
 def _cuts(
@@ -289,7 +289,7 @@ def _cuts(
     """Neighbouring symbols together while they fit; a symbol above the limit alone, deeper.
 
     Args:
-        counts: u64[lanes, symbols].
+        counts: u64[threads, symbols].
     """
     step = shape.bits * (shape.order - 2 - depth)
     shared = low >> step + shape.bits << step + shape.bits
@@ -330,9 +330,9 @@ def _passes(
         begin = end
 
 
-def _ended(piece: Piece) -> int:
-    """Documents whose last token the piece holds."""
-    return int(np.count_nonzero(piece.stops <= piece.end))
+def _ended(chunk: Chunk) -> int:
+    """Documents whose last token the chunk holds."""
+    return int(np.count_nonzero(chunk.stops <= chunk.end))
 
 
 @dataclass(frozen=True)
@@ -358,27 +358,27 @@ class _Counter:
         return max(1, room // (16 * self._columns * (self.work.threads + 1)))
 
     def per_lead(self) -> NDArray[np.unsignedinteger] | None:
-        """As `per_lane` of whole leads, from the counts of ids, where these were kept.
+        """As `per_thread` of whole leads, from the counts of ids, where these were kept.
 
         A window ends at every token, so a lead has as many as its id; and one at every end mark.
         """
-        of_ids = self.symbols.lane_counts
+        of_ids = self.symbols.thread_counts
         if of_ids is None:
             return None
         counts = np.zeros((len(of_ids), self.symbols.leads), of_ids.dtype)
         counts[:, 1 : of_ids.shape[1] + 1] = of_ids
         if self.symbols.end_mark:
-            lanes = lanes_of(self.documents, self.work)
-            counts[:, -1] = [sum(_ended(piece) for piece, _ in lane) for lane in lanes]
+            chunks = thread_chunks(self.documents, self.work)
+            counts[:, -1] = [sum(_ended(chunk) for chunk, _ in own) for own in chunks]
         return counts
 
-    def per_lane(self, partition: _Partition) -> NDArray[np.uint64]:
-        """u64[lanes, buckets] windows."""
+    def per_thread(self, partition: _Partition) -> NDArray[np.uint64]:
+        """u64[threads, buckets] windows."""
         slots = np.arange(len(partition.leads), dtype=np.int32)
         return self._count(partition, slots, np.zeros(len(slots), np.int32), 1)[:, :, 0]
 
     def by_next_symbol(self, partition: _Partition, chosen: NDArray[np.intp]) -> NDArray[np.uint64]:
-        """u64[chosen, lanes, U + 1]: windows of those buckets by the first symbol they don't
+        """u64[chosen, threads, U + 1]: windows of those buckets by the first symbol they don't
         share."""
         slots = np.full(len(partition.leads), -1, np.int32)
         slots[chosen] = np.arange(len(chosen))
@@ -391,9 +391,9 @@ class _Counter:
         shape, size = self.symbols.shape, min(_SAMPLE_TOKENS, limit // 4)
         keys, offsets = np.zeros((size, shape.words), np.uint64), np.zeros(1, np.int64)
         buckets, alphabet = partition.buckets(self.symbols.leads), self.symbols.alphabet
-        for piece, shard in sample(self.documents, size, min(_SAMPLE_CHUNKS, max(size, 1))):
+        for chunk, shard in sample(self.documents, size, min(_SAMPLE_CHUNKS, max(size, 1))):
             status = self.work.backend.kernels.scatter_windows(
-                self.symbols.view(piece), alphabet, buckets, lead, lead + 1, offsets, keys
+                self.symbols.view(chunk), alphabet, buckets, lead, lead + 1, offsets, keys
             )
             check_ids(status, shard, self.symbols.vocab_size)
         found, often = np.unique(keys[: int(offsets[0])], axis=0, return_counts=True)
@@ -428,16 +428,16 @@ class _Counter:
         columns: int,
     ) -> NDArray[np.uint64]:
         buckets, alphabet = partition.buckets(self.symbols.leads), self.symbols.alphabet
-        lanes = lanes_of(self.documents, self.work)
-        counts = zeros((len(lanes), len(depths), columns), np.uint64)
+        chunks = thread_chunks(self.documents, self.work)
+        counts = zeros((len(chunks), len(depths), columns), np.uint64)
 
-        def count(lane: int) -> None:
-            for piece, shard in lanes[lane]:
+        def count(thread: int) -> None:
+            for chunk, shard in chunks[thread]:
                 status = self.work.backend.kernels.count_windows(
-                    self.symbols.view(piece), alphabet, buckets, slots, depths, counts[lane]
+                    self.symbols.view(chunk), alphabet, buckets, slots, depths, counts[thread]
                 )
                 check_ids(status, shard, self.symbols.vocab_size)
 
-        for _ in self.pool.map(count, range(len(lanes))):
+        for _ in self.pool.map(count, range(len(chunks))):
             pass
         return counts

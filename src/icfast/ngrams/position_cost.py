@@ -36,8 +36,8 @@ def _seconds(
 ) -> float:
     tokens = sample_tokens(documents.tokens)
     stride = max(1, documents.tokens // tokens)
-    parts = tuple(_every(part, stride, tokens) for part in documents.parts)
-    tried = replace(documents, parts=parts)
+    by_shard = tuple(_every(held, stride, tokens) for held in documents.by_shard)
+    tried = replace(documents, by_shard=by_shard)
     alone = replace(work, threads=1, announce=None, progress=lambda stage, share: None)
     with alone.pool() as pool:
         begun = time.process_time()
@@ -46,9 +46,9 @@ def _seconds(
     return elapsed / max(1, tried.tokens) * documents.tokens / work.threads
 
 
-def _every(part: ShardDocuments, stride: int, tokens: int) -> ShardDocuments:
+def _every(held: ShardDocuments, stride: int, tokens: int) -> ShardDocuments:
     """Every so manieth document, no more than so many tokens of it."""
-    chosen = np.zeros(len(part.starts), np.bool_)
+    chosen = np.zeros(len(held.starts), np.bool_)
     chosen[::stride] = True
-    kept = part.where(chosen)
+    kept = held.where(chosen)
     return replace(kept, stops=np.minimum(kept.stops, kept.starts + tokens))

@@ -20,7 +20,7 @@ from icfast.backends.arrays import U64, Text
 from icfast.backends.counting import KINDS, TEXT_PADDING
 from icfast.corpus.documents import DocumentSet, check_ids
 from icfast.errors import ResourceError, check
-from icfast.ngrams.alphabet import Symbols, lanes_of
+from icfast.ngrams.alphabet import Symbols, thread_chunks
 from icfast.ngrams.ranges import RangeSum, dense_rows, most_listed
 from icfast.ngrams.sorted_runs import self_check, window_totals
 from icfast.parallel.buffers import ThreadRooms, zeros
@@ -114,9 +114,9 @@ def _spans(leads: NDArray[np.int64], most: int) -> list[int]:
 
 def _windows_of_leads(documents: DocumentSet, symbols: Symbols) -> NDArray[np.int64]:
     """i64[leads]; where ids were not counted, one may have all of them."""
-    if symbols.lane_counts is None:
+    if symbols.thread_counts is None:
         return np.array([documents.tokens], np.int64)
-    of_ids = symbols.lane_counts.sum(axis=0).astype(np.int64)
+    of_ids = symbols.thread_counts.sum(axis=0).astype(np.int64)
     return np.append(of_ids, len(documents) if symbols.end_mark else 0)
 
 
@@ -172,26 +172,26 @@ def _write_text(documents: DocumentSet, symbols: Symbols, work: Work, pool: Pool
     text = zeros(_text_size(documents), _text_dtype(symbols))
     lengths = documents.lengths + TEXT_PADDING
     begins = np.append(0, np.cumsum(lengths)) + TEXT_PADDING
-    sizes = [len(part.starts) for part in documents.parts]
+    sizes = [len(held.starts) for held in documents.by_shard]
     edges = np.append(0, np.cumsum(sizes))
     placed = {
-        part.shard: (part, begins[low:high] - part.starts)
-        for part, (low, high) in zip(documents.parts, pairwise(edges.tolist()), strict=True)
+        held.shard: (held, begins[low:high] - held.starts)
+        for held, (low, high) in zip(documents.by_shard, pairwise(edges.tolist()), strict=True)
     }
 
-    def write(lane: int) -> None:
-        for piece, shard in lanes[lane]:
-            part, places = placed[shard]
-            first = part.first_document(piece.begin)
-            place = places[first : first + len(piece.starts)]
-            viewed = symbols.view(piece)
-            # A view may begin elsewhere in the shard than its piece.
-            place = place + (piece.begin - viewed.begin)
+    def write(thread: int) -> None:
+        for chunk, shard in chunks[thread]:
+            held, places = placed[shard]
+            first = held.first_document(chunk.begin)
+            place = places[first : first + len(chunk.starts)]
+            viewed = symbols.view(chunk)
+            # A view may begin elsewhere in the shard than its chunk.
+            place = place + (chunk.begin - viewed.begin)
             status = work.backend.kernels.write_text(viewed, symbols.alphabet, place, text)
             check_ids(status, shard, symbols.vocab_size)
 
-    lanes = lanes_of(documents, work)
-    for _ in pool.map(write, range(len(lanes))):
+    chunks = thread_chunks(documents, work)
+    for _ in pool.map(write, range(len(chunks))):
         pass
     return text
 
@@ -237,9 +237,9 @@ class _PositionPass:
         """i64[threads, leads] windows."""
         counts = np.zeros((self.work.threads, self.symbols.leads), np.uint64)
 
-        def count(lane: int) -> None:
-            begin, end = ranges[lane]
-            check(self.work.backend.kernels.count_symbols(self.text, begin, end, counts[lane]))
+        def count(thread: int) -> None:
+            begin, end = ranges[thread]
+            check(self.work.backend.kernels.count_symbols(self.text, begin, end, counts[thread]))
 
         ranges = self._ranges()
         for _ in self.pool.map(count, range(len(ranges))):
@@ -259,11 +259,11 @@ class _PositionPass:
         """Each thread writes behind those before it."""
         offsets = bounds[:-1] + np.cumsum(counts, axis=0) - counts
 
-        def scatter(lane: int) -> None:
-            begin, end = ranges[lane]
+        def scatter(thread: int) -> None:
+            begin, end = ranges[thread]
             check(
                 self.work.backend.kernels.scatter_positions(
-                    self.text, begin, end, self.order, codes, low, high, offsets[lane], windows
+                    self.text, begin, end, self.order, codes, low, high, offsets[thread], windows
                 )
             )
 

@@ -288,7 +288,7 @@ def window_totals(lengths: NDArray[np.int64], order: int) -> list[int]:
 
 
 def split_run(run: Run, entries: int) -> Iterator[Run]:
-    """The run in pieces of at most this many entries."""
+    """The run in parts of at most this many entries."""
     total = int(run.bounds[-1] - run.bounds[0])
     for first in range(0, total, entries):
         yield slice_run(run, first, min(first + entries, total))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from icfast.backends.counting import Ends, Run
 from icfast.corpus.documents import DocumentSet, check_ids
 from icfast.errors import CorpusError, check
-from icfast.ngrams.alphabet import Symbols, lanes_of
+from icfast.ngrams.alphabet import Symbols, thread_chunks
 from icfast.ngrams.plan import Budget, Plan
 from icfast.ngrams.sorted_runs import sum_ends
 from icfast.parallel.buffers import ThreadRooms, spilled, zeros
@@ -36,13 +36,13 @@ class Group(NamedTuple):
 def document_ends(documents: DocumentSet, symbols: Symbols, work: Work) -> Ends:
     """The windows that end a document, sorted, with how many documents end so."""
     ends = []
-    for part in documents.parts:
-        leads = np.zeros(len(part.starts), np.uint32)
-        keys = np.zeros((len(part.starts), symbols.shape.words), np.uint64)
+    for held in documents.by_shard:
+        leads = np.zeros(len(held.starts), np.uint32)
+        keys = np.zeros((len(held.starts), symbols.shape.words), np.uint64)
         if len(leads):
-            piece = symbols.tails(part.piece())
-            status = work.backend.kernels.end_windows(piece, symbols.alphabet, leads, keys)
-            check_ids(status, part.shard, symbols.vocab_size)
+            chunk = symbols.tails(held.chunk())
+            status = work.backend.kernels.end_windows(chunk, symbols.alphabet, leads, keys)
+            check_ids(status, held.shard, symbols.vocab_size)
         ends.append(Ends(leads, keys, np.ones(len(leads), np.uint64)))
     return sum_ends(ends, symbols.shape)
 
@@ -108,28 +108,28 @@ class Sorter:
     def _scatter(
         self, begin: int, end: int, bounds: NDArray[np.int64], keys: NDArray[np.uint64]
     ) -> None:
-        """Each lane writes behind the lanes before it, so lanes never meet."""
+        """Each thread writes after the threads before it, so they never overlap."""
         counts = self.plan.counts[:, begin:end]
         offsets = np.zeros(counts.shape, np.int64)
         offsets[0] = bounds[:-1]
-        for lane in range(1, len(counts)):
-            np.add(offsets[lane - 1], counts[lane - 1], out=offsets[lane], casting="unsafe")
-        lanes = lanes_of(self.documents, self.work)
+        for thread in range(1, len(counts)):
+            np.add(offsets[thread - 1], counts[thread - 1], out=offsets[thread], casting="unsafe")
+        chunks = thread_chunks(self.documents, self.work)
 
-        def scatter(lane: int) -> None:
-            for piece, shard in lanes[lane]:
+        def scatter(thread: int) -> None:
+            for chunk, shard in chunks[thread]:
                 status = self.work.backend.kernels.scatter_windows(
-                    self.symbols.view(piece),
+                    self.symbols.view(chunk),
                     self.symbols.alphabet,
                     self.plan.buckets,
                     begin,
                     end,
-                    offsets[lane],
+                    offsets[thread],
                     keys,
                 )
                 check_ids(status, shard, self.symbols.vocab_size)
 
-        for _ in self.pool.map(scatter, range(len(lanes))):
+        for _ in self.pool.map(scatter, range(len(chunks))):
             pass
         expected = bounds[:-1].copy()
         as_counted = True

@@ -141,7 +141,7 @@ def initial_record(
 
 def _some_ids(documents: DocumentSet) -> NDArray[np.int64]:
     """i64[1, tokens]: the beginning of the first document that has tokens."""
-    for part in documents.parts:
+    for part in documents.by_shard:
         for start, stop in zip(part.starts, part.stops, strict=True):
             if stop > start:
                 stop = min(stop, start + _VARIANCE_TOKENS)

@@ -170,19 +170,19 @@ def match_windows(leads, bounds, keys, bits, trie, weights, room, matches):
 
 
 @jit
-def score_windows(piece, alphabet, unknown, offsets, matches, begin_backoff, out):
+def score_windows(chunk, alphabet, unknown, offsets, matches, begin_backoff, out):
     clear(out)
     order = alphabet.order
     begin = np.ones(order, np.float64)
     if order > 1:
         begin[1] = begin_backoff
     marks = 1 if alphabet.end_rank else 0
-    for d in range(len(piece.starts)):
+    for d in range(len(chunk.starts)):
         context = begin
-        for t in range(piece.starts[d], piece.stops[d] + marks):
+        for t in range(chunk.starts[d], chunk.stops[d] + marks):
             rank = np.int64(alphabet.end_rank)
-            if t < piece.stops[d]:
-                token = np.int64(piece.tokens[t])
+            if t < chunk.stops[d]:
+                token = np.int64(chunk.tokens[t])
                 if token >= len(alphabet.ranks):
                     return 1, t, np.uint64(token)
                 rank = np.int64(alphabet.ranks[token])

@@ -108,16 +108,16 @@ def _loss(trie, depth, nodes, known, contexts):
 
 
 @jit
-def _score_document(piece, alphabet, trie, out, d):
+def _score_document(chunk, alphabet, trie, out, d):
     order = len(trie.levels) - 1
     nodes, contexts = np.zeros(order + 1, np.int64), np.zeros(order + 1, np.int64)
     places, context_places = np.zeros(order + 1, np.int64), np.zeros(order + 1, np.int64)
     known = min(1, order - 1)
     marks = 1 if alphabet.end_rank else 0
-    for t in range(piece.starts[d], piece.stops[d] + marks):
+    for t in range(chunk.starts[d], chunk.stops[d] + marks):
         rank = np.int64(alphabet.end_rank)
-        if t < piece.stops[d]:
-            token = np.int64(piece.tokens[t])
+        if t < chunk.stops[d]:
+            token = np.int64(chunk.tokens[t])
             if token >= len(alphabet.ranks):
                 return 1, t, np.uint64(token)
             rank = np.int64(alphabet.ranks[token])
@@ -137,10 +137,10 @@ def _score_document(piece, alphabet, trie, out, d):
 
 
 @jit
-def score_compact(piece, alphabet, trie, out):
+def score_compact(chunk, alphabet, trie, out):
     clear(out)
-    for d in range(len(piece.starts)):
-        status = _score_document(piece, alphabet, trie, out, d)
+    for d in range(len(chunk.starts)):
+        status = _score_document(chunk, alphabet, trie, out, d)
         if status[0]:
             return status
     return OK

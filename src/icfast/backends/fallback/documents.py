@@ -8,11 +8,11 @@ from icfast.backends.fallback.jit import OK, U1, jit
 
 
 @jit
-def count_ids(piece, counts):
+def count_ids(chunk, counts):
     vocab_size = len(counts)
-    for d in range(len(piece.starts)):
-        for t in range(max(piece.starts[d], piece.begin), min(piece.stops[d], piece.end)):
-            token = np.int64(piece.tokens[t])
+    for d in range(len(chunk.starts)):
+        for t in range(max(chunk.starts[d], chunk.begin), min(chunk.stops[d], chunk.end)):
+            token = np.int64(chunk.tokens[t])
             if token >= vocab_size:
                 return 1, t, np.uint64(token)
             counts[token] += U1
@@ -20,11 +20,11 @@ def count_ids(piece, counts):
 
 
 @jit
-def hash_documents(piece, hashes):
-    for d in range(len(piece.starts)):
+def hash_documents(chunk, hashes):
+    for d in range(len(chunk.starts)):
         state = np.uint64(0xCBF29CE484222325)
-        for t in range(piece.starts[d], piece.stops[d]):
-            token = np.uint64(piece.tokens[t])
+        for t in range(chunk.starts[d], chunk.stops[d]):
+            token = np.uint64(chunk.tokens[t])
             for byte in range(4):
                 low = (token >> np.uint64(8 * byte)) & np.uint64(0xFF)
                 state = (state ^ low) * np.uint64(0x100000001B3)
@@ -35,11 +35,11 @@ def hash_documents(piece, hashes):
 
 
 @jit
-def join_documents(piece, alphabet, separator, symbols):
+def join_documents(chunk, alphabet, separator, symbols):
     at = 0
-    for d in range(len(piece.starts)):
-        for t in range(max(piece.starts[d], piece.begin), min(piece.stops[d], piece.end)):
-            token = np.int64(piece.tokens[t])
+    for d in range(len(chunk.starts)):
+        for t in range(max(chunk.starts[d], chunk.begin), min(chunk.stops[d], chunk.end)):
+            token = np.int64(chunk.tokens[t])
             if token >= len(alphabet.ranks):
                 return 1, t, np.uint64(token)
             rank = np.int64(alphabet.ranks[token])
@@ -47,7 +47,7 @@ def join_documents(piece, alphabet, separator, symbols):
                 return 2, t, np.uint64(token)
             symbols[at] = rank - 1
             at += 1
-        if piece.stops[d] <= piece.end:
+        if chunk.stops[d] <= chunk.end:
             symbols[at] = separator
             separator += 1
             at += 1

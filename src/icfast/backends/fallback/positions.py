@@ -15,19 +15,19 @@ _OPEN = np.uint32(1 << 31)  # shares at least so many symbols, not yet refined
 
 
 @jit
-def write_text(piece, alphabet, places, text):
-    for d in range(len(piece.starts)):
-        last = min(piece.stops[d], piece.end)
-        for t in range(max(piece.starts[d], piece.begin), last):
-            token = np.int64(piece.tokens[t])
+def write_text(chunk, alphabet, places, text):
+    for d in range(len(chunk.starts)):
+        last = min(chunk.stops[d], chunk.end)
+        for t in range(max(chunk.starts[d], chunk.begin), last):
+            token = np.int64(chunk.tokens[t])
             if token >= len(alphabet.ranks):
                 return 1, t, np.uint64(token)
             rank = alphabet.ranks[token]
             if rank == 0:
                 return 2, t, np.uint64(token)
             text[places[d] + t] = rank
-        if alphabet.end_rank and piece.stops[d] <= piece.end:
-            text[places[d] + piece.stops[d]] = alphabet.end_rank
+        if alphabet.end_rank and chunk.stops[d] <= chunk.end:
+            text[places[d] + chunk.stops[d]] = alphabet.end_rank
     return OK
 
 

@@ -97,7 +97,7 @@ def clear(out):
 
 
 @jit
-def _score_document(piece, alphabet, trie, discounts, uniform, out, d):
+def _score_document(chunk, alphabet, trie, discounts, uniform, out, d):
     order = len(trie.levels) - 1
     first = 1 if out.low.shape[1] == order else order
     nodes, context = np.zeros(order + 1, np.int64), np.zeros(order + 1, np.int64)
@@ -105,10 +105,10 @@ def _score_document(piece, alphabet, trie, discounts, uniform, out, d):
     history = np.zeros(order, np.int64)
     known = context_depth = min(1, order - 1)
     marks = 1 if alphabet.end_rank else 0
-    for t in range(piece.starts[d], piece.stops[d] + marks):
+    for t in range(chunk.starts[d], chunk.stops[d] + marks):
         rank = np.int64(alphabet.end_rank)
-        if t < piece.stops[d]:
-            token = np.int64(piece.tokens[t])
+        if t < chunk.stops[d]:
+            token = np.int64(chunk.tokens[t])
             if token >= len(alphabet.ranks):
                 return 1, t, np.uint64(token)
             rank = np.int64(alphabet.ranks[token])
@@ -132,10 +132,10 @@ def _score_document(piece, alphabet, trie, discounts, uniform, out, d):
 
 
 @jit
-def score_ngrams(piece, alphabet, trie, discounts, uniform, out):
+def score_ngrams(chunk, alphabet, trie, discounts, uniform, out):
     clear(out)
-    for d in range(len(piece.starts)):
-        status = _score_document(piece, alphabet, trie, discounts, uniform, out, d)
+    for d in range(len(chunk.starts)):
+        status = _score_document(chunk, alphabet, trie, discounts, uniform, out, d)
         if status[0]:
             return status
     return OK

@@ -22,9 +22,9 @@ def _bucket_of(buckets, lead, key):
 
 
 @jit
-def _rank_at(piece, alphabet, t):
+def _rank_at(chunk, alphabet, t):
     """(code, rank) of the token at t: a code above 0 says the id can't be counted."""
-    token = np.int64(piece.tokens[t])
+    token = np.int64(chunk.tokens[t])
     if token >= len(alphabet.ranks):
         return 1, np.int64(0)
     rank = np.int64(alphabet.ranks[token])
@@ -32,27 +32,27 @@ def _rank_at(piece, alphabet, t):
 
 
 @jit
-def _first_step(piece, alphabet, d):
-    """Where the history of document d begins to be read for this piece."""
-    first = max(piece.starts[d], piece.begin)
-    return max(piece.starts[d], first - (alphabet.order - 1)), first
+def _first_step(chunk, alphabet, d):
+    """Where the history of document d begins to be read for this chunk."""
+    first = max(chunk.starts[d], chunk.begin)
+    return max(chunk.starts[d], first - (alphabet.order - 1)), first
 
 
 @jit
-def count_windows(piece, alphabet, buckets, slots, depths, counts):
+def count_windows(chunk, alphabet, buckets, slots, depths, counts):
     order, bits = alphabet.order, alphabet.bits
     key = np.zeros((1, buckets.low.shape[1]), np.uint64)
-    for d in range(len(piece.starts)):
+    for d in range(len(chunk.starts)):
         key[:] = 0
-        step, first = _first_step(piece, alphabet, d)
-        last = min(piece.stops[d], piece.end)
-        marks = 1 if alphabet.end_rank and piece.stops[d] <= piece.end else 0
+        step, first = _first_step(chunk, alphabet, d)
+        last = min(chunk.stops[d], chunk.end)
+        marks = 1 if alphabet.end_rank and chunk.stops[d] <= chunk.end else 0
         for t in range(step, max(step, last) + marks):
             rank = np.int64(alphabet.end_rank)
             if t < last:
-                code, rank = _rank_at(piece, alphabet, t)
+                code, rank = _rank_at(chunk, alphabet, t)
                 if code:
-                    return code, t, np.uint64(piece.tokens[t])
+                    return code, t, np.uint64(chunk.tokens[t])
             if t >= first:
                 slot = slots[_bucket_of(buckets, rank, key)]
                 if slot >= 0:
@@ -64,12 +64,12 @@ def count_windows(piece, alphabet, buckets, slots, depths, counts):
 
 
 @jit
-def _scatter_document(piece, alphabet, step, first, last, bucket_begin, bucket_end, offsets, keys):
+def _scatter_document(chunk, alphabet, step, first, last, bucket_begin, bucket_end, offsets, keys):
     """(code, where, key behind it) of tokens [step, last), for keys of one word and whole leads.
 
     The key stays in a register then, and the bucket is the lead.
     """
-    tokens, ranks = piece.tokens, alphabet.ranks
+    tokens, ranks = chunk.tokens, alphabet.ranks
     newest = np.uint64(alphabet.bits * max(0, alphabet.order - 2))
     keep = np.uint64(alphabet.order > 1)
     key = np.uint64(0)
@@ -90,27 +90,27 @@ def _scatter_document(piece, alphabet, step, first, last, bucket_begin, bucket_e
 
 
 @jit
-def scatter_windows(piece, alphabet, buckets, bucket_begin, bucket_end, offsets, keys):
+def scatter_windows(chunk, alphabet, buckets, bucket_begin, bucket_end, offsets, keys):
     order, bits = alphabet.order, alphabet.bits
     key = np.zeros((1, keys.shape[1]), np.uint64)
     simple = keys.shape[1] == 1 and len(buckets.low) == len(buckets.first) - 1
-    for d in range(len(piece.starts)):
+    for d in range(len(chunk.starts)):
         key[:] = 0
-        step, first = _first_step(piece, alphabet, d)
-        last = min(piece.stops[d], piece.end)
-        marks = 1 if alphabet.end_rank and piece.stops[d] <= piece.end else 0
+        step, first = _first_step(chunk, alphabet, d)
+        last = min(chunk.stops[d], chunk.end)
+        marks = 1 if alphabet.end_rank and chunk.stops[d] <= chunk.end else 0
         if simple and step < last:
             code, step, key[0, 0] = _scatter_document(
-                piece, alphabet, step, first, last, bucket_begin, bucket_end, offsets, keys
+                chunk, alphabet, step, first, last, bucket_begin, bucket_end, offsets, keys
             )
             if code:
-                return code, step, np.uint64(piece.tokens[step])
+                return code, step, np.uint64(chunk.tokens[step])
         for t in range(step, max(step, last) + marks):
             rank = np.int64(alphabet.end_rank)
             if t < last:
-                code, rank = _rank_at(piece, alphabet, t)
+                code, rank = _rank_at(chunk, alphabet, t)
                 if code:
-                    return code, t, np.uint64(piece.tokens[t])
+                    return code, t, np.uint64(chunk.tokens[t])
             if t >= first:
                 bucket = _bucket_of(buckets, rank, key)
                 if bucket_begin <= bucket < bucket_end:
@@ -123,19 +123,19 @@ def scatter_windows(piece, alphabet, buckets, bucket_begin, bucket_end, offsets,
 
 
 @jit
-def end_windows(piece, alphabet, leads, keys):
+def end_windows(chunk, alphabet, leads, keys):
     order, bits = alphabet.order, alphabet.bits
     key = np.zeros((1, keys.shape[1]), np.uint64)
-    for d in range(len(piece.starts)):
+    for d in range(len(chunk.starts)):
         key[:] = 0
-        start, stop = piece.starts[d], piece.stops[d]
+        start, stop = chunk.starts[d], chunk.stops[d]
         rank = np.int64(0)
         for t in range(max(start, stop - order), stop):
             if rank:
                 push(key, 0, rank, order, bits)
-            code, rank = _rank_at(piece, alphabet, t)
+            code, rank = _rank_at(chunk, alphabet, t)
             if code:
-                return code, t, np.uint64(piece.tokens[t])
+                return code, t, np.uint64(chunk.tokens[t])
         if alphabet.end_rank:
             if rank:
                 push(key, 0, rank, order, bits)
