@@ -1,8 +1,8 @@
 """The command line: options in, one call into the package, a table or one JSON object out.
 
-Results go to stdout; progress, logs and errors to stderr. Exit codes: 0 ok, 1 failure, 2 usage,
-3 partial (something of the input was left out, or inspect found problems), 130 interrupted.
-Whatever is slow to import is imported inside the commands.
+Results go to stdout; progress, logs and errors go to stderr. Exit codes: 0 ok, 1 failure, 2 usage,
+3 partial (some input was skipped, or inspect found problems), 128 + n after signal n. Commands are
+imported when they run, so that shell completion is fast.
 """
 
 from __future__ import annotations
@@ -10,51 +10,40 @@ from __future__ import annotations
 import io
 import signal
 import sys
-from collections.abc import Callable
-from functools import partial
 from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
 
 from icfast import __version__
-from icfast.cli.convert import compress, export
-from icfast.cli.corpora import inspect, tokenize
-from icfast.cli.counts import count, entropy, merge
-from icfast.cli.jobs import demo, measure
-from icfast.cli.laws import capacity, energy, quantise, size
-from icfast.cli.models import fit
-from icfast.cli.run import as_command
-from icfast.cli.score import score
-from icfast.cli.training import run, scaling
+from icfast.cli.groups import lazy_group
 
 __all__ = ["app", "main"]
 
-_group = partial(
-    typer.Typer, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
-)
+#: Commands in the order of `icfast --help`, and where their functions are.
+COMMANDS = {
+    "demo": "icfast.cli.jobs:demo",
+    "measure": "icfast.cli.jobs:measure",
+    "inspect": "icfast.cli.corpora:inspect",
+    "tokenize": "icfast.cli.corpora:tokenize",
+    "entropy": "icfast.cli.counts:entropy",
+    "count": "icfast.cli.counts:count",
+    "merge": "icfast.cli.counts:merge",
+    "fit": "icfast.cli.models:fit",
+    "score": "icfast.cli.score:score",
+    "export": "icfast.cli.convert:export",
+    "compress": "icfast.cli.convert:compress",
+    "laws": "icfast.cli.laws:app",
+}
 
-app = _group(
+app = typer.Typer(
     name="icfast",
-    help="Exact n-gram entropy, held-out cross-entropy and information capacity of token corpora.",
-    epilog="Exit codes: 0 ok, 1 failure, 2 usage, 3 partial, 130 interrupted.",
+    cls=lazy_group(COMMANDS),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Measure token corpora: n-gram entropy, held-out loss and information capacity.",
+    epilog="Exit codes: 0 ok, 1 failure, 2 usage, 3 partial, 128 + n after signal n.",
 )
-laws = _group(name="laws", help="Formulas on numbers you have (IC-1, IC-2) and on training logs.")
-
-_COMMANDS: tuple[Callable[..., None], ...] = (
-    demo,
-    measure,
-    inspect,
-    tokenize,
-    entropy,
-    count,
-    merge,
-    fit,
-    score,
-    export,
-    compress,
-)
-_LAWS: tuple[Callable[..., None], ...] = (capacity, energy, size, quantise, run, scaling)
 
 
 def _print_version(wanted: bool) -> None:
@@ -72,20 +61,13 @@ def _icfast(
         ),
     ] = False,
 ) -> None:
-    """Take the options that stand before a command; the help text is the app's."""
-
-
-for _function in _COMMANDS:
-    app.command()(as_command(_function))
-for _function in _LAWS:
-    laws.command()(as_command(_function))
-app.add_typer(laws)
+    """Accept the options that come before a command."""
 
 
 def main() -> None:
-    """Run the command line on ``sys.argv`` and exit with its code."""
+    """Run the command line on ``sys.argv`` and exit with its exit code."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that can't show a character must not cost a result.
+        # A character that the terminal cannot show must not lose the result.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _terminate)
@@ -93,5 +75,5 @@ def main() -> None:
 
 
 def _terminate(number: int, _: FrameType | None) -> NoReturn:
-    """Unwind as for Ctrl-C, so that a scheduler's end leaves nothing half-written either."""
+    """Exit through the cleanup of every open file, so that nothing half-written remains."""
     raise SystemExit(128 + number)

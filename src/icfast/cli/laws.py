@@ -8,12 +8,32 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from icfast.cli.groups import lazy_group
 from icfast.cli.options import Json, SpentOptions
 from icfast.cli.output import emit, print_facts
 from icfast.errors import OptionError
 
 if TYPE_CHECKING:
     from icfast.laws import Capacity, Energy
+
+#: Commands in the order of `icfast laws --help`, and where their functions are.
+COMMANDS = {
+    "capacity": "icfast.cli.laws:capacity",
+    "energy": "icfast.cli.laws:energy",
+    "size": "icfast.cli.laws:size",
+    "quantise": "icfast.cli.laws:quantise",
+    "run": "icfast.cli.training:run",
+    "scaling": "icfast.cli.training:scaling",
+}
+
+app = typer.Typer(
+    name="laws",
+    cls=lazy_group(COMMANDS),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Apply the laws of information capacity (IC-1, IC-2) to numbers and training logs.",
+)
 
 _Tokens = Annotated[float | None, typer.Option(help="D, tokens.")]
 _Params = Annotated[float | None, typer.Option(help="P, parameters.")]
@@ -268,3 +288,8 @@ def quantise(
         "Verdict": found.verdict,
     }
     emit(asdict(found), as_json, lambda console: print_facts(console, facts))
+
+
+@app.callback()
+def _laws() -> None:
+    """Group the commands; the help text is the app's."""

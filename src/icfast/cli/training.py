@@ -9,6 +9,8 @@ import typer
 
 from icfast.cli.options import Json, RunFolder, SpentOptions
 from icfast.cli.output import emit, print_facts, write_page
+from icfast.laws import RunFacts
+from icfast.logs import LogOptions
 
 if TYPE_CHECKING:
     from icfast.laws.bootstrap import Interval
@@ -23,62 +25,9 @@ def run(
             metavar="LOG", help="A training log, see --format; or a folder of event files."
         ),
     ],
+    log_options: LogOptions,
+    run_facts: RunFacts,
     spent_options: SpentOptions,
-    tokens_per_step: Annotated[
-        int | None, typer.Option(help="Tokens of an optimiser step, all ranks together.")
-    ] = None,
-    tokens_per_sequence: Annotated[
-        int | None, typer.Option(help="Tokens of a sequence, where the log counts these.")
-    ] = None,
-    gpus: Annotated[int | None, typer.Option(help="GPUs, where energy is logged for one.")] = None,
-    format: Annotated[  # noqa: A002 - as the other commands call it
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="hf, jsonl, wandb, csv, megatron, llmc, modded-nanogpt, torchtitan, nanogpt or "
-            "tensorboard; else found by content.",
-        ),
-    ] = None,
-    loss_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column or tag of training losses, in nats.")
-    ] = None,
-    params: Annotated[float | None, typer.Option(help="P, parameters.")] = None,
-    bits_per_param: Annotated[
-        float | None, typer.Option(help="Bits a parameter is stored in; with P this is N.")
-    ] = None,
-    model_bits: Annotated[float | None, typer.Option(help="N, size of the model in bits.")] = None,
-    entropy_bits_per_token: Annotated[
-        float | None, typer.Option(help="H of a baseline on the tokens trained on, in bits.")
-    ] = None,
-    entropy_nats_per_token: Annotated[float | None, typer.Option(help="H in nats.")] = None,
-    baseline: Annotated[
-        str | None, typer.Option(help="What H is measured under: uniform, unigram, ...")
-    ] = None,
-    final_loss_bits_per_token: Annotated[
-        float | None,
-        typer.Option(help="L of the final model, of a pass over the tokens trained on, in bits."),
-    ] = None,
-    final_loss_nats_per_token: Annotated[float | None, typer.Option(help="L in nats.")] = None,
-    unique_tokens: Annotated[
-        int | None, typer.Option(help="Tokens of the data, where they were seen more than once.")
-    ] = None,
-    predicted_set: Annotated[
-        str | None, typer.Option(help="Hash of the tokens trained on.")
-    ] = None,
-    final_predicted_set: Annotated[
-        str | None, typer.Option(help="Hash of the tokens the final loss is of; must be the same.")
-    ] = None,
-    eval_predicted_set: Annotated[
-        str | None,
-        typer.Option(help="Hash of the evaluated tokens; if the same, the last evaluation is L."),
-    ] = None,
-    saturated_below_nats: Annotated[
-        float, typer.Option(help="What doubling the tokens must gain to be a gain.")
-    ] = 0.01,
-    joules_per_flop: Annotated[
-        float | None, typer.Option(help="With P: an estimate of 6 P D FLOP stands beside it.")
-    ] = None,
-    temperature_kelvin: Annotated[float, typer.Option(help="Temperature, in kelvin.")] = 300.0,
     output: RunFolder = None,
     as_json: Json = False,
 ) -> None:
@@ -88,34 +37,10 @@ def run(
     from icfast.pipeline import training_result, write_result
     from icfast.report import write_run_report
 
-    read = read_training_log(
-        log,
-        tokens_per_step=tokens_per_step,
-        tokens_per_sequence=tokens_per_sequence,
-        gpus=gpus,
-        format=format,
-        loss_column=loss_column,
-    )
     found = laws.training_run(
-        read,
-        params=params,
-        bits_per_param=bits_per_param,
-        model_bits=model_bits,
-        entropy_bits_per_token=entropy_bits_per_token,
-        entropy_nats_per_token=entropy_nats_per_token,
-        baseline=baseline,
-        final_loss_bits_per_token=final_loss_bits_per_token,
-        final_loss_nats_per_token=final_loss_nats_per_token,
-        unique_tokens=unique_tokens,
-        predicted_set=predicted_set,
-        final_predicted_set=final_predicted_set,
-        eval_predicted_set=eval_predicted_set,
-        saturated_below_nats=saturated_below_nats,
-        spent=spent_options.joules(),
-        joules_per_flop=joules_per_flop,
-        temperature_kelvin=temperature_kelvin,
+        read_training_log(log, log_options), run_facts, spent=spent_options.joules()
     )
-    result = training_result(found, log, temperature_kelvin)
+    result = training_result(found, log, run_facts.temperature_kelvin)
     facts = {
         **_code_facts(found),
         **_model_facts(found),
