@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from icfast.corpus import open_corpus, tokenize
+from icfast.corpus import CorpusOptions, inspect, open_corpus, tokenize
 from icfast.errors import CorpusError, OptionError
 
 
@@ -145,6 +146,26 @@ def test_options_without_meaning(tmp_path: Path, options: dict[str, Any], messag
     write_raw(tmp_path / "x.bin", [1])
     with pytest.raises(OptionError, match=message):
         open_corpus(tmp_path / "x.bin", **{"dtype": "u2", **options})
+
+
+def test_options_as_a_record_or_as_keywords(tmp_path: Path) -> None:
+    path = write_raw(tmp_path / "x.bin", [1, 0, 2, 0])
+    options = CorpusOptions(dtype="u2", eos_id=0, boundary="start")
+    corpus = open_corpus(path, options=options)
+    assert (corpus.documents, corpus.eos_id, corpus.boundary) == (3, 0, "start")
+    assert inspect(path, options=options).documents == 3
+    for function in (open_corpus, inspect):
+        with pytest.raises(OptionError, match="options and dtype, skip_bad are both given"):
+            function(path, options=options, dtype="u2", skip_bad=True)
+        with pytest.raises(OptionError, match="dtype 'u3' is not one of"):
+            function(path, options=CorpusOptions(dtype="u3"))
+
+
+def test_every_option_is_described_for_the_command_line() -> None:
+    for option in fields(CorpusOptions):
+        assert option.metadata["help"]
+        assert option.metadata["panel"] == "Corpus options"
+        assert (option.metadata["metavar"] is None) == (option.type == "bool")
 
 
 def test_the_sidecar_fills_what_is_not_given(tmp_path: Path) -> None:

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from icfast.corpus.shard import Shard, Tokens, find_ids, largest_id
 from icfast.errors import CorpusError, OptionError
 
-BOUNDARIES = ("end", "start")
-
 #: The tokenizer whose ids are the text's UTF-8 bytes.
 BYTES = "bytes"
 
@@ -39,28 +37,6 @@ class Documents:
 
     def __len__(self) -> int:
         return len(self.starts)
-
-
-def check_conventions(vocab_size: int | None, eos_id: int | None, boundary: str) -> None:
-    """Refuse conventions that have no meaning.
-
-    Raises:
-        OptionError: an unknown boundary, an empty vocabulary, or an end id outside it.
-    """
-    if boundary not in BOUNDARIES:
-        raise OptionError(
-            f"boundary {boundary!r} is not one of {', '.join(BOUNDARIES)} "
-            "(where the end id stands in its document)"
-        )
-    if vocab_size is not None and not 1 <= vocab_size <= 1 << 32:
-        raise OptionError(f"vocab_size {vocab_size} is not between 1 and 2^32")
-    if eos_id is not None and eos_id < 0:
-        raise OptionError(f"eos_id {eos_id} is negative; ids count from 0")
-    if eos_id is not None and vocab_size is not None and eos_id >= vocab_size:
-        raise OptionError(
-            f"eos_id {eos_id} is outside the vocabulary of {vocab_size}; the end id counts as one "
-            "of its ids, so vocab_size must be larger"
-        )
 
 
 @dataclass(frozen=True, eq=False)

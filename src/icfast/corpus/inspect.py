@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from icfast.corpus.corpus import Corpus, check_conventions
+from icfast.corpus.corpus import Corpus
 from icfast.corpus.open import AnyPath, as_paths, expand, read_shard, refuse_duplicates, settle
-from icfast.corpus.reader import ReadOptions, check_dtype
+from icfast.corpus.options import CorpusOptions, combined
+from icfast.corpus.reader import ReadOptions
 from icfast.corpus.shard import Shard, find_ids, first_at_least, largest_id, outside_vocabulary
 from icfast.errors import CorpusError, IcfastError, OptionError
 
@@ -78,43 +79,47 @@ class Inspection:
         return {"schema_version": 1, "sound": self.sound, **asdict(self)}
 
 
-@dataclass(frozen=True)
-class _Options:
-    dtype: str | None
-    vocab_size: int | None
-    eos_id: int | None
-    boundary: str
-    format: str | None
-    tokenizer: str | None
-    cross_documents: bool
-    skip_bad: bool
-
-
 def inspect(
     paths: AnyPath | Iterable[AnyPath],
     *,
-    dtype: str | None = None,
-    vocab_size: int | None = None,
-    eos_id: int | None = None,
-    boundary: str = "end",
-    format: str | None = None,  # noqa: A002 - the name of the option everywhere
-    tokenizer: str | None = None,
-    cross_documents: bool = False,
-    skip_bad: bool = False,
+    options: CorpusOptions | None = None,
+    dtype: str | None = CorpusOptions.dtype,
+    vocab_size: int | None = CorpusOptions.vocab_size,
+    eos_id: int | None = CorpusOptions.eos_id,
+    boundary: str = CorpusOptions.boundary,
+    format: str | None = CorpusOptions.format,  # noqa: A002 - the name of the option everywhere
+    tokenizer: str | None = CorpusOptions.tokenizer,
+    cross_documents: bool = CorpusOptions.cross_documents,
+    skip_bad: bool = CorpusOptions.skip_bad,
 ) -> Inspection:
-    """Look at every file of a corpus; options as for `open_corpus`. Reads each file once or twice.
+    """Look at every file of a corpus and list every problem. Reads each file once or twice.
+
+    Args:
+        paths: a file, a folder, a glob pattern, or several of them.
+        options: the keywords of `icfast.open` as one record, instead of keywords. The other
+            parameters are those of `icfast.open`.
 
     Raises:
-        OptionError: an option has no meaning. What is wrong with a file is reported, not raised.
+        OptionError: an option has no meaning. A problem of a file is reported, not raised.
     """
-    check_dtype(dtype)
-    check_conventions(vocab_size, eos_id, boundary)
-    options = _Options(
-        dtype, vocab_size, eos_id, boundary, format, tokenizer, cross_documents, skip_bad
+    chosen = combined(
+        options,
+        dtype=dtype,
+        vocab_size=vocab_size,
+        eos_id=eos_id,
+        boundary=boundary,
+        format=format,
+        tokenizer=tokenizer,
+        cross_documents=cross_documents,
+        skip_bad=skip_bad,
     )
+    return _inspected(as_paths(paths), chosen)
+
+
+def _inspected(paths: Iterable[Path], options: CorpusOptions) -> Inspection:
     reports: list[ShardReport] = []
     shards: list[Shard] = []
-    for path in as_paths(paths):
+    for path in paths:
         try:
             files = expand(path)
         except CorpusError as error:
@@ -127,11 +132,11 @@ def inspect(
     return _totals(reports, _whole_problems(shards, options))
 
 
-def _whole_problems(shards: list[Shard], options: _Options) -> list[str]:
+def _whole_problems(shards: list[Shard], options: CorpusOptions) -> list[str]:
     problems = []
     for check in (
         lambda: refuse_duplicates(shard.path for shard in shards),
-        lambda: settle(shards, options.vocab_size, options.eos_id, options.tokenizer),
+        lambda: settle(shards, options),
     ):
         try:
             check()
@@ -152,7 +157,7 @@ def _totals(reports: list[ShardReport], problems: list[str]) -> Inspection:
     )
 
 
-def _report(path: Path, options: _Options) -> tuple[ShardReport, Shard | None]:
+def _report(path: Path, options: CorpusOptions) -> tuple[ShardReport, Shard | None]:
     problems: list[str] = []
     try:
         shard = read_shard(path, options.format, ReadOptions(options.dtype, problems.append))
@@ -178,7 +183,7 @@ def _report(path: Path, options: _Options) -> tuple[ShardReport, Shard | None]:
     return report, shard
 
 
-def _documents(shard: Shard, options: _Options, problems: list[str]) -> int:
+def _documents(shard: Shard, options: CorpusOptions, problems: list[str]) -> int:
     """Count the documents; empty ones are a problem, and not counted."""
     if not len(shard.tokens):
         return 0
@@ -197,13 +202,13 @@ def _documents(shard: Shard, options: _Options, problems: list[str]) -> int:
     return corpus.documents
 
 
-def _eos_id(shard: Shard, options: _Options) -> int | None:
+def _eos_id(shard: Shard, options: CorpusOptions) -> int | None:
     if options.eos_id is None and shard.description is not None:
         return shard.description.eos_id
     return options.eos_id
 
 
-def _largest_id(shard: Shard, options: _Options, problems: list[str]) -> int | None:
+def _largest_id(shard: Shard, options: CorpusOptions, problems: list[str]) -> int | None:
     try:
         largest = largest_id(shard)
     except CorpusError as error:
@@ -218,7 +223,7 @@ def _largest_id(shard: Shard, options: _Options, problems: list[str]) -> int | N
     return largest
 
 
-def _warnings(shard: Shard, options: _Options) -> list[str]:
+def _warnings(shard: Shard, options: CorpusOptions) -> list[str]:
     warnings = []
     eos_id = _eos_id(shard, options)
     if eos_id is not None and len(shard.tokens) and not len(find_ids(shard.tokens, eos_id)):

@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-from icfast.corpus.corpus import Corpus, check_conventions
+from icfast.corpus.corpus import Corpus
 from icfast.corpus.formats.datatrove import Datatrove
 from icfast.corpus.formats.llmc import LlmC
 from icfast.corpus.formats.npy import Npy
 from icfast.corpus.formats.raw import Raw
 from icfast.corpus.formats.sidecar import SIDECAR_SUFFIXES
-from icfast.corpus.reader import Format, ReadOptions, check_dtype, starts_with
+from icfast.corpus.options import CorpusOptions, check_ids, combined
+from icfast.corpus.reader import Format, ReadOptions, starts_with
 from icfast.corpus.shard import Shard
 from icfast.errors import CorpusError, OptionError
 
@@ -173,44 +174,56 @@ def read_shard(path: Path, format_name: str | None, options: ReadOptions) -> Sha
 def open_corpus(
     paths: AnyPath | Iterable[AnyPath],
     *,
-    dtype: str | None = None,
-    vocab_size: int | None = None,
-    eos_id: int | None = None,
-    boundary: str = "end",
-    format: str | None = None,  # noqa: A002 - the name of the option everywhere
-    tokenizer: str | None = None,
-    cross_documents: bool = False,
-    skip_bad: bool = False,
+    options: CorpusOptions | None = None,
+    dtype: str | None = CorpusOptions.dtype,
+    vocab_size: int | None = CorpusOptions.vocab_size,
+    eos_id: int | None = CorpusOptions.eos_id,
+    boundary: str = CorpusOptions.boundary,
+    format: str | None = CorpusOptions.format,  # noqa: A002 - the name of the option everywhere
+    tokenizer: str | None = CorpusOptions.tokenizer,
+    cross_documents: bool = CorpusOptions.cross_documents,
+    skip_bad: bool = CorpusOptions.skip_bad,
 ) -> Corpus:
-    """Open a corpus of tokenised files; they are mapped, not read.
+    """Open a corpus of tokenised files. The files are memory-mapped, not read.
 
     Args:
-        paths: a file, a folder, a glob, or several of them. Of a folder: its files of a known
-            format, sorted.
-        dtype: "u1", "u2", "u4" or "i4" (little-endian); needed for headerless files.
-        vocab_size: number of ids; else a sidecar's, else the largest id + 1.
-        eos_id: the id that separates documents; an index beside a file goes before it.
-        boundary: whether that id stands at the "end" of its document or at the "start".
-        format: "raw", "llmc", "datatrove" or "npy"; found by itself where it can be.
-        tokenizer: its name, recorded and compared; "bytes" means that u1 ids are the text's bytes.
-        cross_documents: take each file as one document.
-        skip_bad: leave empty files and empty documents out, and count them, instead of refusing.
+        paths: a file, a folder, a glob pattern, or several of them. A folder stands for its files
+            of a known format, sorted by name.
+        options: the keywords below as one record, instead of keywords.
+        dtype: "u1", "u2", "u4" or "i4" (little-endian). A file without a header needs it.
+        vocab_size: number of ids V. The default is the sidecar's, else the largest id + 1.
+        eos_id: the id that separates documents. An index next to the file takes precedence.
+        boundary: "end" if that id is the last of its document, "start" if it is the first.
+        format: "raw", "llmc", "datatrove" or "npy". By default icfast detects the format.
+        tokenizer: name of the tokenizer, recorded and compared. "bytes" declares that u1 ids are
+            the UTF-8 bytes of the text.
+        cross_documents: whether each file counts as one document.
+        skip_bad: whether to leave out empty files and empty documents and count them. By default
+            icfast refuses them.
+
+    Returns:
+        The corpus. Its `tokens` attribute is mapped data; documents are found on first use.
 
     Raises:
-        CorpusError: a file can't be read as it stands, appears twice, or contradicts the options.
-        OptionError: an option has no meaning.
-        ResourceError: too many open files.
+        CorpusError: a file can't be read, appears twice, or contradicts the options.
+        OptionError: an option has no meaning, or `options` and keywords are both given.
+        ResourceError: too many files are open.
     """
-    check_dtype(dtype)
-    check_conventions(vocab_size, eos_id, boundary)
-    found = [shard for path in as_paths(paths) for shard in expand(path)]
-    if not found:
-        raise CorpusError("no path was given; name a file, a folder or a pattern")
-    refuse_duplicates(found)
-    shards = [read_shard(path, format, ReadOptions(dtype)) for path in found]
-    kept = [shard for shard in shards if len(shard.tokens)]
+    chosen = combined(
+        options,
+        dtype=dtype,
+        vocab_size=vocab_size,
+        eos_id=eos_id,
+        boundary=boundary,
+        format=format,
+        tokenizer=tokenizer,
+        cross_documents=cross_documents,
+        skip_bad=skip_bad,
+    )
+    shards = _read_all(as_paths(paths), chosen)
+    kept = tuple(shard for shard in shards if len(shard.tokens))
     empty = tuple(shard.path for shard in shards if not len(shard.tokens))
-    if empty and not (skip_bad and kept):
+    if empty and not (chosen.skip_bad and kept):
         raise CorpusError(
             f"{empty[0]} holds no tokens"
             + (
@@ -220,24 +233,32 @@ def open_corpus(
             )
         )
     return Corpus(
-        tuple(kept),
-        boundary=boundary,
-        cross_documents=cross_documents,
-        skip_bad=skip_bad,
+        kept,
+        boundary=chosen.boundary,
+        cross_documents=chosen.cross_documents,
+        skip_bad=chosen.skip_bad,
         skipped_files=empty,
-        **settle(shards, vocab_size, eos_id, tokenizer),
+        **settle(shards, chosen),
     )
 
 
-def settle(
-    shards: Iterable[Shard], vocab_size: int | None, eos_id: int | None, tokenizer: str | None
-) -> dict[str, Any]:
-    """What the sidecars say, joined with what was given, as keywords for `Corpus`.
+def _read_all(paths: Iterable[Path], options: CorpusOptions) -> list[Shard]:
+    found = [shard for path in paths for shard in expand(path)]
+    if not found:
+        raise CorpusError("no path was given; name a file, a folder or a pattern")
+    refuse_duplicates(found)
+    return [read_shard(path, options.format, ReadOptions(options.dtype)) for path in found]
+
+
+def settle(shards: Iterable[Shard], options: CorpusOptions) -> dict[str, Any]:
+    """Combine what the sidecars say with the options, as keywords for `Corpus`.
 
     Raises:
-        CorpusError: two sidecars disagree, or one contradicts what was given.
+        CorpusError: two sidecars disagree, or one contradicts an option.
         OptionError: the end id is outside the vocabulary.
     """
+    vocab_size, eos_id = options.vocab_size, options.eos_id
+    tokenizer = options.tokenizer
     sha256 = None
     for shard in shards:
         told = shard.description
@@ -249,7 +270,7 @@ def settle(
             eos_id = _same(shard, "eos_id", told.eos_id, eos_id)
         if told.tokenizer_sha256 is not None:
             sha256 = _same(shard, "tokenizer_sha256", told.tokenizer_sha256, sha256)
-    check_conventions(vocab_size, eos_id, "end")
+    check_ids(vocab_size, eos_id)
     return {
         "given_vocab_size": vocab_size,
         "eos_id": eos_id,

@@ -14,9 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.corpus.shard import Shard
-from icfast.errors import CorpusError, OptionError, ResourceError
-
-DTYPES = ("u1", "u2", "u4", "i4")
+from icfast.errors import CorpusError, ResourceError
 
 _NO_ROOM = {
     errno.EMFILE: "too many files are open at once; raise the limit with `ulimit -n`",
@@ -63,19 +61,6 @@ class Format(Protocol):
         Raises:
             CorpusError: the file is not what the format says.
         """
-
-
-def check_dtype(dtype: str | None) -> None:
-    """Refuse a dtype that is not one of `DTYPES`.
-
-    Raises:
-        OptionError: another name was given.
-    """
-    if dtype is not None and dtype not in DTYPES:
-        raise OptionError(
-            f"dtype {dtype!r} is not one of {', '.join(DTYPES)} "
-            "(unsigned ids of 1, 2 or 4 bytes, or signed ones of 4, little-endian)"
-        )
 
 
 def itemsize(dtype: str) -> int:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.corpus.formats.sidecar import Description, beside, read_description
+from icfast.corpus.options import check_dtype
 from icfast.corpus.reader import (
     ReadOptions,
-    check_dtype,
     itemsize,
     map_array,
     refuse_other_dtype,
