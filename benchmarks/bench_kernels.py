@@ -12,7 +12,7 @@ import pytest
 
 from data import Tokens
 from icfast.backends.contract import Kernels
-from icfast.backends.counting import Alphabet, Buckets, Chunk, Run
+from icfast.backends.counting import Alphabet, Buckets, Chunk, SortedRun
 from icfast.backends.select import installed, select
 from icfast.ngrams.sorted_runs import KeyShape, SpectraScan, empty_ends
 
@@ -56,13 +56,13 @@ def _scatter(kernels: Kernels, on: Scattered, keys: np.ndarray) -> tuple[int, in
     return kernels.scatter_windows(on.chunk, on.alphabet, on.buckets, 0, leads, offsets, keys)
 
 
-def _sort(kernels: Kernels, on: Scattered, keys: np.ndarray) -> Run:
+def _sort(kernels: Kernels, on: Scattered, keys: np.ndarray) -> SortedRun:
     counts, scratch = np.zeros(len(keys), np.uint64), np.zeros_like(keys)
     distinct = np.zeros(len(on.bounds) - 1, np.int64)
     assert kernels.sort_runs(on.bounds, keys, counts, scratch, distinct) == (0, 0, 0)
     packed = np.append(0, np.cumsum(distinct)).astype(np.int64)
     leads = np.arange(len(distinct), dtype=np.uint32)
-    return Run(leads, packed, keys[: packed[-1]], counts[: packed[-1]])
+    return SortedRun(leads, packed, keys[: packed[-1]], counts[: packed[-1]])
 
 
 @pytest.fixture(params=installed())

@@ -118,7 +118,7 @@ Buckets<W> buckets_of(const py::tuple& buckets) {
 }
 
 template <int W>
-Run<W> run_of(const py::tuple& run) {
+SortedRun<W> run_of(const py::tuple& run) {
   return {in<std::uint32_t>(run[0]), in<std::int64_t>(run[1]), rows(run[0]), keys_in<W>(run[2]),
           in<std::uint64_t>(run[3])};
 }

@@ -177,7 +177,7 @@ struct Shard {
   }
 };
 
-/// A chunk of a shard and the spans it points to.
+/// A chunk of a shard and the documents it points to.
 template <class Token>
 struct Cut {
   Array<std::int64_t> starts;
@@ -264,7 +264,7 @@ struct RunArrays {
   Array<Key<W>> keys;
   Array<std::uint64_t> counts;
 
-  Run<W> run() const {
+  SortedRun<W> run() const {
     return {leads.data(), bounds.data(), leads.rows(), keys.data(), counts.data()};
   }
 };

@@ -74,7 +74,7 @@ TEST(windows_a_trie_has_no_room_for_are_refused) {
   const Documents documents{{1, 2, 1}, {2, 2, 2, 1}};
   const auto run = run_of<1>(count(windows_of(documents, 3)), shape.bits);
   const auto ends = ends_of<1>(Counts{}, shape.bits);
-  const auto grow = [&](const Documents& sized_for, const Run<1>& from) {
+  const auto grow = [&](const Documents& sized_for, const SortedRun<1>& from) {
     auto made = empty_trie<std::uint32_t>(KneserNey(sized_for, 3, 0.01), 3);
     Array<std::uint32_t> followed(made.child.size() - 1);
     Array<std::uint64_t> path(3);

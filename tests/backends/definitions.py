@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from tests import naive
 
-from icfast.backends.counting import KINDS, Alphabet, Chunk, Ends, Run
+from icfast.backends.counting import KINDS, Alphabet, Chunk, Ends, SortedRun
 from icfast.backends.models import CONTEXT_FIELDS, Bigrams, ContextRoom, Trie
 
 Window = tuple[int, ...]
@@ -171,12 +171,12 @@ def long_documents() -> list[list[int]]:
 # Runs ----------------------------------------------------------------------------------------
 
 
-def run_of(windows: Iterable[Window] | Counter, shape: Shape) -> Run:
+def run_of(windows: Iterable[Window] | Counter, shape: Shape) -> SortedRun:
     """Sorted distinct windows and their counts, one bucket a lead."""
     counted = sorted(Counter(windows).items())
     leads = sorted({window[0] for window, _ in counted})
     bounds = [bisect_left(counted, ((lead,),)) for lead in leads] + [len(counted)]
-    return Run(
+    return SortedRun(
         np.array(leads, np.uint32),
         np.array(bounds, np.int64),
         key_rows((key_of(window, shape.bits) for window, _ in counted), shape.words),
@@ -193,20 +193,20 @@ def ends_of(windows: Iterable[Window], shape: Shape) -> Ends:
     )
 
 
-def entries(run: Run) -> list[tuple[int, int, int]]:
+def entries(run: SortedRun) -> list[tuple[int, int, int]]:
     """(lead, key, count) of every entry."""
     leads = np.repeat(run.leads, np.diff(run.bounds))
     return list(zip(leads.tolist(), whole_keys(run.keys), run.counts.tolist(), strict=True))
 
 
-def parts_of(run: Run, edges: Sequence[int]) -> list[Run]:
+def parts_of(run: SortedRun, edges: Sequence[int]) -> list[SortedRun]:
     """The run cut before these entries."""
     leads = np.repeat(run.leads, np.diff(run.bounds))
     parts = []
     for first, last in zip([0, *edges], [*edges, len(leads)], strict=True):
         here, starts = np.unique(leads[first:last], return_index=True)
         bounds = np.append(starts, last - first).astype(np.int64)
-        parts.append(Run(here, bounds, run.keys[first:last], run.counts[first:last]))
+        parts.append(SortedRun(here, bounds, run.keys[first:last], run.counts[first:last]))
     return parts
 
 

@@ -38,8 +38,8 @@ def test_every_backend_has_every_kernel(backend, kernels):
 
 def test_the_kernels_are_of_the_kind_the_name_says(backend, kernels):
     counts = np.zeros(3, np.uint64)
-    span = np.array([0], np.int64), np.array([2], np.int64)
-    assert kernels.count_ids(Chunk(np.array([2, 2], np.uint8), *span, 0, 2), counts) == (0, 0, 0)
+    whole = np.array([0], np.int64), np.array([2], np.int64)
+    assert kernels.count_ids(Chunk(np.array([2, 2], np.uint8), *whole, 0, 2), counts) == (0, 0, 0)
     assert counts.tolist() == [0, 0, 2]
     if backend == "numba":
         assert kernels.count_ids.signatures

@@ -16,9 +16,9 @@ def core(backend):
     return select(backend).kernels
 
 
-def chunk(tokens="u2", spans="i8", step=1):
+def chunk(tokens="u2", bounds="i8", step=1):
     held = np.zeros(8, tokens)[::step]
-    return Chunk(held, np.array([0], spans), np.array([len(held)], spans), 0, len(held))
+    return Chunk(held, np.array([0], bounds), np.array([len(held)], bounds), 0, len(held))
 
 
 @pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "i8", "u8", "f4", "f8", ">u2", "?"])
@@ -34,7 +34,7 @@ def test_tokens_that_are_not_contiguous(core):
 
 def test_spans_of_another_dtype(core):
     with pytest.raises(TypeError, match=r"C-contiguous array of int64, found .*int32"):
-        core.count_ids(chunk(spans="i4"), np.zeros(3, np.uint64))
+        core.count_ids(chunk(bounds="i4"), np.zeros(3, np.uint64))
 
 
 @pytest.mark.parametrize("dtype", ["i8", "u4", "f8"])

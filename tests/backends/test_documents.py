@@ -61,6 +61,6 @@ def test_hashes_are_the_frozen_ones(kernels, dtype):
 def test_hash_of_any_document(kernels, document):
     hashes = np.zeros(1, np.uint64)
     tokens = np.array(document, np.uint32)
-    span = np.array([0], np.int64), np.array([len(document)], np.int64)
-    kernels.hash_documents(Chunk(tokens, *span, 0, len(document)), hashes)
+    whole = np.array([0], np.int64), np.array([len(document)], np.int64)
+    kernels.hash_documents(Chunk(tokens, *whole, 0, len(document)), hashes)
     assert hashes[0] == naive.document_hash(document)

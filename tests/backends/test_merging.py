@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.backends.definitions import Run, Shape, entries, key_of, key_rows, run_of
+from tests.backends.definitions import Shape, SortedRun, entries, key_of, key_rows, run_of
 
 from icfast.backends.counting import MergeRoom
 
@@ -56,7 +56,7 @@ def test_the_sum_of_runs(kernels, shape, parts, data):
     runs = [run_of(Counter(part), shape) for part in parts]
     leads = np.concatenate([run.leads for run in runs])
     sizes = np.concatenate([np.diff(run.bounds) for run in runs])
-    joined = Run(
+    joined = SortedRun(
         leads,
         np.append(0, np.cumsum(sizes)).astype(np.int64),
         np.concatenate([run.keys for run in runs]),
@@ -66,7 +66,7 @@ def test_the_sum_of_runs(kernels, shape, parts, data):
     shuffled = np.array(data.draw(st.permutations(range(len(leads)))), np.int64)
     sequence = shuffled[np.argsort(leads[shuffled], kind="stable")]
     size = len(joined.counts)
-    total = Run(
+    total = SortedRun(
         np.unique(leads),
         np.zeros(len(np.unique(leads)) + 1, np.int64),
         np.full((size, shape.words), 5, np.uint64),

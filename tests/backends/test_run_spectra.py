@@ -24,7 +24,7 @@ from tests.backends.definitions import (
     some_documents,
 )
 
-from icfast.backends.counting import KINDS, Run, SpectraOut
+from icfast.backends.counting import KINDS, SortedRun, SpectraOut
 
 #: Fewer than most counts, so that both the dense rows and the list of large counts are used.
 ROWS = 4
@@ -191,7 +191,7 @@ def test_entries_that_do_not_ascend(kernels, words):
     keys = run.keys.copy()
     keys[[2, 3]] = keys[[3, 2]]
     assert scan(kernels, [run._replace(keys=keys)], ends, shape) == (4, 3, 2)
-    twice = Run(run.leads, run.bounds, run.keys[[0, 0, 2, 3, 4]], run.counts)
+    twice = SortedRun(run.leads, run.bounds, run.keys[[0, 0, 2, 3, 4]], run.counts)
     assert scan(kernels, [twice], ends, shape) == (4, 1, 1)
     leads = np.array([1, 3, 2], np.uint32)
     assert scan(kernels, [run._replace(leads=leads)], ends, shape) == (4, 4, 2)

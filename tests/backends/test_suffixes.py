@@ -152,8 +152,8 @@ def test_documents_are_joined_over_any_cut(kernels, dtype):
 
 
 def test_ids_that_can_not_be_joined(kernels):
-    spans = np.array([1], np.int64), np.array([4], np.int64)
-    chunk = Chunk(np.array([9, 1, 0, 3], np.uint16), *spans, 0, 4)
+    document = np.array([1], np.int64), np.array([4], np.int64)
+    chunk = Chunk(np.array([9, 1, 0, 3], np.uint16), *document, 0, 4)
     room = np.zeros(4, np.int32)
     for ranks, status in (([1, 2, 3], (1, 3, 3)), ([0, 1, 0, 2], (2, 2, 0))):
         alphabet = Alphabet(np.array(ranks, np.uint32), 0, 1, 2)

@@ -1,4 +1,4 @@
-"""Documents: spans by end id or index, the same as a naive splitter finds."""
+"""Documents: ranges by end id or index, the same as a naive splitter finds."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def split_at_start(ids: list[int]) -> list[list[int]]:
 
 
 def cut(shard: Shard, documents: Documents) -> list[list[int]]:
-    spans = zip(documents.starts, documents.stops, strict=True)
-    return [shard.tokens[start:stop].tolist() for start, stop in spans]
+    ranges = zip(documents.starts, documents.stops, strict=True)
+    return [shard.tokens[start:stop].tolist() for start, stop in ranges]
 
 
 @given(IDS, st.integers(1, 9))
@@ -53,7 +53,7 @@ def test_boundary_end_is_the_naive_split(ids: list[int], step: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shard_module, "SCAN_TOKENS", step)
         corpus = Corpus((shard,), eos_id=EOS)
-        assert cut(shard, corpus.spans(shard)) == split_at_end(ids)
+        assert cut(shard, corpus.documents_of(shard)) == split_at_end(ids)
 
 
 @given(IDS, st.integers(1, 9))
@@ -62,7 +62,7 @@ def test_boundary_start_is_the_naive_split(ids: list[int], step: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shard_module, "SCAN_TOKENS", step)
         corpus = Corpus((shard,), eos_id=EOS, boundary="start")
-        assert cut(shard, corpus.spans(shard)) == split_at_start(ids)
+        assert cut(shard, corpus.documents_of(shard)) == split_at_start(ids)
 
 
 @given(IDS)
@@ -79,7 +79,9 @@ def test_an_index_rules_over_end_ids(documents: list[list[int]]) -> None:
     stops = np.cumsum([len(document) for document in documents])
     shard = make_shard(list(chain(*documents)), index_stops=stops)
     corpus = Corpus((shard,), eos_id=EOS, skip_bad=True)
-    assert cut(shard, corpus.spans(shard)) == [document for document in documents if document]
+    assert cut(shard, corpus.documents_of(shard)) == [
+        document for document in documents if document
+    ]
     assert corpus.skipped_documents == sum(not document for document in documents)
     assert corpus.documents + corpus.skipped_documents == len(documents)
 
@@ -88,19 +90,19 @@ def test_a_files_end_ends_a_document() -> None:
     shards = (make_shard([1, 0, 2]), make_shard([3, 0]))
     corpus = Corpus(shards, eos_id=EOS)
     assert (corpus.documents, corpus.tokens) == (3, 5)
-    assert corpus.spans(shards[0]) is corpus.spans(shards[0]), "scanned once"
+    assert corpus.documents_of(shards[0]) is corpus.documents_of(shards[0]), "scanned once"
 
 
 def test_without_end_id_and_index_a_file_is_one_document() -> None:
     shard = make_shard([1, 0, 2])
-    assert cut(shard, Corpus((shard,)).spans(shard)) == [[1, 0, 2]]
+    assert cut(shard, Corpus((shard,)).documents_of(shard)) == [[1, 0, 2]]
 
 
 def test_cross_documents_is_one_span_a_file() -> None:
     shard = make_shard(
         [1, 0, 2], index_stops=np.array([1, 1, 3]), text_bytes=np.array([4, 0, 5], np.uint64)
     )
-    documents = Corpus((shard,), eos_id=EOS, cross_documents=True).spans(shard)
+    documents = Corpus((shard,), eos_id=EOS, cross_documents=True).documents_of(shard)
     assert cut(shard, documents) == [[1, 0, 2]]
     assert documents.text_bytes is not None
     assert documents.text_bytes.tolist() == [9]
@@ -113,8 +115,8 @@ def test_empty_documents_are_refused_or_counted(stops: list[int]) -> None:
     number = 0 if stops[0] == 0 else 1
     message = f"document {number} of x.bin is empty .*repeats the end {stops[number]}.*--skip-bad"
     with pytest.raises(CorpusError, match=message):
-        Corpus((shard,)).spans(shard)
-    documents = Corpus((shard,), skip_bad=True).spans(shard)
+        Corpus((shard,)).documents_of(shard)
+    documents = Corpus((shard,), skip_bad=True).documents_of(shard)
     assert documents.skipped == 1
     assert documents.text_bytes is not None
     assert documents.text_bytes.tolist() == [b for b in range(len(stops)) if b != number]
@@ -129,7 +131,7 @@ def test_text_bytes_of_byte_tokens(boundary: str, cross: bool, expected: list[in
     corpus = Corpus(
         (shard,), eos_id=EOS, boundary=boundary, tokenizer="bytes", cross_documents=cross
     )
-    found = corpus.spans(shard).text_bytes
+    found = corpus.documents_of(shard).text_bytes
     assert found is not None
     assert found.dtype == np.uint64
     assert found.tolist() == expected
@@ -137,9 +139,9 @@ def test_text_bytes_of_byte_tokens(boundary: str, cross: bool, expected: list[in
 
 def test_text_bytes_are_unknown_of_other_tokenizers() -> None:
     shard = make_shard([7, 7], "u1")
-    assert Corpus((shard,), tokenizer="gpt2").spans(shard).text_bytes is None
+    assert Corpus((shard,), tokenizer="gpt2").documents_of(shard).text_bytes is None
     wide = make_shard([7, 7], "u2")
-    assert Corpus((wide,), tokenizer="bytes").spans(wide).text_bytes is None
+    assert Corpus((wide,), tokenizer="bytes").documents_of(wide).text_bytes is None
 
 
 @given(IDS, st.integers(1, 9))

@@ -96,14 +96,15 @@ def test_tokenizing_with_it(tmp_path: Path, vocabulary: Path) -> None:
     assert corpus.tokenizer_sha256 == file.vocabulary_sha256()
     assert corpus.eos_id == 1
     (shard,) = corpus.shards
-    spans = corpus.spans(shard)
+    documents = corpus.documents_of(shard)
     tokenizer = file.tokenizer()
     found = [
         tokenizer.decode(shard.tokens[a : b - 1].tolist(), skip_special_tokens=False)
-        for a, b in zip(spans.starts, spans.stops, strict=True)
+        for a, b in zip(documents.starts, documents.stops, strict=True)
     ]
     assert found == TEXTS
-    assert 1 in shard.tokens[spans.starts[3] : spans.stops[3] - 1]  # the text spells <|end|>
+    third = shard.tokens[documents.starts[3] : documents.stops[3] - 1]
+    assert 1 in third  # the text spells <|end|>
 
 
 def test_vocabularies_that_can_not_be_read(tmp_path: Path) -> None:

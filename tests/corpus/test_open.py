@@ -236,6 +236,6 @@ def test_a_tokenised_file_opens_by_itself(tmp_path: Path) -> None:
     (shard,) = corpus.shards
     assert bytes(shard.tokens).decode() == "héllo"
     assert (corpus.vocab_size, corpus.tokenizer, corpus.documents) == (256, "bytes", 1)
-    text_bytes = corpus.spans(shard).text_bytes
+    text_bytes = corpus.documents_of(shard).text_bytes
     assert text_bytes is not None
     assert text_bytes.tolist() == [6]

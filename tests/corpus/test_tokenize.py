@@ -43,13 +43,15 @@ def write_texts(folder: Path, texts: list[str]) -> list[Path]:
 def documents(path: Path) -> list[list[int]]:
     corpus = open_corpus(path)
     (shard,) = corpus.shards
-    spans = corpus.spans(shard)
-    return [shard.tokens[a:b].tolist() for a, b in zip(spans.starts, spans.stops, strict=True)]
+    documents = corpus.documents_of(shard)
+    return [
+        shard.tokens[a:b].tolist() for a, b in zip(documents.starts, documents.stops, strict=True)
+    ]
 
 
 def text_bytes(path: Path) -> list[int]:
     corpus = open_corpus(path)
-    found = corpus.spans(corpus.shards[0]).text_bytes
+    found = corpus.documents_of(corpus.shards[0]).text_bytes
     assert found is not None
     return [int(count) for count in found]
 

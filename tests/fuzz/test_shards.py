@@ -67,9 +67,9 @@ def used(path):
     try:
         corpus = icfast.open(path, skip_bad=True)
         (shard,) = corpus.shards
-        spans = corpus.spans(shard)
-        assert np.all((spans.starts >= 0) & (spans.starts < spans.stops))
-        assert np.all(spans.stops <= len(shard.tokens))
+        documents = corpus.documents_of(shard)
+        assert np.all((documents.starts >= 0) & (documents.starts < documents.stops))
+        assert np.all(documents.stops <= len(shard.tokens))
         icfast.spectra(corpus, 3, threads=1)
         icfast.fit(corpus, 2, convention="kenlm", threads=1)
     except IcfastError:

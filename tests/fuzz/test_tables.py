@@ -16,7 +16,7 @@ from tests.fuzz.mutations import damaged_array, damaged_bytes, damaged_json, fuz
 from tests.ngrams.corpora import as_dicts, write_shards
 
 import icfast
-from icfast.backends.counting import Run
+from icfast.backends.counting import SortedRun
 from icfast.errors import ArtefactError, IcfastError
 from icfast.ngrams import blocks
 from icfast.ngrams.table import CountTable, _checksum
@@ -137,7 +137,7 @@ def parts(folder, name):
     """Copies: what is mapped must not be written over."""
     shape = CountTable.load(folder).shape
     runs = blocks.read_runs(folder / name, shape)
-    return shape, [Run(*(array.copy() for array in run)) for run in runs]
+    return shape, [SortedRun(*(array.copy() for array in run)) for run in runs]
 
 
 @fuzz
@@ -169,7 +169,7 @@ def test_forged_runs(made, name, data):
     if not len(counts) or len(keys) != len(counts):
         return
     bounds = np.append(0, np.cumsum(lengths.view(np.int64)))
-    runs[at] = Run(leads, bounds, keys, counts)
+    runs[at] = SortedRun(leads, bounds, keys, counts)
     if len(bounds) != len(leads) + 1:
         return
     write_runs(folder / name, shape, runs)
@@ -305,7 +305,7 @@ def test_ends_that_are_no_windows_are_not_fitted(made, table):
     merged = made / "merged"
     rare = next(r for r in windows if r.counts[-1] == 1)
     total = sum(int(run.counts.sum()) for run in runs)
-    one = Run(
+    one = SortedRun(
         rare.leads[-1:],
         np.array([0, 1]),
         rare.keys[-1:],

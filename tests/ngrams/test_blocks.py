@@ -1,4 +1,4 @@
-"""Run files: blocks round trip, and no damage is read as counts."""
+"""Files of sorted runs: blocks round trip, and no damage is read as counts."""
 
 from __future__ import annotations
 

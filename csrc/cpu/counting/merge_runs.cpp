@@ -120,7 +120,7 @@ Entries<W> add(const Entries<W>& a, const Entries<W>& b, const Room<W>& to) {
 /// The sum of these buckets, in `to` unless it is one bucket; `other` is worked in. One lead's
 /// entries mostly fit the nearest cache, so that of all rounds only the first reads memory.
 template <int W>
-Entries<W> add_buckets(const Run<W>& runs, const std::int64_t* sequence, std::int64_t size,
+Entries<W> add_buckets(const SortedRun<W>& runs, const std::int64_t* sequence, std::int64_t size,
                        const Room<W>& to, const Room<W>& other) {
   if (size == 1) {
     const std::int64_t first = runs.bounds[*sequence];
@@ -136,7 +136,7 @@ Entries<W> add_buckets(const Run<W>& runs, const std::int64_t* sequence, std::in
 }  // namespace
 
 template <int W>
-Status merge_runs(const Run<W>& runs, const std::int64_t* sequence, const std::uint32_t* leads,
+Status merge_runs(const SortedRun<W>& runs, const std::int64_t* sequence, const std::uint32_t* leads,
                   std::int64_t buckets, std::int64_t* bounds, Key<W>* keys, std::uint64_t* counts,
                   Key<W>* key_room, std::uint64_t* count_room) {
   std::int64_t out = 0;
@@ -167,7 +167,7 @@ Status merge_runs(const Run<W>& runs, const std::int64_t* sequence, const std::u
   ICFAST_WIDTHS(W, 2)                                                                          \
   ICFAST_WIDTHS(W, 3)                                                                          \
   ICFAST_WIDTHS(W, 4)                                                                          \
-  template Status merge_runs<W>(const Run<W>&, const std::int64_t*, const std::uint32_t*,      \
+  template Status merge_runs<W>(const SortedRun<W>&, const std::int64_t*, const std::uint32_t*,      \
                                 std::int64_t, std::int64_t*, Key<W>*, std::uint64_t*, Key<W>*, \
                                 std::uint64_t*);
 ICFAST_FOR_EACH_WIDTH(ICFAST_WIDTH)

@@ -88,7 +88,7 @@ void shorten(Level& level, int n) {
 template <int W>
 class Scan {
  public:
-  Scan(const Run<W>& run, const Ends<W>& ends, int order, int bits, std::uint64_t* path,
+  Scan(const SortedRun<W>& run, const Ends<W>& ends, int order, int bits, std::uint64_t* path,
        std::uint64_t* sums, const SpectraOut& out)
       : run_(run),
         order_(order),
@@ -239,7 +239,7 @@ class Scan {
     }
   }
 
-  const Run<W>& run_;
+  const SortedRun<W>& run_;
   int order_;
   int bits_;
   KeyShape<W> shape_;
@@ -257,7 +257,7 @@ class Scan {
 }  // namespace
 
 template <int W>
-Status run_spectra(const Run<W>& run, const Ends<W>& ends, int order, int bits,
+Status run_spectra(const SortedRun<W>& run, const Ends<W>& ends, int order, int bits,
                    std::uint64_t* path_state, std::uint64_t* sums, bool flush,
                    const SpectraOut& out) {
   Scan<W> scan(run, ends, order, bits, path_state, sums, out);
@@ -268,7 +268,7 @@ Status run_spectra(const Run<W>& run, const Ends<W>& ends, int order, int bits,
 }
 
 #define ICFAST_WIDTH(W)                                                                   \
-  template Status run_spectra<W>(const Run<W>&, const Ends<W>&, int, int, std::uint64_t*, \
+  template Status run_spectra<W>(const SortedRun<W>&, const Ends<W>&, int, int, std::uint64_t*, \
                                  std::uint64_t*, bool, const SpectraOut&);
 ICFAST_FOR_EACH_WIDTH(ICFAST_WIDTH)
 #undef ICFAST_WIDTH

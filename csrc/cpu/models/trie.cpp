@@ -6,7 +6,7 @@
 
 namespace icfast {
 template <int W, class Word>
-Status grow_trie(const Run<W>& run, const Ends<W>& ends, int bits, std::uint64_t* path_state,
+Status grow_trie(const SortedRun<W>& run, const Ends<W>& ends, int bits, std::uint64_t* path_state,
                  std::int64_t* cursors, const Trie<Word>& trie, Word* followed) {
   const int order = trie.order;
   const KeyShape<W> shape(order, bits);
@@ -100,10 +100,10 @@ Status link_contexts(const Trie<Word>& trie, const Bigrams<Word>& bigrams, std::
   template Status link_contexts<T>(const Trie<T>&, const Bigrams<T>&, std::uint32_t, \
                                    std::uint32_t, const ContextRoom<T>&);
 #define ICFAST_WIDTH(W)                                                                           \
-  template Status grow_trie<W, std::uint32_t>(const Run<W>&, const Ends<W>&, int, std::uint64_t*, \
+  template Status grow_trie<W, std::uint32_t>(const SortedRun<W>&, const Ends<W>&, int, std::uint64_t*, \
                                               std::int64_t*, const Trie<std::uint32_t>&,          \
                                               std::uint32_t*);                                    \
-  template Status grow_trie<W, std::uint64_t>(const Run<W>&, const Ends<W>&, int, std::uint64_t*, \
+  template Status grow_trie<W, std::uint64_t>(const SortedRun<W>&, const Ends<W>&, int, std::uint64_t*, \
                                               std::int64_t*, const Trie<std::uint64_t>&,          \
                                               std::uint64_t*);
 ICFAST_FOR_EACH_WORD(ICFAST_WORD)

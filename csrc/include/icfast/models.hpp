@@ -56,7 +56,7 @@ struct ContextRoom {
 /// Appends a run's n-grams of every order to the trie; cursors[n - 1] is the next free node.
 /// followed[i] += how often a token follows node i.
 template <int W, class Word>
-Status grow_trie(const Run<W>& run, const Ends<W>& ends, int bits, std::uint64_t* path,
+Status grow_trie(const SortedRun<W>& run, const Ends<W>& ends, int bits, std::uint64_t* path,
                  std::int64_t* cursors, const Trie<Word>& trie, Word* followed);
 
 /// Gives each context that is not followed exactly once its row, and FollowedBy in it.

@@ -26,7 +26,7 @@ KINDS = ("complete", "starting", "followed", "starting_followed", "left_neighbou
 
 
 class Chunk(NamedTuple):
-    """Documents of one shard as half-open spans, clipped to tokens [begin, end)."""
+    """Documents of one shard as half-open ranges, clipped to tokens [begin, end)."""
 
     tokens: Tokens
     starts: I64
@@ -51,7 +51,7 @@ class Buckets(NamedTuple):
     low: U64
 
 
-class Run(NamedTuple):
+class SortedRun(NamedTuple):
     """Sorted distinct windows: bucket b is leads[b] with entries bounds[b]..bounds[b + 1]."""
 
     leads: U32
@@ -140,7 +140,7 @@ class CountingKernels(Protocol):
 
     def run_spectra(
         self,
-        run: Run,
+        run: SortedRun,
         ends: Ends,
         order: int,
         bits: int,
@@ -211,7 +211,9 @@ class CountingKernels(Protocol):
     ) -> Status:
         """Write the same windows under another alphabet."""
 
-    def merge_runs(self, runs: Run, sequence: I64, total: Run, room: MergeRoom) -> Status:
+    def merge_runs(
+        self, runs: SortedRun, sequence: I64, total: SortedRun, room: MergeRoom
+    ) -> Status:
         """Add runs that stand one behind the other; total's leads are given.
 
         Args:

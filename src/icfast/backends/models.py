@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from numpy.typing import NDArray
 
 from icfast.backends.arrays import F64, I64, U32, U64, Status
-from icfast.backends.counting import Alphabet, Chunk, Ends, Run
+from icfast.backends.counting import Alphabet, Chunk, Ends, SortedRun
 
 #: Fields of a context row, in the order link_contexts writes them.
 CONTEXT_FIELDS = (
@@ -121,7 +121,7 @@ class ModelKernels(Protocol):
 
     def grow_trie(
         self,
-        run: Run,
+        run: SortedRun,
         ends: Ends,
         bits: int,
         path: U64,

@@ -1,6 +1,6 @@
 """A corpus: shards, and the conventions that cut them into documents. Nothing is read until asked.
 
-A document is a half-open span of positions in one shard; an end id belongs to its document.
+A document is a half-open range of positions in one shard; an end id belongs to its document.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Corpus:
         skipped_files: empty files left out.
 
     >>> shard = Shard(Path("x.bin"), "raw", np.array([5, 0, 7], np.uint16), (Path("x.bin"),))
-    >>> Corpus((shard,), eos_id=0).spans(shard).stops
+    >>> Corpus((shard,), eos_id=0).documents_of(shard).stops
     array([2, 3])
     """
 
@@ -68,7 +68,7 @@ class Corpus:
     cross_documents: bool = False
     skip_bad: bool = False
     skipped_files: tuple[Path, ...] = ()
-    _spans: dict[Shard, Documents] = field(default_factory=dict, repr=False, init=False)
+    _documents: dict[Shard, Documents] = field(default_factory=dict, repr=False, init=False)
 
     @property
     def tokens(self) -> int:
@@ -78,12 +78,12 @@ class Corpus:
     @property
     def documents(self) -> int:
         """Documents in all shards; the first call scans for end ids."""
-        return sum(len(self.spans(shard)) for shard in self.shards)
+        return sum(len(self.documents_of(shard)) for shard in self.shards)
 
     @property
     def skipped_documents(self) -> int:
         """Empty documents left out of all shards."""
-        return sum(self.spans(shard).skipped for shard in self.shards)
+        return sum(self.documents_of(shard).skipped for shard in self.shards)
 
     @property
     def vocab_size_given(self) -> bool:
@@ -108,7 +108,7 @@ class Corpus:
             )
         return size
 
-    def spans(self, shard: Shard) -> Documents:
+    def documents_of(self, shard: Shard) -> Documents:
         """The documents of a shard, end ids included; remembered.
 
         From its index where it has one, else from the end id, else the file is one document. A
@@ -117,13 +117,13 @@ class Corpus:
         Raises:
             CorpusError: a document is empty, and `skip_bad` is off.
         """
-        if shard not in self._spans:
-            self._spans[shard] = self._cut(shard)
-        return self._spans[shard]
+        if shard not in self._documents:
+            self._documents[shard] = self._cut(shard)
+        return self._documents[shard]
 
     def content(self, shard: Shard) -> Documents:
-        """As `spans`, each without the end id at its end (or start); spans may then be empty."""
-        documents = self.spans(shard)
+        """Return the documents of a shard without their end ids; a document may then be empty."""
+        documents = self.documents_of(shard)
         is_end = self._has_end_id(shard, documents).astype(np.int64)
         if self.boundary == "start":
             return replace(documents, starts=documents.starts + is_end)

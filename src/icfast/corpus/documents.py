@@ -1,6 +1,6 @@
 """Which documents a pass runs over, under which convention, and the held-out split.
 
-Everything below a :class:`Corpus` and above the kernels works on a :class:`DocumentSet`: spans of
+Everything below a :class:`Corpus` and above the kernels works on a :class:`DocumentSet`: ranges of
 mapped shards, so that a split costs a few bytes a document and no copy of a token.
 """
 
@@ -31,7 +31,7 @@ class ShardDocuments:
     """Documents chosen from one shard.
 
     Attributes:
-        starts, stops: i64[documents], the spans that are counted or scored.
+        starts, stops: i64[documents], first and end position of each.
         numbers: i64[documents], each document's number in its shard.
         text_bytes: u64[documents] UTF-8 bytes of their text, or None.
     """
@@ -113,8 +113,8 @@ class DocumentSet:
     @property
     def lengths(self) -> NDArray[np.int64]:
         """i64[documents]: predicted symbols of each."""
-        spans = [held.stops - held.starts for held in self.by_shard]
-        return np.concatenate(spans) + int(self.end_mark)
+        lengths = [held.stops - held.starts for held in self.by_shard]
+        return np.concatenate(lengths) + int(self.end_mark)
 
     @property
     def tokens(self) -> int:
@@ -169,15 +169,15 @@ def all_documents(corpus: Corpus, convention: str = "tokens") -> DocumentSet:
         raise OptionError(f"convention {convention!r} is none of {', '.join(CONVENTIONS)}")
     chosen = []
     for shard in corpus.shards:
-        spans = corpus.content(shard) if convention == "kenlm" else corpus.spans(shard)
-        numbers = np.arange(len(spans), dtype=np.int64)
+        found = corpus.content(shard) if convention == "kenlm" else corpus.documents_of(shard)
+        numbers = np.arange(len(found), dtype=np.int64)
         chosen.append(
             ShardDocuments(
                 shard,
-                np.ascontiguousarray(spans.starts, np.int64),
-                np.ascontiguousarray(spans.stops, np.int64),
+                np.ascontiguousarray(found.starts, np.int64),
+                np.ascontiguousarray(found.stops, np.int64),
                 numbers,
-                spans.text_bytes,
+                found.text_bytes,
             )
         )
     return DocumentSet(corpus, tuple(chosen), convention)
@@ -190,9 +190,9 @@ def content_hashes(corpus: Corpus, kernels: Kernels) -> list[NDArray[np.uint64]]
     """
     hashes = []
     for shard in corpus.shards:
-        spans = corpus.content(shard)
-        starts = np.ascontiguousarray(spans.starts, np.int64)
-        stops = np.ascontiguousarray(spans.stops, np.int64)
+        found = corpus.content(shard)
+        starts = np.ascontiguousarray(found.starts, np.int64)
+        stops = np.ascontiguousarray(found.stops, np.int64)
         values = np.zeros(len(starts), np.uint64)
         chunk = Chunk(shard.tokens, starts, stops, 0, len(shard.tokens))
         check(kernels.hash_documents(chunk, values), shard.path)
@@ -349,7 +349,7 @@ def sample(documents: DocumentSet, tokens: int, cuts: int) -> list[ShardChunk]:
 def _overlaps(
     held: ShardDocuments, lows: NDArray[np.int64], highs: NDArray[np.int64]
 ) -> list[tuple[int, int]]:
-    """Spans of tokens inside a document and inside one of the ascending ranges."""
+    """Return the ranges of tokens inside a document and inside one of the ascending ranges."""
     edges = np.unique(np.concatenate([held.starts, held.stops, lows, highs]))
     middle = edges[:-1]
 

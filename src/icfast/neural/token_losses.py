@@ -113,7 +113,8 @@ def _bos_id(corpus: Corpus, model: TokenModel, bos: int | str | None) -> int | N
 
 def _all_begin_with(corpus: Corpus, token: int) -> bool:
     return all(
-        bool((shard.tokens[corpus.spans(shard).starts] == token).all()) for shard in corpus.shards
+        bool((shard.tokens[corpus.documents_of(shard).starts] == token).all())
+        for shard in corpus.shards
     )
 
 

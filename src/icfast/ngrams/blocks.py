@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.backends.counting import Run
+from icfast.backends.counting import SortedRun
 from icfast.errors import ArtefactError
 from icfast.ngrams.sorted_runs import KeyShape, slice_run, split_run
 
@@ -44,12 +44,12 @@ def write_header(file: BinaryIO, shape: KeyShape) -> None:
     file.write(header + struct.pack("<I", zlib.crc32(header)))
 
 
-def pack_blocks(run: Run) -> list[memoryview]:
+def pack_blocks(run: SortedRun) -> list[memoryview]:
     """A run as the blocks of a file; independent of the blocks around it, so made in any thread."""
     return [_pack(part) for part in split_run(run, _BLOCK_ENTRIES)]
 
 
-def _pack(run: Run) -> memoryview:
+def _pack(run: SortedRun) -> memoryview:
     """One block, written in place: the only copy made of the run."""
     entries, words = run.keys.shape
     leads, width = len(run.leads), _count_width(int(run.counts.max()))
@@ -82,7 +82,7 @@ def read_runs(
     low: int = 0,
     high: int = 2**32,
     sound: set[int] | None = None,
-) -> Iterator[Run]:
+) -> Iterator[SortedRun]:
     """The windows of a file whose lead lies in [low, high), each block checked as it is read.
 
     Args:
@@ -196,7 +196,7 @@ def _check_sum(mapped: mmap.mmap, block: _Block, path: Path) -> None:
             raise _damaged(path, block.begin - _BLOCK.size, "a block's checksum is wrong")
 
 
-def _unpack(mapped: mmap.mmap, block: _Block, path: Path) -> Run:
+def _unpack(mapped: mmap.mmap, block: _Block, path: Path) -> SortedRun:
     """Its arrays, mapped; counts as wide as they are stored."""
     lengths = _array(mapped, block.begin, "<u8", block.leads)
     keys = _array(mapped, block.begin + 8 * block.leads, "<u8", block.words * block.entries)
@@ -209,7 +209,7 @@ def _unpack(mapped: mmap.mmap, block: _Block, path: Path) -> Run:
         np.cumsum(lengths.astype(np.int64), out=bounds[1:])
     if not sound or bounds[-1] != block.entries:
         raise _damaged(path, block.begin - _BLOCK.size, "a block's leads don't add up")
-    return Run(leads, bounds, keys.reshape(block.entries, block.words), counts)
+    return SortedRun(leads, bounds, keys.reshape(block.entries, block.words), counts)
 
 
 def _array(mapped: mmap.mmap, offset: int, dtype: str, count: int) -> NDArray[Any]:

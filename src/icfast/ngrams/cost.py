@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from icfast.backends.arrays import I64, U64, Status
-from icfast.backends.counting import Run
+from icfast.backends.counting import SortedRun
 from icfast.corpus.documents import DocumentSet, ShardChunk, check_ids, sample
 from icfast.errors import check
 from icfast.ngrams.alphabet import Symbols
@@ -203,12 +203,12 @@ class Forecast:
         windows = int(bounds[-1])
         return _Tried(windows, distinct, scatter_seconds, sort_seconds, consume_seconds)
 
-    def _sorted(self, bounds: I64, bucket: int, keys: U64, counts: U64, scratch: U64) -> Run:
+    def _sorted(self, bounds: I64, bucket: int, keys: U64, counts: U64, scratch: U64) -> SortedRun:
         distinct = np.zeros(len(bounds) - 1, np.int64)
         check(self.work.backend.kernels.sort_runs(bounds, keys, counts, scratch, distinct))
         packed = np.append(0, np.cumsum(distinct)).astype(np.int64)
         leads = self.plan.leads[bucket : bucket + len(distinct)]
-        return Run(leads, packed, keys[bounds[0] :][: packed[-1]], counts[: packed[-1]])
+        return SortedRun(leads, packed, keys[bounds[0] :][: packed[-1]], counts[: packed[-1]])
 
     def _timed(self, chunks: Sequence[ShardChunk], kernel: str, *rest: object) -> float:
         """Seconds of a kernel that reads windows."""

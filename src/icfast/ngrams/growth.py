@@ -117,8 +117,8 @@ def _counted(
 def _found_in(
     chunk: Chunk, ids: NDArray[np.uint32]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    spans = zip(chunk.starts.tolist(), chunk.stops.tolist(), strict=True)
-    inside = [chunk.tokens[max(a, chunk.begin) : min(b, chunk.end)] for a, b in spans]
+    documents = zip(chunk.starts.tolist(), chunk.stops.tolist(), strict=True)
+    inside = [chunk.tokens[max(a, chunk.begin) : min(b, chunk.end)] for a, b in documents]
     if not inside:
         return np.zeros(0, np.int64), np.zeros(0, np.uint64)
     held, counts = np.unique(np.concatenate(inside), return_counts=True)

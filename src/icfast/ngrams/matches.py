@@ -20,7 +20,7 @@ from icfast.units import format_bytes
 #: Of each token and each separator between documents: text, order and two links of four bytes.
 _SYMBOL_BYTES = 16
 
-#: Of each document: its span as it is cut and added up.
+#: Of each document: its range as it is cut and added up.
 _DOCUMENT_BYTES = 64
 
 #: Interpreter objects, thread stacks, what numpy takes a chunk at a time.
@@ -119,8 +119,8 @@ def _join(documents: DocumentSet, symbols: Symbols, work: Work, text: I32) -> No
             )
             check_ids(status, shard, symbols.vocab_size)
             ended = int(np.count_nonzero(chunk.stops <= chunk.end))
-            spans = np.minimum(chunk.stops, chunk.end) - np.maximum(chunk.starts, chunk.begin)
-            at, separator = at + int(spans.sum()) + ended, separator + ended
+            lengths = np.minimum(chunk.stops, chunk.end) - np.maximum(chunk.starts, chunk.begin)
+            at, separator = at + int(lengths.sum()) + ended, separator + ended
 
 
 def _without_separators(lengths: I32) -> NDArray[np.int32]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.backends.contract import Kernels
-from icfast.backends.counting import Ends, Run
+from icfast.backends.counting import Ends, SortedRun
 from icfast.corpus.source import merged_source
 from icfast.errors import MergeError, check
 from icfast.ngrams.blocks import pack_blocks
@@ -127,7 +127,7 @@ class _Merging:
     shape: KeyShape
     ends: Ends
 
-    def runs(self, leads: _Range, seen: NDArray[np.int64]) -> Iterator[Run]:
+    def runs(self, leads: _Range, seen: NDArray[np.int64]) -> Iterator[SortedRun]:
         """The sum over a range, run by run; windows read of each table are added to seen."""
         return merge_streams(self.kernels, self._streams(leads, seen))
 
@@ -142,7 +142,7 @@ class _Merging:
         scan.add(run, flush=True)
         return _Merged(scan, pack_blocks(run), seen)
 
-    def _streams(self, leads: _Range, seen: NDArray[np.int64]) -> list[Iterator[Run]]:
+    def _streams(self, leads: _Range, seen: NDArray[np.int64]) -> list[Iterator[SortedRun]]:
         return [
             remap.runs(leads.low, leads.high, seen[i : i + 1])
             for i, remap in enumerate(self.remaps)
@@ -159,7 +159,7 @@ class _Remap:
     shape: KeyShape
     sound: set[int] = field(default_factory=set)
 
-    def runs(self, low: int, high: int, seen: NDArray[np.int64]) -> Iterator[Run]:
+    def runs(self, low: int, high: int, seen: NDArray[np.int64]) -> Iterator[SortedRun]:
         """Its windows whose new lead lies in [low, high), their number added to seen[0]."""
         ranks = self._ranks
         old_low, old_high = np.searchsorted(ranks, [low, high]).tolist()

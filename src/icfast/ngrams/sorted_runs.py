@@ -19,7 +19,7 @@ from icfast.backends.counting import (
     MAX_ORDER,
     Ends,
     MergeRoom,
-    Run,
+    SortedRun,
     SpectraOut,
 )
 from icfast.errors import OptionError, SelfCheckError, check
@@ -111,7 +111,7 @@ def ids_fault(ids: NDArray[Any], vocab_size: int) -> str | None:
     return None
 
 
-def run_fault(run: Run, shape: KeyShape, used_ids: int, leads: int) -> str | None:
+def run_fault(run: SortedRun, shape: KeyShape, used_ids: int, leads: int) -> str | None:
     """What keeps a run that was read from being windows; None where nothing does.
 
     Checksums vouch for what was written, not for its sense, and kernels index by what they read.
@@ -146,7 +146,7 @@ def _ascends(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
     return np.asarray(above)
 
 
-def _begins(run: Run) -> NDArray[np.bool_]:
+def _begins(run: SortedRun) -> NDArray[np.bool_]:
     """Whether each entry but the first is the first of its lead."""
     begins = np.zeros(len(run.counts) - 1, np.bool_)
     begins[run.bounds[1:-1] - 1] = True
@@ -185,7 +185,7 @@ class SpectraScan:
         self._small = np.zeros((len(KINDS), shape.order, _ROWS), np.uint64)
         self._large: list[list[NDArray[np.uint64]]] = [[] for _ in range(len(KINDS) * shape.order)]
 
-    def add(self, run: Run, *, flush: bool = False, where: object = "the windows") -> None:
+    def add(self, run: SortedRun, *, flush: bool = False, where: object = "the windows") -> None:
         """Scan one run; flush closes the n-grams still open."""
         shape = self._shape
         carried = int(self._sums[0].sum())
@@ -213,7 +213,7 @@ class SpectraScan:
     def flush(self) -> None:
         """Close what is open."""
         shape = self._shape
-        nothing = Run(
+        nothing = SortedRun(
             np.zeros(0, np.uint32),
             np.zeros(1, np.int64),
             np.zeros((0, shape.words), np.uint64),
@@ -287,20 +287,20 @@ def window_totals(lengths: NDArray[np.int64], order: int) -> list[int]:
     return [int(np.maximum(0, lengths - n + 1).sum()) for n in range(1, order + 1)]
 
 
-def split_run(run: Run, entries: int) -> Iterator[Run]:
+def split_run(run: SortedRun, entries: int) -> Iterator[SortedRun]:
     """The run in parts of at most this many entries."""
     total = int(run.bounds[-1] - run.bounds[0])
     for first in range(0, total, entries):
         yield slice_run(run, first, min(first + entries, total))
 
 
-def slice_run(run: Run, first: int, last: int) -> Run:
+def slice_run(run: SortedRun, first: int, last: int) -> SortedRun:
     """Entries [first, last) of a run, counted from its start."""
     origin = int(run.bounds[0])
     bounds = np.clip(run.bounds - origin, first, last)
     kept = np.flatnonzero(bounds[1:] > bounds[:-1])
     new = np.append(bounds[kept], last) - first if len(kept) else np.zeros(1, np.int64)
-    return Run(
+    return SortedRun(
         run.leads[kept],
         np.ascontiguousarray(new, np.int64),
         run.keys[origin + first : origin + last],
@@ -308,17 +308,17 @@ def slice_run(run: Run, first: int, last: int) -> Run:
     )
 
 
-def first_window(run: Run) -> tuple[int, ...]:
+def first_window(run: SortedRun) -> tuple[int, ...]:
     """(lead, key words ...) of the first entry."""
     return (int(run.leads[0]), *run.keys[0].tolist())
 
 
-def last_window(run: Run) -> tuple[int, ...]:
+def last_window(run: SortedRun) -> tuple[int, ...]:
     """(lead, key words ...) of the last entry."""
     return (int(run.leads[-1]), *run.keys[-1].tolist())
 
 
-def merge_streams(kernels: Kernels, streams: Sequence[Iterator[Run]]) -> Iterator[Run]:
+def merge_streams(kernels: Kernels, streams: Sequence[Iterator[SortedRun]]) -> Iterator[SortedRun]:
     """The sum of several streams of runs, again in key order, one run of each in memory.
 
     Each step takes from every stream what is not above the smallest last window at hand.
@@ -333,9 +333,9 @@ def merge_streams(kernels: Kernels, streams: Sequence[Iterator[Run]]) -> Iterato
 class _Head:
     """The run at the head of one stream, and how far it was taken."""
 
-    def __init__(self, stream: Iterator[Run]) -> None:
+    def __init__(self, stream: Iterator[SortedRun]) -> None:
         self._stream = stream
-        self._run: Run | None = None
+        self._run: SortedRun | None = None
         self._first = 0
 
     def ready(self) -> bool:
@@ -349,7 +349,7 @@ class _Head:
         assert self._run is not None
         return last_window(self._run)
 
-    def take(self, bound: tuple[int, ...]) -> Run:
+    def take(self, bound: tuple[int, ...]) -> SortedRun:
         """Entries not above the bound."""
         assert self._run is not None
         run, first = self._run, self._first
@@ -357,7 +357,7 @@ class _Head:
         return slice_run(run, first, self._first)
 
 
-def _position_above(run: Run, bound: tuple[int, ...]) -> int:
+def _position_above(run: SortedRun, bound: tuple[int, ...]) -> int:
     """How many entries of the run are not above the bound."""
     lead, key = bound[0], bound[1:]
     bucket = int(np.searchsorted(run.leads, lead, "left"))
@@ -372,7 +372,7 @@ def _position_above(run: Run, bound: tuple[int, ...]) -> int:
     return high
 
 
-def add_runs(kernels: Kernels, runs: Sequence[Run]) -> Run:
+def add_runs(kernels: Kernels, runs: Sequence[SortedRun]) -> SortedRun:
     """The sum of runs whose keys begin and end with their bounds; at least one."""
     if len(runs) == 1:
         return runs[0]
@@ -385,8 +385,8 @@ def add_runs(kernels: Kernels, runs: Sequence[Run]) -> Run:
     each = leads[sequence]
     each = each[np.append(True, each[1:] != each[:-1])]
     bounds_of_total = np.zeros(len(each) + 1, np.int64)
-    total = Run(each, bounds_of_total, np.empty_like(keys), np.empty_like(counts))
+    total = SortedRun(each, bounds_of_total, np.empty_like(keys), np.empty_like(counts))
     room = MergeRoom(np.empty_like(keys), np.empty_like(counts))
-    check(kernels.merge_runs(Run(leads, bounds, keys, counts), sequence, total, room))
+    check(kernels.merge_runs(SortedRun(leads, bounds, keys, counts), sequence, total, room))
     size = int(total.bounds[-1])
     return total._replace(keys=total.keys[:size], counts=total.counts[:size])

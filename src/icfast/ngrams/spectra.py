@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from icfast.backends.counting import Ends, Run
+from icfast.backends.counting import Ends, SortedRun
 from icfast.corpus import Corpus
 from icfast.corpus.documents import DocumentSet, all_documents
 from icfast.ngrams.alphabet import Symbols, list_symbols
@@ -145,7 +145,7 @@ def _positions(
     return limits
 
 
-def _nothing(run: Run) -> None:
+def _nothing(run: SortedRun) -> None:
     """Keep nothing of a run beyond its spectra."""
 
 
@@ -163,8 +163,8 @@ class Counting:
     sorter: Sorter
     forecast: Forecast
 
-    def spectra(self, keep: Callable[[Run], Kept], take: Callable[[Kept], None]) -> Spectra:
-        """Run it: spectra of everything, and keep(run) of every run handed to take in key order.
+    def spectra(self, keep: Callable[[SortedRun], Kept], take: Callable[[Kept], None]) -> Spectra:
+        """Count the spectra; hand keep(run) of every sorted run to `take`, in key order.
 
         keep is called in the threads and must copy what it returns.
         """
@@ -172,7 +172,7 @@ class Counting:
         new = partial(SpectraScan, kernels, shape, self.ends)
         total, scans = new(), _ThreadScans(new)
 
-        def consume(group: Group) -> tuple[Run | None, Kept]:
+        def consume(group: Group) -> tuple[SortedRun | None, Kept]:
             if not group.whole:
                 return group.run, keep(group.run)
             scans.here().add(group.run, flush=True)

@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.backends.counting import KINDS, Ends, Run
+from icfast.backends.counting import KINDS, Ends, SortedRun
 from icfast.corpus.source import Source
 from icfast.errors import ArtefactError
 from icfast.files import atomic_directory, write_json
@@ -135,7 +135,7 @@ class CountTable:
         self._check_total("ends.run", int(ends.counts.sum()), self.totals.documents, "documents")
         return ends
 
-    def runs(self) -> Iterator[Run]:
+    def runs(self) -> Iterator[SortedRun]:
         """All windows in key order, a block at a time, each checked.
 
         Raises:
@@ -147,7 +147,7 @@ class CountTable:
             yield run
         self.check_total(seen)
 
-    def runs_of(self, low: int, high: int, sound: set[int] | None = None) -> Iterator[Run]:
+    def runs_of(self, low: int, high: int, sound: set[int] | None = None) -> Iterator[SortedRun]:
         """The windows whose lead lies in [low, high); their number is the caller's to check.
 
         Args:
@@ -160,7 +160,7 @@ class CountTable:
 
     def _runs(
         self, name: str, low: int = 0, high: int = 2**32, sound: set[int] | None = None
-    ) -> Iterator[Run]:
+    ) -> Iterator[SortedRun]:
         """The runs of one of the files, in key order and nothing but windows."""
         path, leads = self.directory / name, len(self.ids) + int(self.end_mark)
         last = tuple[int, ...]()
@@ -294,9 +294,11 @@ def _load(path: Path) -> NDArray[np.uint32]:
         return ids
 
 
-def _as_run(ends: Ends) -> Run:
+def _as_run(ends: Ends) -> SortedRun:
     leads, first = np.unique(ends.leads, return_index=True)
-    return Run(leads, np.append(first, len(ends.leads)).astype(np.int64), ends.keys, ends.counts)
+    return SortedRun(
+        leads, np.append(first, len(ends.leads)).astype(np.int64), ends.keys, ends.counts
+    )
 
 
 @contextmanager

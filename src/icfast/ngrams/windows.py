@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.backends.counting import Ends, Run
+from icfast.backends.counting import Ends, SortedRun
 from icfast.corpus.documents import DocumentSet, check_ids
 from icfast.errors import CorpusError, check
 from icfast.ngrams.alphabet import Symbols, thread_chunks
@@ -29,7 +29,7 @@ class Group(NamedTuple):
         whole: no lead in it goes on in another group.
     """
 
-    run: Run
+    run: SortedRun
     whole: bool
 
 
@@ -96,9 +96,9 @@ class Sorter:
 
         yield from self.pool.map(sort, self._groups(segments))
 
-    def _equal_run(self, bucket: int) -> Run:
+    def _equal_run(self, bucket: int) -> SortedRun:
         """A bucket whose windows are all the same needs no sorting, only its count."""
-        return Run(
+        return SortedRun(
             self.plan.leads[bucket : bucket + 1],
             np.array([0, 1], np.int64),
             self.plan.buckets.low[bucket : bucket + 1],
@@ -186,13 +186,15 @@ class Sorter:
                 yield first, last
                 first = last
 
-    def _sorted(self, segments: _Segments, first: int, last: int, keys: NDArray[np.uint64]) -> Run:
+    def _sorted(
+        self, segments: _Segments, first: int, last: int, keys: NDArray[np.uint64]
+    ) -> SortedRun:
         bounds, leads = segments.bounds[first : last + 1], segments.leads[first:last]
         start, size = int(bounds[0]), int(bounds[-1] - bounds[0])
         if size > self.limits.bucket_windows and last - first == 1:
             # Could not be cut: all its windows are the same, so only their number matters.
             one = np.array([size], np.uint64)
-            return Run(leads, np.array([0, 1], np.int64), keys[start : start + 1], one)
+            return SortedRun(leads, np.array([0, 1], np.int64), keys[start : start + 1], one)
         largest = int(np.diff(bounds).max(initial=0))
         counts = self.rooms.counts.words(size, 1)[:, 0]
         scratch = self.rooms.scratch.words(largest, keys.shape[1])
@@ -206,7 +208,7 @@ class Sorter:
             packed = np.append(packed[firsts], packed[-1])
         # Parts of a lead are scanned later, in order, when this thread's counts are in use again.
         kept = counts.copy() if segments.part[first] else counts
-        return Run(leads, packed, keys[start : start + packed[-1]], kept)
+        return SortedRun(leads, packed, keys[start : start + packed[-1]], kept)
 
 
 class _Segments(NamedTuple):
