@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from icfast.cli.options import CorpusOptions, Json, WorkOptions
+from icfast.cli.options import Json, WorkOptions, open_shards, typed
 from icfast.cli.output import emit, exit_if_partial, print_facts, skipped
+from icfast.corpus.options import CorpusOptions
 from icfast.errors import OptionError
 
 if TYPE_CHECKING:
@@ -79,9 +80,9 @@ def compress(
     from icfast.kneser_ney.model import NgramModel
 
     if corpus is None and options.given:
-        raise OptionError(f"{', '.join(options.given)} without --corpus, which it is about")
+        raise OptionError(f"{typed(options)} without --corpus, which it is about")
     whole = NgramModel.load(model)
-    heldout = options.open(corpus) if corpus else None
+    heldout = open_shards(corpus, options) if corpus else None
     with atomic_path(output) as file, work_options.start() as work:
         compress_to(file, whole, work, bits, prune, heldout)
     small = CompactModel.load(output)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from icfast.cli.options import CorpusOptions, CorpusPaths, EndId, Json, SkipBad
+from icfast.cli.options import CorpusPaths, Json
 from icfast.cli.output import PARTIAL, emit, print_facts, print_line, print_table, say
+from icfast.corpus.options import CorpusOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +22,7 @@ def inspect(corpus: CorpusPaths, options: CorpusOptions, as_json: Json = False) 
     """Show format, dtype, tokens, documents and largest id of each file, and every problem."""
     from icfast.corpus import inspect as inspect_corpus
 
-    found = inspect_corpus(corpus, **asdict(options))
+    found = inspect_corpus(corpus, options=options)
     emit(found.as_json(), as_json, lambda console: _show_inspection(console, found))
     if not found.sound:
         problems = len(found.problems) + sum(len(shard.problems) for shard in found.shards)
@@ -80,8 +81,15 @@ def tokenize(
             help="bytes, a tokenizer.json, or a GGUF model with its vocabulary.",
         ),
     ] = "bytes",
-    eos_id: EndId = None,
-    skip_bad: SkipBad = False,
+    eos_id: Annotated[
+        int | None, typer.Option(metavar="ID", help="Id to append to each document.")
+    ] = None,
+    skip_bad: Annotated[
+        bool,
+        typer.Option(
+            "--skip-bad", help="Skip undecodable documents, count them, and exit with code 3."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write the documents of text files as token ids."""

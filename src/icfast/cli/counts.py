@@ -9,7 +9,6 @@ import typer
 
 from icfast.cli.options import (
     DEFAULT_ORDER,
-    CorpusOptions,
     CorpusOrTable,
     CorpusPaths,
     Json,
@@ -17,9 +16,11 @@ from icfast.cli.options import (
     Order,
     OrderOrTables,
     WorkOptions,
+    open_shards,
     open_table,
 )
 from icfast.cli.output import emit, exit_if_partial, print_facts, print_table, skipped
+from icfast.corpus.options import CorpusOptions
 from icfast.errors import OptionError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def entropy(
             f"--match-length with a count table: {source[0]} does not tell where its n-grams "
             "stood; name the corpus"
         )
-    corpus = options.open(source) if table is None else None
+    corpus = open_shards(source, options) if table is None else None
     with work_options.start() as work:
         if corpus is not None:
             # First, since they need memory by the token: a refusal comes before other work.
@@ -83,7 +84,7 @@ def count(
     from icfast.corpus.documents import all_documents
     from icfast.ngrams.count import count_documents
 
-    opened = options.open(corpus)
+    opened = open_shards(corpus, options)
     with work_options.start() as work:
         table = count_documents(all_documents(opened), output, order, work)
     content = {**_describe(table, work.backend.name), **skipped(opened)}

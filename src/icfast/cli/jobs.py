@@ -9,7 +9,6 @@ import typer
 
 from icfast.cli.options import (
     DEFAULT_ORDER,
-    CorpusOptions,
     CorpusPaths,
     Device,
     EnergyOptions,
@@ -20,8 +19,10 @@ from icfast.cli.options import (
     Order,
     OutputFolder,
     WorkOptions,
+    open_shards,
 )
 from icfast.cli.output import emit, exit_if_partial, print_facts, write_page
+from icfast.corpus.options import CorpusOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,7 +77,7 @@ def measure(
     from icfast.pipeline import measure as run_measure
 
     neural = neural_options.of(model, model_dtype, initial_seed, work_options.backend, device)
-    opened = options.open(corpus)
+    opened = open_shards(corpus, options)
     meter = energy_options.meter(() if neural is None else gpus_of(neural.model))
     with work_options.start() as work:
         result = run_measure(

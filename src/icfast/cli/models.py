@@ -10,14 +10,15 @@ import typer
 
 from icfast.cli.options import (
     DEFAULT_ORDER,
-    CorpusOptions,
     CorpusOrTable,
     Json,
     OrderOrTables,
     WorkOptions,
+    open_shards,
     open_table,
 )
 from icfast.cli.output import emit, exit_if_partial, print_facts, print_table, skipped
+from icfast.corpus.options import CorpusOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +53,7 @@ def fit(
     from icfast.kneser_ney.fit import fit_documents, fit_table
 
     table = open_table(source, options, order, convention)
-    corpus = options.open(source) if table is None else None
+    corpus = open_shards(source, options) if table is None else None
     with ExitStack() as stack:
         # Whatever keeps the text from being written is met before the work.
         text = stack.enter_context(atomic_path(arpa)) if arpa is not None else None

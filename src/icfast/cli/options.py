@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from icfast.cli.output import progress_bar, say_cost
+from icfast.corpus.options import CorpusOptions
 from icfast.errors import OptionError
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 #: Order of the longest n-grams where nobody says otherwise.
 DEFAULT_ORDER = 5
 
-_CORPUS = "Corpus options"
 _WORK = "Work options"
 _NEURAL = "Neural models"
 _ENERGY = "Energy spent"
@@ -59,65 +59,6 @@ NewTable = Annotated[Path, typer.Option(help="Folder of the new count table; mus
 def _option(panel: str | None, default: Any, help: str, **about: Any) -> Any:  # noqa: A002 - typer's name
     """Return a dataclass field that `as_command` turns into an option."""
     return field(default=default, metadata={"help": help, "panel": panel, **about})
-
-
-EndId = Annotated[
-    int | None,
-    typer.Option(metavar="ID", help="Id that separates documents.", rich_help_panel=_CORPUS),
-]
-SkipBad = Annotated[
-    bool,
-    typer.Option(
-        "--skip-bad",
-        help="Skip bad files and documents, count them, and exit with code 3.",
-        rich_help_panel=_CORPUS,
-    ),
-]
-
-
-@dataclass(frozen=True)
-class CorpusOptions:
-    """Options for reading token files: the keywords of `icfast.open`."""
-
-    dtype: str | None = _option(
-        _CORPUS,
-        None,
-        "Little-endian type of the ids, for files without a header.",
-        metavar="u1|u2|u4|i4",
-    )
-    vocab_size: int | None = _option(
-        _CORPUS,
-        None,
-        "Number of ids in the vocabulary. Default: the sidecar's, or the largest id + 1.",
-        metavar="V",
-    )
-    eos_id: int | None = _option(_CORPUS, None, "Id that separates documents.", metavar="ID")
-    boundary: str = _option(
-        _CORPUS, "end", "Whether that id ends or starts a document.", metavar="end|start"
-    )
-    format: str | None = _option(
-        _CORPUS, None, "raw, llmc, datatrove or npy. Default: found by content.", metavar="NAME"
-    )
-    tokenizer: str | None = _option(
-        _CORPUS, None, "Tokenizer that wrote the ids; recorded and compared.", metavar="NAME"
-    )
-    cross_documents: bool = _option(_CORPUS, False, "Treat each file as one document.")
-    skip_bad: bool = _option(
-        _CORPUS, False, "Skip bad files and documents, count them, and exit with code 3."
-    )
-
-    def open(self, paths: Iterable[Path]) -> Corpus:
-        """Open a corpus with these options."""
-        from icfast.corpus import open_corpus
-
-        _refuse_tables(paths := list(paths))
-        return open_corpus(paths, **asdict(self))
-
-    @property
-    def given(self) -> list[str]:
-        """The options that were set, as they are typed."""
-        changed = [f.name for f in fields(self) if getattr(self, f.name) != f.default]
-        return ["--" + name.replace("_", "-") for name in changed]
 
 
 @dataclass(frozen=True)
@@ -309,13 +250,27 @@ def is_table(path: Path) -> bool:
     return (path / "table.json").is_file()
 
 
-def _refuse_tables(paths: Iterable[Path]) -> None:
+def open_shards(paths: Iterable[Path], options: CorpusOptions) -> Corpus:
+    """Open a corpus from the paths on a command line.
+
+    Raises:
+        OptionError: a path is a count table.
+    """
+    from icfast.corpus import open_corpus
+
+    paths = list(paths)
     for path in paths:
         if is_table(path):
             raise OptionError(
-                f"{path} is a count table, not a corpus; where a table will do it stands alone "
-                "(`icfast merge` makes one of several)"
+                f"{path} is a count table, not a corpus. A command that reads tables takes one "
+                "table alone: use `icfast merge` to combine several"
             )
+    return open_corpus(paths, options=options)
+
+
+def typed(options: CorpusOptions) -> str:
+    """Return the options that differ from their defaults, as they are typed."""
+    return ", ".join("--" + name.replace("_", "-") for name in options.given)
 
 
 def open_table(
@@ -332,7 +287,7 @@ def open_table(
         return None
     if corpus.given:
         raise OptionError(
-            f"{', '.join(corpus.given)} with a count table: {paths[0]} was counted under its own "
+            f"{typed(corpus)} with a count table: {paths[0]} was counted under its own "
             "conventions; leave it out, or name the corpus"
         )
     table = CountTable.load(paths[0])

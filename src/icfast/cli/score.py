@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from icfast.cli.options import (
-    CorpusOptions,
     CorpusPaths,
     Device,
     EnergyOptions,
@@ -19,8 +18,10 @@ from icfast.cli.options import (
     ModelDtype,
     NeuralOptions,
     WorkOptions,
+    open_shards,
 )
 from icfast.cli.output import emit, exit_if_partial, print_facts, say, skipped
+from icfast.corpus.options import CorpusOptions
 from icfast.errors import OptionError, needs_extra
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def score(
 
     energy(bits=0, temperature_kelvin=temperature_kelvin)  # a wrong T is found before the work
     loaded = open_model(model, model_dtype=model_dtype, backend=work_options.backend, device=device)
-    opened = options.open(corpus)
+    opened = open_shards(corpus, options)
     meter = energy_options.meter(gpus_of(loaded))
     with ExitStack() as stack:
         # Whatever keeps the output from being written is met before the work.
