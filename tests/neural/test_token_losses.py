@@ -398,11 +398,14 @@ def test_a_long_document_has_coarser_positions(tmp_path):
 
 
 def test_progress_ends_at_one(written, small_units):
-    shares = []
-    icfast.score(written.corpus, HashModel(), progress=lambda stage, share: shares.append(share))
-    assert shares == sorted(shares)
-    assert shares[-1] == 1.0
-    assert len(shares) > 3
+    told = []
+    scores = icfast.score(
+        written.corpus, HashModel(), progress=lambda stage, done, total: told.append((done, total))
+    )
+    assert told == sorted(told)
+    assert told[-1] == (scores.total.predicted_tokens,) * 2
+    assert {total for _, total in told} == {scores.total.predicted_tokens}
+    assert len(told) > 3
 
 
 # Functions that give logits ----------------------------------------------------------------------

@@ -147,9 +147,9 @@ def test_progress_ends_at_one(backend, tmp_path, every_order, tight):
     written = write_shards(tmp_path / "c", [[list(range(1, 200))]])
     told = []
     icfast.spectra(written.corpus, 9, backend=backend, progress=lambda *stage: told.append(stage))
-    shares = [share for _, share in told]
-    assert shares == sorted(shares)
-    assert told[-1] == ("counting", 1.0)
+    assert told == sorted(told)
+    assert {total for _, _, total in told} == {199}
+    assert told[-1] == ("counting", 199, 199)
 
 
 # The memory cap ------------------------------------------------------------------------------

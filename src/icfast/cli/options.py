@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from icfast import parallel
 from icfast.cli.output import progress_bar, say_cost
 from icfast.corpus.options import CorpusOptions
 from icfast.errors import OptionError
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 #: Order of the longest n-grams where nobody says otherwise.
 DEFAULT_ORDER = 5
 
-_WORK = "Work options"
 _NEURAL = "Neural models"
 _ENERGY = "Energy spent"
 
@@ -62,42 +62,14 @@ def _option(panel: str | None, default: Any, help: str, **about: Any) -> Any:  #
 
 
 @dataclass(frozen=True)
-class WorkOptions:
-    """Options for how the work runs; results do not depend on them."""
-
-    backend: str = _option(
-        _WORK,
-        "auto",
-        "Kernels to run. auto takes the fastest that is installed.",
-        metavar="auto|core|numba|cuda",
-    )
-    threads: int | None = _option(
-        _WORK, None, "Maximum number of threads. Default: every core.", metavar="N"
-    )
-    memory: str | None = _option(
-        _WORK,
-        None,
-        "Maximum memory to allocate, such as 4GiB. Default: half of the free memory.",
-        metavar="SIZE",
-    )
-    temporary: Path | None = field(
-        default=None,
-        metadata={
-            "help": "Folder for one temporary file, used if memory would need many passes.",
-            "panel": _WORK,
-            "metavar": "DIR",
-        },
-    )
+class WorkOptions(parallel.WorkOptions):
+    """Work options of a command."""
 
     @contextmanager
     def start(self) -> Iterator[Work]:
-        """The work these options ask for: its cost said first, a progress bar while it runs."""
-        from icfast.parallel.threads import Work
-
+        """Print the plan of the work, and draw a progress bar while it runs."""
         with progress_bar() as progress:
-            yield Work.of(
-                self.backend, self.threads, self.memory, progress, say_cost, self.temporary
-            )
+            yield self.resolve(progress, say_cost)
 
 
 InitialSeed = Annotated[

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from icfast.errors import IcfastError, MissingExtraError
+from icfast.parallel.progress import Progress, silent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -124,33 +125,17 @@ def write_page(
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[str, float], None]]:
-    """A function told of stages and shares; it draws a bar where stderr is a terminal."""
+def progress_bar() -> Iterator[Progress]:
+    """Yield a Progress that draws a bar if stderr is a terminal, else ignores its reports."""
     if not sys.stderr.isatty():
-        yield lambda stage, share: None
+        yield silent
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        # Until the first report the bar only pulses.
-        task = bar.add_task("working", total=None)
-        current = ""
+    from icfast.cli.progress import new_bar, report_to
 
-        def report(stage: str, share: float) -> None:
-            nonlocal current
-            if stage != current:
-                bar.reset(task, description=stage, total=1.0)
-                current = stage
-            bar.update(task, completed=share)
-
-        yield report
+    with new_bar(Console(stderr=True)) as bar:
+        yield report_to(bar)
 
 
 def skipped(corpus: Corpus | None) -> dict[str, int | None]:

@@ -28,7 +28,8 @@ from icfast.backends.models import Trie, Weights
 from icfast.files import atomic_path
 from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.weights import weigh
-from icfast.parallel.threads import Progress, Work, silent
+from icfast.parallel.progress import Progress, silent
+from icfast.parallel.threads import Work
 
 Bytes = NDArray[np.uint8]
 
@@ -88,12 +89,14 @@ def write_arpa(
 def export_arpa(model: NgramModel, path: Path, work: Work) -> None:
     """Write the ARPA text to this very file."""
     blocks = list(arpa_blocks(model))
+    written, total = 0, sum(model.ngrams)
     with path.open("wb") as file, work.pool() as pool:
         text = arpa_text(model, weigh(model, work.backend.kernels, pool.for_each))
         file.write(arpa_header(model))
-        for done, block in enumerate(pool.map(text, blocks), start=1):
-            file.write(block)
-            work.progress("writing ARPA", done / len(blocks))
+        for block, lines in zip(blocks, pool.map(text, blocks), strict=True):
+            file.write(lines)
+            written += block.end - block.begin
+            work.progress("writing ARPA", written, total, "n-grams")
         file.write(ARPA_END)
 
 

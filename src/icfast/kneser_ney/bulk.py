@@ -110,8 +110,8 @@ class Bulk:
         symbols = Symbols(model.ids, vocab_size, model.end_mark, shape, strangers=True)
         return cls(model, symbols, weights, out, work, pool)
 
-    def score(self, batch: Sequence[ScoredChunk]) -> None:
-        """Write the rows of a batch's documents."""
+    def score(self, batch: Sequence[ScoredChunk]) -> int:
+        """Write the rows of a batch's documents and return the number of windows."""
         chunks = _by_thread(batch, self.work.threads)
         counts = self._count(chunks)
         bounds = np.append(0, np.cumsum(counts.sum(axis=0))).astype(np.int64)
@@ -126,6 +126,7 @@ class Bulk:
         )
         self._match(bounds, keys, matches)
         self._read(chunks, offsets, matches)
+        return sum(chunk.windows for chunk in batch)
 
     def _each(self, call: Callable[[int], None], count: int) -> None:
         for _ in self.pool.map(call, range(count)):

@@ -17,7 +17,8 @@ from icfast.kneser_ney.build import build_model
 from icfast.kneser_ney.model import NgramModel
 from icfast.ngrams.count import count_documents
 from icfast.ngrams.table import CountTable
-from icfast.parallel.threads import Progress, Work, silent
+from icfast.parallel.progress import Progress, silent
+from icfast.parallel.threads import Work
 from icfast.sums.spectrum import Spectra
 
 
@@ -123,7 +124,8 @@ def _model_file(output: Path | None) -> Iterator[_NewModel]:
 
 
 def _build(table: CountTable, path: Path, work: Work) -> None:
-    work.progress("fitting", 0.0)
+    tokens = table.totals.tokens
+    work.progress("fitting", 0, tokens)
     with work.pool() as pool:
         build_model(table, path, work.backend.kernels, pool.for_each)
-    work.progress("fitting", 1.0)
+    work.progress("fitting", tokens, tokens)

@@ -71,11 +71,13 @@ def score_ladder(documents: DocumentSet, model: NgramModel, work: Work) -> Ladde
         ]
 
     chunks = list(chunks_of(documents))
+    done, total = 0, sum(chunk.windows for chunk in chunks)
     with work.pool() as pool:
-        for done, losses in enumerate(pool.map(score, chunks), start=1):
+        for chunk, losses in zip(chunks, pool.map(score, chunks), strict=True):
             for binned, out in losses:
                 sums.add(binned, out)
-            work.progress("scoring", done / len(chunks))
+            done += chunk.windows
+            work.progress("scoring", done, total)
     return sums.losses(documents)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from icfast.kneser_ney.compact import CompactModel
 from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.weights import weigh
 from icfast.ngrams.alphabet import Symbols
-from icfast.parallel.threads import Progress, Work
+from icfast.parallel.progress import Progress
+from icfast.parallel.threads import Work
 from icfast.sums.loss import DocumentScores
 
 
@@ -58,13 +60,14 @@ def _score(documents: DocumentSet, model: NgramModel, work: Work) -> ScoreOut:
 
     chunks = list(chunks_of(documents))
     in_bulk, left = batches(chunks, model, work)
+    walk = _walk(symbols, model.order, out, kernel)
     with work.pool() as pool:
+        scored = pool.map(walk, left)
         if in_bulk:
             weights = weigh(model, work.backend.kernels, pool.for_each)
             bulk = Bulk.of(model, symbols.vocab_size, weights, out, work, pool)
-            _run_all(map(bulk.score, in_bulk), len(in_bulk), work.progress)
-        walk = _walk(symbols, model.order, out, kernel)
-        _run_all(pool.map(walk, left), len(left), work.progress)
+            scored = chain(map(bulk.score, in_bulk), scored)
+        _run_all(scored, chunks, work.progress)
     return out
 
 
@@ -78,7 +81,7 @@ def _score_compact(documents: DocumentSet, model: CompactModel, work: Work) -> S
     chunks = list(chunks_of(documents))
     with work.pool() as pool:
         walk = _walk(symbols, model.order, out, kernel)
-        _run_all(pool.map(walk, chunks), len(chunks), work.progress)
+        _run_all(pool.map(walk, chunks), chunks, work.progress)
     return out
 
 
@@ -87,18 +90,26 @@ def _walk(
     order: int,
     out: ScoreOut,
     kernel: Callable[[Chunk, Alphabet, ScoreOut], Status],
-) -> Callable[[ScoredChunk], None]:
-    """A function that scores one chunk, token by token, into its rows of `out`."""
+) -> Callable[[ScoredChunk], int]:
+    """Return a function that scores one chunk, token by token, and returns its windows."""
     alphabet = symbols.alphabet._replace(order=order)
 
-    def walk(scored: ScoredChunk) -> None:
+    def walk(scored: ScoredChunk) -> int:
         here = ScoreOut(*(array[scored.rows] for array in out))
         status = kernel(symbols.view(scored.chunk), alphabet, here)
         check_ids(status, scored.shard, symbols.vocab_size)
+        return scored.windows
 
     return walk
 
 
-def _run_all(results: Iterable[None], count: int, progress: Progress) -> None:
-    for done, _ in enumerate(results, start=1):
-        progress("scoring", done / count)
+def _run_all(scored: Iterable[int], chunks: Sequence[ScoredChunk], progress: Progress) -> None:
+    """Run the scoring of all chunks and report its progress.
+
+    Args:
+        scored: windows of what was scored in each step.
+    """
+    done, total = 0, sum(chunk.windows for chunk in chunks)
+    for windows in scored:
+        done += windows
+        progress("scoring", done, total)

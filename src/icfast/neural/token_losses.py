@@ -164,7 +164,7 @@ def score_tokens(
         _add(cells, first, sums.documents)
         by_position += PositionSums(*sums.positions)
         done += int(sums.documents.counts.sum())
-        work.progress("scoring", done / total)
+        work.progress("scoring", done, total)
     first = 0
     for shard in shards:
         _ignore_first_tokens(cells.counts[first:], shard)

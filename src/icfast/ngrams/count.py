@@ -15,7 +15,8 @@ from icfast.ngrams.merge import merge_tables
 from icfast.ngrams.sorted_runs import window_totals
 from icfast.ngrams.spectra import counting
 from icfast.ngrams.table import CountTable, Totals, write_table
-from icfast.parallel.threads import Progress, Work, silent
+from icfast.parallel.progress import Progress, silent
+from icfast.parallel.threads import Work
 from icfast.units import format_bytes
 
 

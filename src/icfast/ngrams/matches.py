@@ -48,21 +48,21 @@ def match_lengths(corpus: Corpus, work: Work, tokens: int | None = None) -> Matc
     """
     chosen = _first_tokens(all_documents(corpus), tokens)
     _refuse_too_many(chosen, work)
-    work.progress("listing ids", 0.0)
+    work.progress("listing ids", 0, chosen.tokens)
     with work.pool() as pool:
         symbols = list_symbols(chosen, 1, work, pool)
     size = chosen.tokens + len(chosen)
     text, order, links = zeros(size, np.int32), zeros(size, np.int32), zeros(2 * size, np.int32)
     _join(chosen, symbols, work, text)
     kernels, separator = work.backend.kernels, len(symbols.ids)
-    work.progress("sorting suffixes", 0.1)
+    work.progress("sorting suffixes", 0, chosen.tokens)
     check(kernels.sort_suffixes(text, separator + len(chosen), order, links))
-    work.progress("matching", 0.8)
+    work.progress("matching", 0, chosen.tokens)
     check(kernels.match_lengths(text, separator, order, links))
     del links
     earlier, anywhere = _without_separators(order), _without_separators(text)
     lengths = MatchLengths(earlier, anywhere, _cut_tokens(earlier, chosen.lengths))
-    work.progress("matching", 1.0)
+    work.progress("matching", chosen.tokens, chosen.tokens)
     return lengths
 
 

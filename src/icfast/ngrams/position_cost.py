@@ -12,6 +12,7 @@ from icfast.ngrams.alphabet import Symbols
 from icfast.ngrams.cost import sample_tokens
 from icfast.ngrams.positions import PositionBudget, spectra_by_position
 from icfast.parallel.cost import Cost
+from icfast.parallel.progress import silent
 from icfast.parallel.threads import Work
 
 
@@ -38,7 +39,7 @@ def _seconds(
     stride = max(1, documents.tokens // tokens)
     by_shard = tuple(_every(held, stride, tokens) for held in documents.by_shard)
     tried = replace(documents, by_shard=by_shard)
-    alone = replace(work, threads=1, announce=None, progress=lambda stage, share: None)
+    alone = replace(work, threads=1, announce=None, progress=silent)
     with alone.pool() as pool:
         begun = time.process_time()
         spectra_by_position(tried, symbols, order, limits, alone, pool)

@@ -225,7 +225,7 @@ class _PositionPass:
             for found, size in self.pool.map(sort, _packed(bounds, self.limits.group_windows)):
                 total.absorb(found)
                 done += size
-                self.work.progress("counting", done / max(1, int(sizes[-1])))
+                self.work.progress("counting", done, int(sizes[-1]))
         return total.spectra(tokens, documents)
 
     def _ranges(self) -> list[tuple[int, int]]:

@@ -21,7 +21,8 @@ from icfast.ngrams.positions import PositionBudget, position_budget, spectra_by_
 from icfast.ngrams.sorted_runs import SpectraScan, can_pack, self_check, window_totals
 from icfast.ngrams.windows import Group, Sorter, document_ends
 from icfast.parallel.cost import Cost
-from icfast.parallel.threads import Pool, Progress, Work, silent
+from icfast.parallel.progress import Progress, silent
+from icfast.parallel.threads import Pool, Work
 from icfast.sums.spectrum import Spectra
 
 Kept = TypeVar("Kept")

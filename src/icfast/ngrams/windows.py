@@ -74,7 +74,7 @@ class Sorter:
             keys = zeros(shape, np.uint64)
         for begin, end in self.plan.passes:
             for last, result in self._pass(begin, end, keys, consume):
-                self.work.progress("counting", int(done[last]) / max(1, int(done[-1])))
+                self.work.progress("counting", int(done[last]), int(done[-1]))
                 yield result
 
     def _pass(

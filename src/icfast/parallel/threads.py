@@ -15,19 +15,13 @@ from typing import TypeVar
 from icfast.backends.select import Backend, select
 from icfast.errors import OptionError
 from icfast.parallel.cost import Cost
+from icfast.parallel.progress import Progress, silent
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]i?B|B|)", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
-
-#: Reports how far long work has come: a stage's name and a share from 0 to 1.
-Progress = Callable[[str, float], None]
-
-
-def silent(stage: str, share: float) -> None:
-    """A Progress that says nothing."""
 
 
 def parse_bytes(size: str | int) -> int:

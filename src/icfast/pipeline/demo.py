@@ -37,14 +37,14 @@ def demo(output: Path, *, tokenizer: str = "bpe", order: int = 5, work: Work) ->
     folder.mkdir(parents=True, exist_ok=True)
     name = "bytes"
     if tokenizer == "bpe":
-        work.progress("training a tokenizer", 0.0)
+        work.progress("training a tokenizer", 0, len(sources), "files")
         name = str(folder / "python-bpe.json")
         train_bpe(_texts(sources), _VOCAB_SIZE, name)
-        work.progress("training a tokenizer", 1.0)
-    work.progress("tokenising", 0.0)
+        work.progress("training a tokenizer", len(sources), len(sources), "files")
+    work.progress("tokenising", 0, len(sources), "files")
     # A few test files of the library are deliberately not UTF-8.
     written = tokenize(sources, folder / "stdlib.ds", tokenizer=name, skip_bad=True)
-    work.progress("tokenising", 1.0)
+    work.progress("tokenising", len(sources), len(sources), "files")
     return measure(
         open_corpus(written.output),
         output,

@@ -8,7 +8,8 @@ from typing import Any
 from icfast.corpus import Corpus
 from icfast.laws.matches import MatchEntropy, match_estimates
 from icfast.ngrams.matches import match_lengths
-from icfast.parallel.threads import Progress, Work, silent
+from icfast.parallel.progress import Progress, silent
+from icfast.parallel.threads import Work
 
 
 def match_entropy(

@@ -15,7 +15,8 @@ from icfast.kneser_ney.score import score_documents
 from icfast.neural.checkpoint import Checkpoint
 from icfast.neural.token_losses import TokenScores, score_tokens, window_policy
 from icfast.neural.token_model import CPU, TokenModel
-from icfast.parallel.threads import Progress, Work, silent
+from icfast.parallel.progress import Progress, silent
+from icfast.parallel.threads import Work
 from icfast.quality.open_model import AnyModel, open_model
 from icfast.sums.loss import DocumentScores
 

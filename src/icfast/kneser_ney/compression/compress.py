@@ -18,7 +18,8 @@ from icfast.kneser_ney.compression.quantise import decoded, quantised
 from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.score import score_documents
 from icfast.kneser_ney.weights import weigh
-from icfast.parallel.threads import Progress, Work, silent
+from icfast.parallel.progress import Progress, silent
+from icfast.parallel.threads import Work
 from icfast.sums.loss import LossSum
 from icfast.units import format_bytes
 
@@ -82,13 +83,14 @@ def compress_to(
     """Write the compressed model to this very file."""
     if not 0 <= prune < math.inf:
         raise OptionError(f"prune {prune} must be a share of the perplexity: 0, or a bit more")
-    need = sum(model.ngrams) * _NGRAM_BYTES
+    ngrams = sum(model.ngrams)
+    need = ngrams * _NGRAM_BYTES
     if need > work.memory_bytes:
         raise ResourceError(
-            f"compressing {sum(model.ngrams):,} n-grams takes {format_bytes(need)}, allowed are "
+            f"compressing {ngrams:,} n-grams takes {format_bytes(need)}, allowed are "
             f"{format_bytes(work.memory_bytes)}; allow more (--memory), or fit a lower order"
         )
-    work.progress("compressing", 0.0)
+    work.progress("compressing", 0, ngrams, "n-grams")
     with work.pool() as pool:
         levels = levels_of(model, weigh(model, work.backend.kernels, pool.for_each))
     if prune > 0:
@@ -103,7 +105,7 @@ def compress_to(
     }
     small = pack(model, levels, codes, described)
     del levels, codes
-    work.progress("compressing", 1.0)
+    work.progress("compressing", ngrams, ngrams, "n-grams")
     small.save(path, {"heldout": None if heldout is None else _excess(model, small, heldout, work)})
 
 
