@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import shutil
 import struct
+import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +18,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from icfast.errors import LogError, OptionError
+from icfast.errors import LogError, MissingExtraError, OptionError
 from icfast.logs import log_files, read_training_log
-from icfast.logs.protobuf import fields
-from icfast.logs.tensorboard import read
-from icfast.logs.tfrecord import crc32c, is_tfrecord, masked_crc32c, records
+from icfast.logs.rows import Parsed
+from icfast.logs.tensorboard import matches
+from icfast.logs.tensorboard import read as read_files
+
+pytest.importorskip("tensorboard", reason="needs the extra icfast[tensorboard]")
 
 DATA = Path(__file__).parent / "data"
 FIRST = (DATA / "resumed" / "events.out.tfevents.1").read_bytes()
@@ -28,6 +32,41 @@ FIRST = (DATA / "resumed" / "events.out.tfevents.1").read_bytes()
 
 def loss(step: np.ndarray) -> np.ndarray:
     return 2 + 8 / (step + 1) ** 0.5
+
+
+def read(files: list[tuple[str, bytes]], loss_column: str | None) -> Parsed:
+    """Write the files into a folder and read them."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name, _ in files]
+        for path, (_, content) in zip(paths, files, strict=True):
+            path.write_bytes(content)
+        return read_files(paths, loss_column)
+
+
+def crc32c(data: bytes) -> int:
+    """CRC-32C bit by bit (RFC 3720, appendix B.4)."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def masked_crc32c(data: bytes) -> int:
+    """CRC-32C as TFRecord stores it: rotated right by 15 bits, plus a constant."""
+    crc = crc32c(data)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def records(data: bytes) -> list[bytes]:
+    """The records of a file that is whole."""
+    found, begin = [], 0
+    while begin < len(data):
+        end = begin + 12 + struct.unpack_from("<Q", data, begin)[0]
+        found.append(data[begin + 12 : end])
+        begin = end + 4
+    return found
 
 
 def framed(record: bytes) -> bytes:
@@ -124,7 +163,7 @@ def test_tensors_by_hand(tensor: bytes, found: float | None) -> None:
     data = framed(part(2, 0, varint(3)) + part(5, 2, part(1, 2, value)))
     other = event(1, "train/lr", 1.0)
     if found is None:
-        with pytest.raises(LogError, match="no tag of losses among train/lr"):
+        with pytest.raises(LogError, match="no loss among the tags train/lr"):
             read([("a", data + other)], None)
     else:
         (row,) = read([("a", data + other)], None).train
@@ -141,13 +180,13 @@ def test_losses_of_transformers_are_means() -> None:
 
 def test_tags_are_chosen_or_asked_for() -> None:
     two = event(1, "loss", 3.0) + event(1, "train/loss", 4.0) + event(1, "other", 5.0)
-    with pytest.raises(OptionError, match=r"--loss-column\), one of 'loss', 'train/loss'"):
+    with pytest.raises(OptionError, match=r"loss: 'loss', 'train/loss'.*--loss-column"):
         read([("a", two)], None)
     assert read([("a", two)], "train/loss").train[0].loss_nats == 4.0
     assert read([("a", two)], "other").train[0].loss_nats == 5.0
-    with pytest.raises(OptionError, match="there is no tag 'x'; there are loss, train/loss, other"):
+    with pytest.raises(OptionError, match="there is no tag 'x'; found loss, train/loss, other"):
         read([("a", two)], "x")
-    with pytest.raises(LogError, match="no tag of losses among accuracy"):
+    with pytest.raises(LogError, match="no loss among the tags accuracy"):
         read([("a", event(1, "accuracy", 3.0))], None)
     only = read([("a", event(7, "eval/loss", 3.0))], None)
     assert (only.train, only.evaluations[0].step) == ((), 7)
@@ -176,7 +215,7 @@ def test_numbers_that_mean_nothing_are_errors() -> None:
 
 
 def test_a_folder_has_event_files_or_is_no_log(tmp_path: Path) -> None:
-    with pytest.raises(LogError, match="has no"):
+    with pytest.raises(LogError, match="has no TensorBoard files"):
         read_training_log(tmp_path, tokens_per_step=1)
     with pytest.raises(OptionError, match="is a folder"):
         read_training_log(DATA / "resumed", tokens_per_step=1, format="csv")
@@ -184,7 +223,7 @@ def test_a_folder_has_event_files_or_is_no_log(tmp_path: Path) -> None:
 
 def test_a_record_cut_short_is_left_out_and_told() -> None:
     """At every byte: the rows before it, and no others."""
-    whole, boundaries = records(FIRST)[0], {0}
+    whole, boundaries = records(FIRST), {0}
     for record in whole:
         boundaries.add(max(boundaries) + 16 + len(record))
     other = ("b", event(0, "eval/loss", 3.0))
@@ -205,7 +244,7 @@ def test_every_flipped_bit_is_noticed() -> None:
 
 
 def test_damage_says_where(tmp_path: Path) -> None:
-    second = 12 + len(records(FIRST)[0][0]) + 4
+    second = 12 + len(records(FIRST)[0]) + 4
     damaged = bytearray(FIRST)
     damaged[second + 15] ^= 1
     (tmp_path / "events.out.tfevents.9").write_bytes(bytes(damaged))
@@ -227,19 +266,19 @@ def test_forged_messages_are_refused_or_harmless(messages: list[bytes]) -> None:
     assert all(np.isfinite(row.loss_nats) for row in parsed.train)
 
 
-@pytest.mark.parametrize(
-    ("message", "said"),
-    [
-        (b"\x0a\x05ab", "reaches past its message"),
-        (b"\x0b", "wire type 3"),
-        (b"\x80" * 11, "ends nowhere"),
-        (b"\x08", "ends nowhere"),
-        (b"\x09\x01", "reaches past"),
-    ],
-)
-def test_messages_that_are_none(message: bytes, said: str) -> None:
-    with pytest.raises(LogError, match=said):
-        list(fields(message))
+@pytest.mark.parametrize("message", [b"\x0a\x05ab", b"\x0b", b"\x80" * 11, b"\x08", b"\x09\x01"])
+def test_a_record_that_is_no_event_is_refused(message: bytes) -> None:
+    """A length past the end, a group without an end, an endless varint, missing values."""
+    good = event(1, "loss", 3.0)
+    with pytest.raises(LogError, match=rf"a: record 2, at byte {len(good)}: not a TensorBoard"):
+        read([("a", good + framed(message))], None)
+
+
+def test_tensor_content_of_a_wrong_size_is_refused() -> None:
+    tensor = part(1, 0, varint(1)) + part(4, 2, bytes(5))
+    data = framed(part(5, 2, part(1, 2, part(1, 2, b"loss") + part(8, 2, tensor))))
+    with pytest.raises(LogError, match="a: record 1, at byte 0: not a TensorBoard event"):
+        read([("a", data)], None)
 
 
 def test_checksums_of_the_standard() -> None:
@@ -247,6 +286,16 @@ def test_checksums_of_the_standard() -> None:
     assert crc32c(bytes(32)) == 0x8A9136AA
     assert crc32c(b"\xff" * 32) == 0x62A8AB43
     assert crc32c(bytes(range(32))) == 0x46DD794E
-    assert is_tfrecord(FIRST)
-    assert not is_tfrecord(FIRST[:11])
-    assert not is_tfrecord(b"step,loss\n1,2\n")
+
+
+def test_event_files_are_known_by_name_or_content() -> None:
+    assert matches(Path("log.txt"), FIRST)
+    assert matches(Path("events.out.tfevents.1"), b"")
+    assert not matches(Path("log.txt"), FIRST[:11])
+    assert not matches(Path("log.csv"), b"step,loss\n1,2\n")
+
+
+def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard.compat.proto.event_pb2", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'icfast\[tensorboard\]'"):
+        read_training_log(DATA / "resumed", tokens_per_step=10)

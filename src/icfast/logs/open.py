@@ -80,20 +80,27 @@ def read_training_log(
     path, name = Path(path), options.format
     if name is not None and name not in FORMATS:
         raise OptionError(f"format must be one of {', '.join(FORMATS)}, found {name!r}")
+    if path.is_dir() and name not in (None, _EVENTS):
+        raise OptionError(
+            f"{path} is a folder, and only TensorBoard logs are folders; name the {name} file"
+        )
     try:
-        files = [(file.name, file.read_bytes()) for file in log_files(path)]
+        name, parsed = _parse(path, name, options.loss_column)
+        return assemble(name, parsed, options)
     except OSError as error:
         raise LogError(f"cannot read {path}: {error.strerror}") from error
-    if path.is_dir() and name not in (None, _EVENTS):
-        raise OptionError(f"{path} is a folder, read for TensorBoard's files; name the {name} file")
-    try:
-        if path.is_dir() or name == _EVENTS or tensorboard.matches(files[0][1]):
-            return assemble(_EVENTS, tensorboard.read(files, options.loss_column), options)
-        text = files[0][1].decode("utf-8-sig", errors="replace")
-        name = name or _find(text)
-        return assemble(name, _FORMATS[name][1](text, options.loss_column), options)
     except (LogError, OptionError) as error:
         raise type(error)(f"{path}: {error}") from error
+
+
+def _parse(path: Path, name: str | None, loss_column: str | None) -> tuple[str, Parsed]:
+    """Return the name of a log's format and its rows."""
+    data = b"" if path.is_dir() else path.read_bytes()
+    if path.is_dir() or name == _EVENTS or tensorboard.matches(path, data):
+        return _EVENTS, tensorboard.read(log_files(path), loss_column)
+    text = data.decode("utf-8-sig", errors="replace")
+    name = name or _find(text)
+    return name, _FORMATS[name][1](text, loss_column)
 
 
 def _find(text: str) -> str:

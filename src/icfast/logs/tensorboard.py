@@ -1,57 +1,63 @@
-"""TensorBoard's event files: scalars by tag and step, in TFRecords of protobuf messages.
+"""TensorBoard event files: scalars by tag and step.
 
-Event: wall_time 1, step 2, summary 5; Summary: value 1, repeated; Value: tag 1, simple_value 2,
-tensor 8; TensorProto: dtype 1, tensor_content 4, float_val 5, double_val 6. Images, texts and
-histograms are passed over. Several files of a folder are parts of one run, oldest first.
+The package `tensorboard` checks and parses the records. Its public loaders end silently at a
+damaged record, so icfast uses their record reader directly and raises. Images, texts and
+histograms are ignored. Several files in one folder are parts of one run, ordered by start time.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from icfast.errors import LogError, OptionError
+import numpy as np
+
+from icfast.errors import LogError, OptionError, needs_extra
 from icfast.logs.names import EPOCH, EVALUATION, JOULES, RATE, TOKENS, TRAIN, column
-from icfast.logs.protobuf import BYTES, EIGHT, FOUR, VARINT, fields, signed
 from icfast.logs.rows import Parsed, Row, number, whole
 from icfast.logs.table import is_smooth_name
-from icfast.logs.tfrecord import is_tfrecord, records
 
-#: Both parts of the names that writers give their files.
+#: Part of the file names that every writer uses.
 _NAME = "*tfevents*"
 
-#: What transformers writes before anything else; its losses are means since the row before.
-_HF_TEXT = "args/text_summary"
+#: Text in the first record of every event file.
+_VERSION = b"brain.Event:"
 
-#: DT_FLOAT and DT_DOUBLE of TensorProto, and struct's letters for them.
-_DTYPES = {1: "f", 2: "d"}
+#: Bytes that frame a record: length and its checksum before it, its own checksum after it.
+_FRAME_BYTES = 16
 
-#: Fields of TensorProto that hold values, and of which type.
-_CONTENT, _VALUES = 4, {5: "f", 6: "d"}
+#: Tag that transformers writes first; its losses are means since the row before.
+_HF_TAG = "args/text_summary"
+
+#: NumPy types of TensorProto's DT_FLOAT and DT_DOUBLE.
+_DTYPES = {1: "<f4", 2: "<f8"}
 
 
-def matches(data: bytes) -> bool:
-    """Whether a file begins as an event file does."""
-    return is_tfrecord(data)
+def matches(path: Path, data: bytes) -> bool:
+    """Return whether a file is an event file, by its name or by its first bytes."""
+    return path.match(_NAME) or _VERSION in data[:64]
 
 
 def event_files(folder: Path) -> list[Path]:
-    """The event files of one folder; runs in folders within it are others.
+    """Return the event files of one folder; its subfolders hold other runs.
 
     Raises:
         LogError: there are none.
     """
     found = sorted(path for path in folder.glob(_NAME) if path.is_file())
     if not found:
-        raise LogError(f"{folder}: a folder is read for TensorBoard's files, and has no {_NAME}")
+        raise LogError(
+            f"{folder}: the folder has no TensorBoard files ({_NAME}). Name the folder that holds "
+            "them, or a log file"
+        )
     return found
 
 
 @dataclass(frozen=True)
 class _Scalar:
-    """One value of one tag; `record` counts from 1 in its file."""
+    """A value of one tag; `record` counts from 1 in its file."""
 
     tag: str
     record: int
@@ -61,156 +67,149 @@ class _Scalar:
 
 @dataclass(frozen=True)
 class _File:
-    """What one event file says."""
+    """Content of one event file; `start` is the wall time of its first record, in seconds."""
 
-    begun: float
+    start: float
     tags: frozenset[str]
     scalars: tuple[_Scalar, ...]
-    cut: bool
+    is_cut: bool
 
 
-def read(files: Sequence[tuple[str, bytes]], loss_column: str | None) -> Parsed:
-    """All losses of the event files of one run, each with its name.
+def read(paths: Sequence[Path], loss_column: str | None) -> Parsed:
+    """Return all losses in the event files of one run.
 
     Raises:
-        LogError: a checksum does not fit, a record is no event, or there are no losses.
-        OptionError: several tags could be the loss, or there is no such tag.
+        LogError: a record is damaged (with its number and byte), or there are no losses.
+        OptionError: several tags could be the loss, or the tag named does not exist.
+        MissingExtraError: tensorboard is not installed.
     """
-    parts = sorted((_read_file(*file) for file in files), key=lambda part: part.begun)
-    scalars = dict.fromkeys(scalar.tag for part in parts for scalar in part.scalars)
-    names = list(scalars)
-    evaluation = _only(names, EVALUATION, "evaluation losses", named=None)
-    train = _only(names, TRAIN, "training losses", named=loss_column)
+    files = sorted((_read_file(path) for path in paths), key=lambda file: file.start)
+    names = list(dict.fromkeys(scalar.tag for file in files for scalar in file.scalars))
+    evaluation = column(names, EVALUATION)
+    train = _train_tag(names, loss_column)
     if train is None and evaluation is None:
         raise LogError(
-            f"no tag of losses among {', '.join(names) or 'none at all'}; expected one of "
-            f"{', '.join(TRAIN)}, or name it (--loss-column)"
+            f"no loss among the tags {', '.join(names) or '(there are none)'}; expected one of "
+            f"{', '.join(TRAIN)}. Name the tag with --loss-column"
         )
-    rows = [_rows(part, train) for part in parts], [_rows(part, evaluation) for part in parts]
-    found = [tuple(row for part in kind for row in part) for kind in rows]
-    is_hf = any(_HF_TEXT in part.tags for part in parts) and train == "train/loss"
-    labels = ["the last record is cut short, as in a file still written to"] * any(
-        part.cut for part in parts
+    train_rows, evaluations = (
+        tuple(row for file in files for row in _rows(file, tag)) for tag in (train, evaluation)
     )
+    labels = []
+    if any(file.is_cut for file in files):
+        labels.append("the last record is cut short, as in a file that is still being written")
     if train is not None and is_smooth_name(train):
         labels.append(f"smoothed: by its name, {train!r} is a moving mean")
-    first = found[0][0].step if found[0] else 1
     return Parsed(
-        found[0],
-        found[1],
-        counts_from_zero=first == 0,
-        is_mean=is_hf,
+        train_rows,
+        evaluations,
+        counts_from_zero=bool(train_rows) and train_rows[0].step == 0,
+        is_mean=train == "train/loss" and any(_HF_TAG in file.tags for file in files),
         labels=tuple(labels),
     )
 
 
-def _only(names: Sequence[str], known: Sequence[str], what: str, named: str | None) -> str | None:
-    """The one tag that is meant, None where there is none."""
-    if named is not None:
-        if named not in names:
-            raise OptionError(f"there is no tag {named!r}; there are {', '.join(names)}")
-        return named
-    found = [name for name in names if name.lower() in known]
-    if len(found) > 1 and known is TRAIN:
+def _train_tag(names: Sequence[str], loss_column: str | None) -> str | None:
+    """Return the tag of the training losses, None if there is none."""
+    if loss_column is not None:
+        if loss_column not in names:
+            raise OptionError(f"there is no tag {loss_column!r}; found {', '.join(names)}")
+        return loss_column
+    found = [name for name in names if name.lower() in TRAIN]
+    if len(found) > 1:
+        listed = ", ".join(map(repr, found))
         raise OptionError(
-            f"name the tag of {what} (--loss-column), one of {', '.join(map(repr, found))}"
+            f"several tags could be the training loss: {listed}. Choose one with --loss-column"
         )
-    return column(found, known)
+    return found[0] if found else None
 
 
-def _rows(part: _File, tag: str | None) -> list[Row]:
-    """A row for each loss, with what the file says of the same step beside it."""
-    names = [scalar.tag for scalar in part.scalars]
-    beside = {
-        what: _by_step(part, column(names, known))
-        for what, known in (("rate", RATE), ("tokens", TOKENS), ("epoch", EPOCH), ("j", JOULES))
-    }
+def _rows(file: _File, tag: str | None) -> list[Row]:
+    """Return a row for each value of a tag, with the other columns that share its step."""
+    names = [scalar.tag for scalar in file.scalars]
+    rates, tokens, epochs, joules = (
+        _by_step(file, column(names, known)) for known in (RATE, TOKENS, EPOCH, JOULES)
+    )
     found = []
-    for scalar in part.scalars:
+    for scalar in file.scalars:
         if scalar.tag != tag:
             continue
         step = whole(str(scalar.step), "step", scalar.record)
-        tokens = beside["tokens"].get(step)
         found.append(
             Row(
                 scalar.record,
                 step,
                 number(str(scalar.value), scalar.tag, scalar.record),
-                tokens=None if tokens is None else whole(str(tokens), "tokens", scalar.record),
-                learning_rate=beside["rate"].get(step),
-                epoch=beside["epoch"].get(step),
-                joules=beside["j"].get(step),
+                tokens=whole(str(tokens[step]), "tokens", scalar.record)
+                if step in tokens
+                else None,
+                learning_rate=rates.get(step),
+                epoch=epochs.get(step),
+                joules=joules.get(step),
             )
         )
     return found
 
 
-def _by_step(part: _File, tag: str | None) -> dict[int, float]:
-    return {s.step: s.value for s in part.scalars if tag is not None and s.tag == tag}
+def _by_step(file: _File, tag: str | None) -> dict[int, float]:
+    return {s.step: s.value for s in file.scalars if tag is not None and s.tag == tag}
 
 
-def _read_file(name: str, data: bytes) -> _File:
-    begun = 0.0
+def _read_file(path: Path) -> _File:
+    with needs_extra("tensorboard", "reading TensorBoard files (tensorboard)"):
+        from google.protobuf.message import DecodeError
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.tensorflow_stub.errors import DataLossError
+
     scalars: list[_Scalar] = []
     tags: set[str] = set()
+    start, begin, index, is_cut = 0.0, 0, 0, False
     try:
-        found, cut = records(data)
-        for index, record in enumerate(found, 1):
-            wall_time, step, summaries = _event(record)
-            begun = begun or wall_time
-            for tag, value in summaries:
-                tags.add(tag)
-                if value is not None:
-                    scalars.append(_Scalar(tag, index, step, value))
-    except LogError as error:
-        raise LogError(f"{name}: {error}") from error
-    return _File(begun, frozenset(tags), tuple(scalars), cut)
+        for index, record in enumerate(_records(path), 1):
+            event = Event.FromString(record)
+            start = start or event.wall_time
+            for value in event.summary.value:
+                tags.add(value.tag)
+                scalar = _scalar(value)
+                if scalar is not None:
+                    scalars.append(_Scalar(value.tag, index, event.step, scalar))
+            begin += _FRAME_BYTES + len(record)
+    except DataLossError as error:
+        is_cut = "truncated" in str(error)
+        if not is_cut:
+            what = "length" if "header" in str(error) else "content"
+            raise LogError(
+                f"{path.name}: record {index + 1}, at byte {begin}: the checksum of its {what} is "
+                "wrong, so the file is damaged there. Copy it again, or cut it off at that byte"
+            ) from error
+    except (DecodeError, ValueError) as error:
+        raise LogError(
+            f"{path.name}: record {index}, at byte {begin}: not a TensorBoard event: {error}"
+        ) from error
+    return _File(start, frozenset(tags), tuple(scalars), is_cut)
 
 
-def _event(message: bytes) -> tuple[float, int, list[tuple[str, float | None]]]:
-    wall_time, step = 0.0, 0
-    values: list[tuple[str, float | None]] = []
-    for field, kind, value in fields(message):
-        if field == 1 and kind == EIGHT and isinstance(value, bytes):
-            wall_time = struct.unpack("<d", value)[0]
-        elif field == 2 and kind == VARINT and isinstance(value, int):
-            step = signed(value)
-        elif field == 5 and kind == BYTES and isinstance(value, bytes):
-            values += [_value(v) for f, k, v in fields(value) if f == 1 and isinstance(v, bytes)]
-    return wall_time, step, values
+def _records(path: Path) -> Iterator[bytes]:
+    """Yield the checked records of a file; raise DataLossError for a bad or incomplete one."""
+    from tensorboard.compat.tensorflow_stub.errors import OutOfRangeError
+    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_New
+
+    reader = PyRecordReader_New(str(path).encode())
+    try:
+        while True:
+            reader.GetNext()
+            yield reader.record()
+    except OutOfRangeError:
+        return
 
 
-def _value(message: bytes) -> tuple[str, float | None]:
-    """A tag and its scalar, None where it is none."""
-    tag, scalar = "", None
-    for field, kind, value in fields(message):
-        if field == 1 and kind == BYTES and isinstance(value, bytes):
-            tag = value.decode("utf-8", errors="replace")
-        elif field == 2 and kind == FOUR and isinstance(value, bytes):
-            scalar = struct.unpack("<f", value)[0]
-        elif field == 8 and kind == BYTES and isinstance(value, bytes):
-            scalar = _tensor(value)
-    return tag, scalar
-
-
-def _tensor(message: bytes) -> float | None:
-    """The one float or double of a tensor, None where it holds anything else."""
-    dtype = 0
-    found: list[float] = []
-    content = b""
-    for field, _, value in fields(message):
-        if field == 1 and isinstance(value, int):
-            dtype = value
-        elif field == _CONTENT and isinstance(value, bytes):
-            content = value
-        elif field in _VALUES and isinstance(value, bytes):
-            found += _numbers(value, _VALUES[field])
-    if dtype in _DTYPES and content:
-        found += _numbers(content, _DTYPES[dtype])
-    return found[0] if dtype in _DTYPES and len(found) == 1 else None
-
-
-def _numbers(data: bytes, letter: str) -> Iterator[float]:
-    if len(data) % struct.calcsize(letter):
-        raise LogError(f"{len(data)} bytes are no whole number of values")
-    return (value for (value,) in struct.iter_unpack(f"<{letter}", data))
+def _scalar(value: Any) -> float | None:
+    """Return the number in a summary value, None if it is not one float or double."""
+    if value.HasField("simple_value"):
+        return float(value.simple_value)
+    tensor = value.tensor
+    dtype = _DTYPES.get(tensor.dtype)
+    if dtype is None:
+        return None
+    found = [*tensor.float_val, *tensor.double_val, *np.frombuffer(tensor.tensor_content, dtype)]
+    return float(found[0]) if len(found) == 1 else None
