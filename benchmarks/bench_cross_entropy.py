@@ -19,7 +19,7 @@ from scipy.special import logsumexp
 import icfast
 from harness import Job
 from icfast.backends.select import installed
-from icfast.losses.rows import side_by_side
+from icfast.losses.rows import split_rows
 from icfast.parallel.threads import available_threads
 from peers import present, torch_losses
 from report import Report
@@ -35,7 +35,7 @@ def _read(stored: NDArray[Any]) -> list[Any]:
     def part(begin: int, end: int) -> None:
         read.append(np.bitwise_xor.reduce(words[begin:end]))
 
-    side_by_side(part, len(words), available_threads())
+    split_rows(part, len(words), available_threads())
     return read
 
 

@@ -213,14 +213,14 @@ def _rows(
 def _others(bench: Bench, given: Layer) -> Iterator[tuple[str, Callable[[int], Any]]]:
     """Our own other tiles, and peers."""
     torch = bench.torch
-    faces, intake, losses = (
-        importlib.import_module(f"icfast.backends.{name}")
-        for name in ("cross_entropy", "intake", "losses")
+    on_device, inputs, options = (
+        importlib.import_module(f"icfast.losses.{name}") for name in ("device", "inputs", "options")
     )
-    device, options = intake.cuda_device(given.hidden), faces.LossOptions()
+    losses = importlib.import_module("icfast.backends.losses")
+    device, defaults = inputs.cuda_device(given.hidden), options.LossOptions()
 
     def with_tile(tile: Any) -> Callable[[int], Any]:
-        return lambda _: faces.device_linear_token_losses(*given, options, device, tile)
+        return lambda _: on_device.device_linear_token_losses(*given, defaults, device, tile)
 
     for tile in bench.options.tiles:
         yield f"icfast {tile[0]}x{tile[1]}", with_tile(losses.Tile(*tile))
@@ -255,13 +255,15 @@ def _check_scratch(bench: Bench, shape: Any, given: Layer) -> None:
 
 
 def _algorithm(bench: Bench, given: Layer) -> str:
-    device, intake, losses, select = (
-        importlib.import_module(f"icfast.backends.{name}")
-        for name in ("device", "intake", "losses", "select")
+    losses, select = (
+        importlib.import_module(f"icfast.backends.{name}") for name in ("losses", "select")
     )
-    here = device.DeviceArrays.beside(given.hidden, intake.cuda_device(given.hidden))
+    device_arrays, inputs = (
+        importlib.import_module(f"icfast.losses.{name}") for name in ("device_arrays", "inputs")
+    )
+    here = device_arrays.DeviceArrays.like(given.hidden, inputs.cuda_device(given.hidden))
     operands = [
-        here.matrix(*intake.numbers(array, "operands", here.queue))
+        here.matrix(*inputs.read_floats(array, "operands", here.queue))
         for array in (given.hidden, given.weight)
     ]
     softmax = losses.Softmax(len(given.weight), 0.0, 1.0, -100)

@@ -258,11 +258,12 @@ def sums(bench: Bench) -> None:
     if bench.torch is None:
         return bench.note("sums: needs a device")
     torch = bench.torch
-    device, losses, select = (
-        importlib.import_module(f"icfast.backends.{name}")
-        for name in ("device", "losses", "select")
+    losses, select = (
+        importlib.import_module(f"icfast.backends.{name}") for name in ("losses", "select")
     )
-    dlpack = importlib.import_module("icfast.losses.dlpack")
+    device, dlpack = (
+        importlib.import_module(f"icfast.losses.{name}") for name in ("device_arrays", "dlpack")
+    )
     rows, cells = 1_000_000, 257
     random = np.random.default_rng(3)
     nats = random.exponential(4, rows) - 1e-7
@@ -272,7 +273,7 @@ def sums(bench: Bench) -> None:
     expected = losses.LossCells(*(np.zeros(s, np.uint64) for s in (cells, cells, (cells, 6))))
     select.select("core").kernels.add_losses(nats, kinds, to, expected)
     given = [torch.from_numpy(array).to("cuda") for array in (nats, kinds, to)]
-    here = device.DeviceArrays.beside(given[0], dlpack.Device("cuda", given[0].device.index))
+    here = device.DeviceArrays.like(given[0], dlpack.Device("cuda", given[0].device.index))
     for order in (torch.arange(rows), torch.randperm(rows)):
         total = device.LossSums(select.select_device().kernels, here, cells)
         total.add(*(array[order.to("cuda")] for array in given))

@@ -12,8 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from tests.losses.producers import Producer
 
-from icfast.backends.losses import Format, Matrix, Softmax, TokenOut
-from icfast.losses.cross_entropy import TokenLosses
+from icfast.backends.losses import Format, Matrix, Softmax, TokenLosses
 from icfast.sums.kinds import Kind
 
 #: How numbers of each format are stored here; bf16 as its bits.
@@ -39,13 +38,13 @@ def exact(values: NDArray[Any], form: int) -> NDArray[np.float64]:
     return values.astype(np.float64)
 
 
-def define_losses(logits: NDArray[np.float64], targets: Any, softmax: Softmax) -> TokenOut:
+def define_losses(logits: NDArray[np.float64], targets: Any, softmax: Softmax) -> TokenLosses:
     """Every field of every row; NaN and -1 where a row has none."""
     rows = zip(logits[:, : softmax.columns], targets.tolist(), strict=True)
     found = [_define_loss(row, target, softmax) for row, target in rows]
-    fields = zip(*found, strict=True) if found else [()] * len(TokenOut._fields)
+    fields = zip(*found, strict=True) if found else [()] * len(TokenLosses._fields)
     dtypes = (np.float64, np.uint8, np.float64, np.float64, np.int64)
-    return TokenOut(*map(np.array, fields, dtypes))
+    return TokenLosses(*map(np.array, fields, dtypes))
 
 
 def _define_loss(logits: NDArray[np.float64], target: int, softmax: Softmax) -> tuple[Any, ...]:
@@ -103,7 +102,7 @@ def assert_within_budget(found: Any, expected: Any) -> None:
     assert worst <= 1, f"{worst:.2f} of the budget at {np.argmax(error / allowed)}"
 
 
-def assert_losses(found: TokenLosses, expected: TokenOut) -> None:
+def assert_losses(found: TokenLosses, expected: TokenLosses) -> None:
     """All that was found; every logit of a rank is compared as it is stored, so ranks are equal."""
     np.testing.assert_array_equal(found.kinds, expected.kinds)
     assert_within_budget(found.nll_nats, expected.nll_nats)
@@ -112,7 +111,7 @@ def assert_losses(found: TokenLosses, expected: TokenOut) -> None:
     if found.entropy_nats is not None:
         assert_within_budget(found.entropy_nats, expected.entropy_nats)
     if found.rank is not None:
-        np.testing.assert_array_equal(found.rank, expected.ranks)
+        np.testing.assert_array_equal(found.rank, expected.rank)
 
 
 class DefinedKernels:
@@ -121,7 +120,9 @@ class DefinedKernels:
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []
 
-    def cross_entropy(self, logits: Matrix, targets: Any, softmax: Softmax, out: TokenOut) -> Any:
+    def cross_entropy(
+        self, logits: Matrix, targets: Any, softmax: Softmax, out: TokenLosses
+    ) -> Any:
         self.calls.append({"logits": logits, "targets": targets, "softmax": softmax, "out": out})
         return _write(define_losses(exact(*logits), targets, softmax), out)
 
@@ -136,7 +137,7 @@ class DefinedKernels:
         targets: Any,
         softmax: Softmax,
         scratch: Any,
-        out: TokenOut,
+        out: TokenLosses,
     ) -> Any:
         assert len(scratch) == self.linear_scratch_bytes(hidden.values.shape[1])
         self.calls.append({"hidden": hidden, "weight": weight, "bias": bias, "softmax": softmax})
@@ -146,7 +147,7 @@ class DefinedKernels:
         return _write(define_losses(logits, targets, softmax), out)
 
 
-def _write(found: TokenOut, out: TokenOut) -> Any:
+def _write(found: TokenLosses, out: TokenLosses) -> Any:
     for to, values in zip(out, found, strict=True):
         if len(to):
             to[:] = values

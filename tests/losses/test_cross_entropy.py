@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from icfast.backends import select
-from icfast.backends.losses import Format, Matrix, Softmax, TokenOut
+from icfast.backends.losses import Format, Matrix, Softmax, TokenLosses
 from icfast.errors import OptionError
 from icfast.sums.kinds import Kind
 
@@ -38,7 +38,7 @@ def stored(logits, as_format):
 def run(kernels, logits, as_format, targets, extras=True, columns=None, **softmax):
     rows = len(targets)
     asked = rows if extras else 0
-    out = TokenOut(
+    out = TokenLosses(
         np.full(rows, 7.0),
         np.full(rows, 9, np.uint8),
         np.full(asked, 7.0),
@@ -91,7 +91,7 @@ def test_rows_against_extended_precision(kernels, as_format, columns, deviation,
         assert_within_budget(nll, out.nll_nats)
         assert_within_budget(logsumexp, out.logsumexp_nats)
         assert_within_budget(entropy, out.entropy_nats)
-        assert out.ranks.tolist() == ranks.tolist()
+        assert out.rank.tolist() == ranks.tolist()
         alone = run(kernels, bits, as_format, targets, extras=False, **softmax)
         assert_within_budget(nll, alone.nll_nats)
 
@@ -109,7 +109,7 @@ def test_a_row_by_hand(kernels):
     out = run(kernels, logits, Format.FP32, np.array([1]), softcap=3.0, temperature=0.5)
     found = [out.nll_nats[0], out.logsumexp_nats[0], out.entropy_nats[0]]
     assert found == pytest.approx(expected, abs=3e-7)
-    assert out.ranks.tolist() == [1]
+    assert out.rank.tolist() == [1]
 
 
 @pytest.mark.parametrize("as_format", FORMATS)
@@ -135,7 +135,7 @@ def test_kinds(kernels, as_format, columns, softcap):
     defined = [False, False, False, True, False, True, True, False]
     assert np.isfinite(out.logsumexp_nats).tolist() == defined
     assert np.isfinite(out.entropy_nats).tolist() == defined
-    assert out.ranks.tolist() == [-1, -1, -1, last, -1, -1, -1, -1]
+    assert out.rank.tolist() == [-1, -1, -1, last, -1, -1, -1, -1]
 
 
 @pytest.mark.parametrize("as_format", [Format.BF16, Format.FP16])
@@ -195,7 +195,7 @@ def test_masked_logits_and_a_reference_that_rises(kernels):
         assert_within_budget(nll, out.nll_nats)
         assert_within_budget(logsumexp, out.logsumexp_nats)
         assert_within_budget(entropy, out.entropy_nats)
-        assert out.ranks.tolist() == ranks.tolist()
+        assert out.rank.tolist() == ranks.tolist()
 
 
 def test_a_sure_row_may_come_out_below_zero_but_not_clamped(kernels):

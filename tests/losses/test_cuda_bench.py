@@ -22,7 +22,7 @@ def test_its_definition_is_that_of_the_tests(columns, options):
     expected = define_losses(logits, targets, softmax)
     for ours, theirs in zip(found[:3], (expected[0], *expected[2:4]), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-13)
-    assert found.rank.tolist() == expected.ranks.tolist()
+    assert found.rank.tolist() == expected.rank.tolist()
 
 
 def test_an_answer_beyond_the_budget_is_found():

@@ -9,12 +9,11 @@ from tests.losses import test_losses_accuracy as accuracy
 from tests.losses.loss_definitions import EVERYTHING, assert_losses, define_losses
 
 import icfast
-from icfast.backends.losses import Format, LossCells, Softmax
+from icfast.backends.losses import Format, LossCells, Softmax, TokenLosses
 from icfast.backends.select import select, select_device, select_products
 from icfast.errors import BackendError, MissingExtraError
-from icfast.losses.cross_entropy import TokenLosses
-from icfast.losses.device import DeviceArrays, LossSums
-from icfast.losses.intake import cuda_device
+from icfast.losses.device_arrays import DeviceArrays, LossSums
+from icfast.losses.inputs import cuda_device
 
 pytestmark = pytest.mark.gpu
 
@@ -107,9 +106,7 @@ def test_sums_are_the_cpus_integers(torch):
     expected = LossCells(np.zeros(5, "u8"), np.zeros(5, "u8"), np.zeros((5, 6), "u8"))
     assert select("core").kernels.add_losses(nats, kinds, cells, expected) == (0, 0, 0)
     given = [torch.from_numpy(array).cuda() for array in (nats, kinds, cells)]
-    sums = LossSums(
-        select_device().kernels, DeviceArrays.beside(given[0], cuda_device(given[0])), 5
-    )
+    sums = LossSums(select_device().kernels, DeviceArrays.like(given[0], cuda_device(given[0])), 5)
     order = torch.randperm(len(nats), device="cuda")
     sums.add(*(array[order] for array in given))
     for found, theirs in zip(sums.read(), expected, strict=True):

@@ -22,7 +22,8 @@ from tests.losses.loss_definitions import (
 
 import icfast
 from icfast.backends.losses import Format, Softmax
-from icfast.losses.cross_entropy import LossOptions, linear_token_losses
+from icfast.losses.host import host_linear_token_losses
+from icfast.losses.options import LossOptions
 from icfast.sums.kinds import Kind
 
 FORMATS = tuple(Format)
@@ -82,7 +83,7 @@ def test_formats_mix(backend, form, weight_form):
     expected = define_losses(logits, targets, Softmax(513, 0, 1, -100))
     options = LossOptions(rank=True, backend=backend)
     given = as_given(hidden, form), as_given(weight, weight_form)
-    assert_losses(linear_token_losses(*given, targets, None, options), expected)
+    assert_losses(host_linear_token_losses(*given, targets, None, options), expected)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -150,7 +151,9 @@ def test_results_do_not_depend_on_threads_batch_or_strides(backend, form):
     def run(rows: Any, given_weight: Any = weight, threads: int | None = 1) -> Any:
         options = LossOptions(logsumexp=True, entropy=True, threads=threads, backend=backend)
         part = as_given(hidden[rows], form)
-        return linear_token_losses(part, as_given(given_weight, form), targets[rows], None, options)
+        return host_linear_token_losses(
+            part, as_given(given_weight, form), targets[rows], None, options
+        )
 
     whole = run(slice(None))
     apart = np.concatenate([weight, weight[:, :7]], axis=1)[:, :300]
@@ -164,9 +167,9 @@ def test_results_do_not_depend_on_threads_batch_or_strides(backend, form):
         assert np.array_equal(part.logsumexp_nats, whole.logsumexp_nats[rows])
     # Beside rows that are not scored, too.
     given_weight, options = as_given(weight, form), LossOptions(backend=backend)
-    alike = linear_token_losses(as_given(hidden, form), given_weight, targets, None, options)
+    alike = host_linear_token_losses(as_given(hidden, form), given_weight, targets, None, options)
     targets[::2] = -100
-    some = linear_token_losses(as_given(hidden, form), given_weight, targets, None, options)
+    some = host_linear_token_losses(as_given(hidden, form), given_weight, targets, None, options)
     assert np.array_equal(some.nll_nats[1::2], alike.nll_nats[1::2])
     assert (some.nll_nats[::2] == 0).all()
 

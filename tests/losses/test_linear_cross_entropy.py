@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from tests.losses.loss_definitions import define_losses, exact, stored
 
-from icfast.backends.losses import Format, LossKernels, Matrix, Softmax, TokenOut
+from icfast.backends.losses import Format, LossKernels, Matrix, Softmax, TokenLosses
 from icfast.sums.kinds import Kind
 
 IGNORED = -100
@@ -67,10 +67,10 @@ def losses(
     softmax: Softmax | None = None,
     scratch: NDArray[np.uint8] | None = None,
     everything: bool = True,
-) -> TokenOut:
+) -> TokenLosses:
     rows = len(targets)
     also = rows if everything else 0
-    out = TokenOut(
+    out = TokenLosses(
         np.full(rows, 7.0),
         np.full(rows, 77, np.uint8),
         np.full(also, 7.0),
@@ -86,12 +86,12 @@ def losses(
     return out
 
 
-def assert_same_bits(found: TokenOut, expected: TokenOut) -> None:
+def assert_same_bits(found: TokenLosses, expected: TokenLosses) -> None:
     for mine, its in zip(found, expected, strict=True):
         assert mine.tobytes() == its.tobytes()
 
 
-def assert_within(found: TokenOut, expected: TokenOut, logit_error: float = 0.0) -> None:
+def assert_within(found: TokenLosses, expected: TokenLosses, logit_error: float = 0.0) -> None:
     """Within the budget of losses, and twice the error that fp32 sums may have."""
     assert found.kinds.tolist() == expected.kinds.tolist()
     for mine, its in zip(
@@ -103,9 +103,11 @@ def assert_within(found: TokenOut, expected: TokenOut, logit_error: float = 0.0)
         assert (error <= 2e-6 + 4e-7 * np.abs(its[finite]) + 2 * logit_error).all(), error.max()
 
 
-def assert_ranks(found: TokenOut, logits: NDArray[np.float64], targets: Any, near: float) -> None:
+def assert_ranks(
+    found: TokenLosses, logits: NDArray[np.float64], targets: Any, near: float
+) -> None:
     """Logits nearer to the target's than rounding goes count either way."""
-    for row, target, rank in zip(logits, targets, found.ranks, strict=True):
+    for row, target, rank in zip(logits, targets, found.rank, strict=True):
         surely = np.count_nonzero(row > row[target] + near)
         assert surely <= rank <= np.count_nonzero(row > row[target] - near) - 1 + (near == 0)
 
@@ -178,7 +180,7 @@ def test_the_largest_logit_has_rank_0(kernels):
     """The target's logit is the one of its tile to the bit, whatever column of a tile it is."""
     on = operands(40, 700, 1030)
     found = losses(kernels, on, on.logits().argmax(1))
-    assert not found.ranks.any()
+    assert not found.rank.any()
 
 
 def test_rows_behind_the_columns_are_not_read(kernels):
@@ -205,7 +207,7 @@ def test_rows_of_any_stride(kernels):
     targets = some_targets(16, 40)
     assert_same_bits(losses(kernels, apart, targets), losses(kernels, on, targets))
     backwards = losses(kernels, on.rows(slice(None, None, -1)), targets[::-1].copy())
-    assert_same_bits(TokenOut(*(a[::-1] for a in backwards)), losses(kernels, on, targets))
+    assert_same_bits(TokenLosses(*(a[::-1] for a in backwards)), losses(kernels, on, targets))
 
 
 def test_operands_are_not_written_to(kernels):
@@ -229,10 +231,12 @@ def test_a_bad_hidden_state_leaves_the_others_alone(kernels, bad, form):
     found = losses(kernels, on._replace(hidden=matrix(values, form)), targets)
     assert found.kinds[11] == Kind.NAN
     assert np.isnan([found.nll_nats[11], found.logsumexp_nats[11], found.entropy_nats[11]]).all()
-    assert found.ranks[11] == -1
+    assert found.rank[11] == -1
     clean = losses(kernels, on, targets)
     others = np.arange(30) != 11
-    assert_same_bits(TokenOut(*(a[others] for a in found)), TokenOut(*(a[others] for a in clean)))
+    assert_same_bits(
+        TokenLosses(*(a[others] for a in found)), TokenLosses(*(a[others] for a in clean))
+    )
 
 
 def test_a_bias_may_leave_columns_out(kernels):
@@ -255,7 +259,7 @@ def test_ignored_rows_and_targets_that_are_none(kernels):
     found = losses(kernels, on, targets)
     assert_within(found, expected)
     few = losses(kernels, on, targets, everything=False)
-    assert_same_bits(few, TokenOut(found.nll_nats, found.kinds, *(few[2:])))
+    assert_same_bits(few, TokenLosses(found.nll_nats, found.kinds, *(few[2:])))
     none = losses(kernels, on, np.full(40, IGNORED), everything=False)
     assert not none.nll_nats.any()
     assert set(none.kinds) == {Kind.IGNORED}
@@ -270,7 +274,9 @@ def test_no_columns_are_no_distribution(kernels):
 
 def test_scratch_that_is_too_small_says_what_it_had_to_hold(kernels):
     on = operands(5, 40, 30)
-    out = TokenOut(np.zeros(5), np.zeros(5, np.uint8), np.zeros(0), np.zeros(0), np.zeros(0, int))
+    out = TokenLosses(
+        np.zeros(5), np.zeros(5, np.uint8), np.zeros(0), np.zeros(0), np.zeros(0, int)
+    )
     softmax = Softmax(30, 0.0, 1.0, IGNORED)
 
     def run(scratch_bytes: int) -> tuple[int, int, int]:
@@ -295,10 +301,10 @@ def test_a_row_has_its_bits_in_every_batch(kernels, form):
     whole = losses(kernels, on, targets)
     for r in range(64):
         alone = losses(kernels, on.rows(slice(r, r + 1)), targets[r : r + 1])
-        assert_same_bits(alone, TokenOut(*(a[r : r + 1] for a in whole)))
+        assert_same_bits(alone, TokenLosses(*(a[r : r + 1] for a in whole)))
     order = np.random.default_rng(3).permutation(64)
     shuffled = losses(kernels, on.rows(order), targets[order])
-    assert_same_bits(shuffled, TokenOut(*(a[order] for a in whole)))
+    assert_same_bits(shuffled, TokenLosses(*(a[order] for a in whole)))
 
 
 def test_scratch_has_no_share_in_the_bits(kernels):
@@ -316,7 +322,7 @@ def test_threads_side_by_side_give_the_same_bits(kernels):
     on = operands(41, 200, 600)
     targets = some_targets(41, 600)
     whole = losses(kernels, on, targets)
-    found: list[TokenOut | None] = [None] * 3
+    found: list[TokenLosses | None] = [None] * 3
     edges = [0, 7, 30, 41]
 
     def work(i: int) -> None:
@@ -329,7 +335,7 @@ def test_threads_side_by_side_give_the_same_bits(kernels):
     for thread in threads:
         thread.join()
     parts = [part for part in found if part is not None]
-    assert_same_bits(TokenOut(*map(np.concatenate, zip(*parts, strict=True))), whole)
+    assert_same_bits(TokenLosses(*map(np.concatenate, zip(*parts, strict=True))), whole)
 
 
 # Errors of sums in fp32 ----------------------------------------------------------------------
@@ -375,7 +381,7 @@ def test_a_confident_token_is_sure(kernels):
     on.weight.values[:8] = on.hidden.values[:8] * 0.5  # a logit of hundreds
     found = losses(kernels, on, targets)
     assert np.abs(found.nll_nats).max() <= 2e-7
-    assert not found.ranks.any()
+    assert not found.rank.any()
 
 
 # Memory and instruction sets -----------------------------------------------------------------
@@ -448,7 +454,7 @@ def test_every_instruction_set(backend, isa):
             assert_within(whole, expected)
             for r in range(30):
                 alone = losses(kernels, on.rows(slice(r, r + 1)), targets[r : r + 1])
-                assert_same_bits(alone, TokenOut(*(a[r : r + 1] for a in whole)))
+                assert_same_bits(alone, TokenLosses(*(a[r : r + 1] for a in whole)))
         print(kernels.isa)
         """,
         ICFAST_ISA=isa,

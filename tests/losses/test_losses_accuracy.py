@@ -24,8 +24,9 @@ from tests.losses.loss_definitions import (
 )
 
 import icfast
-from icfast.backends.losses import Format, Softmax, TokenOut
-from icfast.losses.cross_entropy import LossOptions, TokenLosses, token_losses
+from icfast.backends.losses import Format, Softmax, TokenLosses
+from icfast.losses.host import host_token_losses
+from icfast.losses.options import LossOptions
 from icfast.sums.kinds import Kind
 
 FORMATS = tuple(Format)
@@ -67,7 +68,7 @@ def rows(columns: int, form: Format) -> NDArray[Any]:
 
 
 @cache
-def defined(columns: int, form: Format) -> tuple[NDArray[np.int64], list[TokenOut]]:
+def defined(columns: int, form: Format) -> tuple[NDArray[np.int64], list[TokenLosses]]:
     """Targets, some for each row, and their losses."""
     logits = exact(rows(columns, form), form)
     generator = np.random.default_rng(1)
@@ -93,7 +94,7 @@ def test_losses_are_within_the_budget(backend, columns, form):
     before = logits.tobytes()
     for targets, expected in zip(*defined(columns, form), strict=True):
         options = LossOptions(backend=backend, threads=1)
-        assert_losses(token_losses(as_given(logits, form), targets, options), expected)
+        assert_losses(host_token_losses(as_given(logits, form), targets, options), expected)
     assert logits.tobytes() == before
 
 
@@ -115,14 +116,14 @@ def test_logits_beyond_any_use(backend, form, scale):
     targets = np.array([0, 5, 17, 299])
     options = LossOptions(backend=backend, entropy=True, logsumexp=True)
     expected = define_losses(exact(values, form), targets, Softmax(300, 0, 1, -100))
-    assert_losses(token_losses(as_given(values, form), targets, options), expected)
+    assert_losses(host_token_losses(as_given(values, form), targets, options), expected)
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_tiny_logits(backend, form):
     smallest = {Format.FP32: 1e-45, Format.BF16: 1e-40, Format.FP16: 6e-8, Format.FP64: 5e-324}
     values = stored(np.array([[smallest[form], -smallest[form], -0.0, 0.0] * 9]), form)
-    found = token_losses(as_given(values, form), np.array([1]), LossOptions(backend=backend))
+    found = host_token_losses(as_given(values, form), np.array([1]), LossOptions(backend=backend))
     assert_within_budget(found.nll_nats, [np.log(36)])
 
 
@@ -141,7 +142,7 @@ def test_rows_that_begin_anywhere(backend, form, columns):
         targets = np.array([0, columns - 1, columns // 2])
         expected = define_losses(exact(view, form), targets, Softmax(columns, 0, 1, -100))
         options = LossOptions(backend=backend, entropy=True, rank=True)
-        assert_losses(token_losses(as_given(view, form), targets, options), expected)
+        assert_losses(host_token_losses(as_given(view, form), targets, options), expected)
 
 
 @settings(max_examples=60)
@@ -169,7 +170,7 @@ def test_any_shape_strides_and_options(backend, data):
         Softmax(size, softcap or 0, temperature, -2),
     )
     options = LossOptions(-2, size, softcap, temperature, True, True, True, None, backend)
-    found = token_losses(as_given(view, form), targets, options)
+    found = host_token_losses(as_given(view, form), targets, options)
     assert_losses(TokenLosses(*(values.reshape(-1) for values in found)), expected)
 
 
@@ -186,7 +187,7 @@ def test_rows_beyond_2_to_the_31_elements(backend, tmp_path, form):
     targets = np.array([1, 2, 4098])
     expected = define_losses(exact(part, form), targets, Softmax(columns, 0, 1, -100))
     for order in (slice(None), slice(None, None, -1)):
-        found = token_losses(
+        found = host_token_losses(
             as_given(view[order], form), targets[order], LossOptions(backend=backend)
         )
         assert_within_budget(found.nll_nats[order], expected.nll_nats)
@@ -216,18 +217,18 @@ def test_results_do_not_depend_on_threads_batch_or_strides(backend, form):
     logits = stored(np.random.default_rng(6).normal(0, 8, (96, 8192)), form)
     targets = np.random.default_rng(7).integers(0, 8192, 96)
     options = {"backend": backend, "logsumexp": True, "entropy": True}
-    whole = token_losses(as_given(logits, form), targets, LossOptions(**options, threads=1))
+    whole = host_token_losses(as_given(logits, form), targets, LossOptions(**options, threads=1))
     apart = np.concatenate([logits, logits], axis=1)[:, 3 : 3 + 8192]
     shifted = np.concatenate([logits[:, -3:], logits], axis=1)[:, 3:]
     for threads, given_logits in [(2, logits), (3, logits), (1, shifted)]:
-        found = token_losses(
+        found = host_token_losses(
             as_given(given_logits, form), targets, LossOptions(**options, threads=threads)
         )
         for mine, its in zip(found, whole, strict=True):
             assert (mine is its is None) or np.array_equal(mine, its)
     assert apart.shape == logits.shape
     for row in (0, 17, 95):
-        alone = token_losses(
+        alone = host_token_losses(
             as_given(logits[row], form), targets[row : row + 1].reshape(()), LossOptions(**options)
         )
         assert alone.nll_nats == whole.nll_nats[row]

@@ -14,19 +14,20 @@ from tests import naive
 from tests.losses.loss_definitions import DefinedKernels, define_losses
 
 import icfast
-from icfast.backends.losses import Format, Softmax
+from icfast.backends.losses import Format, Softmax, TokenLosses
 from icfast.backends.select import Backend
 from icfast.errors import BackendError, OptionError
-from icfast.losses import cross_entropy as face
-from icfast.losses.cross_entropy import LossOptions, TokenLosses, token_losses
-from icfast.losses.rows import Rows, side_by_side
+from icfast.losses import host
+from icfast.losses.host import host_token_losses
+from icfast.losses.options import LossOptions
+from icfast.losses.rows import Rows, split_rows
 from icfast.sums.kinds import Kind
 
 
 @pytest.fixture
 def defined(monkeypatch):
     kernels = DefinedKernels()
-    monkeypatch.setattr(face, "select", lambda name: Backend(name, kernels))
+    monkeypatch.setattr(host, "select", lambda name: Backend(name, kernels))
     return kernels
 
 
@@ -53,7 +54,7 @@ def test_the_definition_is_that_of_the_slow_oracle(row, target, softcap, tempera
     )
     slow = naive.token_loss(row, target, 3, softcap, temperature)
     assert Kind(ours.kinds[0]).name == slow.kind.upper()
-    assert ours.ranks[0] == slow.rank
+    assert ours.rank[0] == slow.rank
     for mine, its in zip((ours.nll_nats, *ours[2:4]), slow[1:4], strict=True):
         np.testing.assert_allclose(mine[0], its, rtol=1e-12, atol=1e-12)
 
@@ -81,7 +82,7 @@ def test_the_definition_is_that_of_the_slow_oracle(row, target, softcap, tempera
 )
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
 def test_any_leading_axes_give_the_rows_in_their_order(defined, monkeypatch, view, threads):
-    monkeypatch.setattr(face, "_LOGITS_PER_THREAD", 1)
+    monkeypatch.setattr(host, "_LOGITS_PER_THREAD", 1)
     base = normal(4, 5, 6, 7)
     before = base.tobytes()
     logits = view(base)
@@ -109,7 +110,7 @@ def test_runs_of_any_strides(data):
     rows = Rows(view)
     flat = view.reshape(-1, 3)
     begin, end = sorted(data.draw(st.tuples(*[st.integers(0, len(flat))] * 2)))
-    found = [*rows.runs(begin, end)]
+    found = [*rows.matrices(begin, end)]
     assert rows.count == len(flat)
     assert [first for first, _ in found] == [*np.cumsum([begin, *(len(r) for _, r in found)])[:-1]]
     assert np.array_equal(np.concatenate([flat[:0], *(r for _, r in found)]), flat[begin:end])
@@ -127,7 +128,7 @@ def test_rows_that_lie_in_one_stride_are_one_run():
         (normal(2, 3, 4, 3)[:, :2], 2),
     ]:
         rows = Rows(view)
-        assert len([*rows.runs(0, rows.count)]) == runs
+        assert len([*rows.matrices(0, rows.count)]) == runs
 
 
 # Threads -------------------------------------------------------------------------------------
@@ -140,7 +141,7 @@ def test_work_is_cut_into_equal_parts_side_by_side():
         together.wait(timeout=30)
         parts.append((begin, end, threading.current_thread() is threading.main_thread()))
 
-    side_by_side(work, 10, 3)
+    split_rows(work, 10, 3)
     assert sorted(parts) == [(0, 3, True), (3, 6, False), (6, 10, False)]
 
 
@@ -150,7 +151,7 @@ def test_a_failure_in_a_thread_is_raised():
             raise OptionError("that part")
 
     with pytest.raises(OptionError, match="that part"):
-        side_by_side(work, 2, 2)
+        split_rows(work, 2, 2)
 
 
 def test_small_inputs_stay_with_the_caller(defined):
@@ -211,7 +212,7 @@ def test_only_what_was_asked_for_comes_back(defined, asked):
     for name, values in found._asdict().items():
         assert (values is not None) == (name in given_fields)
         assert values is None or values.shape == (2, 3)
-    bare = token_losses(logits, targets, LossOptions())
+    bare = host_token_losses(logits, targets, LossOptions())
     assert bare.logsumexp_nats is bare.entropy_nats is bare.rank is None
     assert np.array_equal(bare.nll_nats, found.nll_nats)
 
@@ -219,18 +220,23 @@ def test_only_what_was_asked_for_comes_back(defined, asked):
 @pytest.mark.parametrize(
     ("logits", "targets", "options", "said"),
     [
-        ((3, 9), (4,), {}, r"targets have shape \(4,\), expected \(3,\): one for each row"),
+        ((3, 9), (4,), {}, r"targets have shape \(4,\), expected \(3,\): one target for each row"),
         ((3, 9), (3, 1), {}, r"targets have shape \(3, 1\), expected \(3,\)"),
         ((9,), (9,), {}, r"targets have shape \(9,\), expected \(\)"),
-        ((3, 0), (3,), {}, "vocab_size 0 must be from 1 to the number of columns, .* have 0"),
-        ((3, 9), (3,), {"vocab_size": 0}, "vocab_size 0 must be"),
-        ((3, 9), (3,), {"vocab_size": 10}, "vocab_size 10 must be from 1 .* have 9"),
-        ((3, 9), (3,), {"softcap": 0.0}, "softcap 0.0 must be positive"),
-        ((3, 9), (3,), {"softcap": np.inf}, "softcap inf must be"),
-        ((3, 9), (3,), {"temperature": -1.0}, "temperature -1.0 must be"),
-        ((3, 9), (3,), {"temperature": np.nan}, "temperature nan must be"),
-        ((3, 9), (3,), {"ignore_index": 2**63}, "ignore_index .* must fit 64 bits"),
-        ((3, 9), (3,), {"threads": 0}, "threads 0 must be at least 1"),
+        ((3, 0), (3,), {}, "vocab_size must be between 1 and the 0 columns .* found 0"),
+        ((3, 9), (3,), {"vocab_size": 0}, "vocab_size must be .* found 0"),
+        (
+            (3, 9),
+            (3,),
+            {"vocab_size": 10},
+            "vocab_size must be between 1 and the 9 columns .* found 10",
+        ),
+        ((3, 9), (3,), {"softcap": 0.0}, "softcap must be positive .* found 0.0"),
+        ((3, 9), (3,), {"softcap": np.inf}, "softcap must be .* found inf"),
+        ((3, 9), (3,), {"temperature": -1.0}, "temperature must be .* found -1.0"),
+        ((3, 9), (3,), {"temperature": np.nan}, "temperature must be .* found nan"),
+        ((3, 9), (3,), {"ignore_index": 2**63}, "ignore_index must fit in 64 bits; found"),
+        ((3, 9), (3,), {"threads": 0}, "threads must be at least 1; found 0"),
     ],
 )
 def test_what_has_no_meaning_is_refused(defined, logits, targets, options, said):
@@ -274,9 +280,9 @@ def test_backends_are_chosen_by_name():
     ],
 )
 def test_hidden_states_of_any_leading_axes(defined, monkeypatch, view, threads):
-    monkeypatch.setattr(face, "_PRODUCTS_PER_THREAD", 1)
-    monkeypatch.setattr(face, "_ROWS_PER_THREAD", 1)
-    monkeypatch.setattr(face, "_GATHERED_ROWS", 7)
+    monkeypatch.setattr(host, "_PRODUCTS_PER_THREAD", 1)
+    monkeypatch.setattr(host, "_ROWS_PER_THREAD", 1)
+    monkeypatch.setattr(host, "_COPIED_ROWS", 7)
     hidden, weight, bias = view(normal(6, 9, 5)), normal(11, 5, seed=1), normal(11, seed=2)
     targets = np.random.default_rng(1).integers(0, 11, hidden.shape[:-1])
     found = icfast.linear_cross_entropy(hidden, weight, targets, bias, threads=threads)
@@ -320,12 +326,18 @@ def test_an_output_layer_has_options_too(defined):
 @pytest.mark.parametrize(
     ("hidden", "weight", "targets", "bias", "said"),
     [
-        ((3, 5), (11, 4), (3,), None, r"weights have shape \(11, 4\), expected \(V, D\) .* 5"),
-        ((3, 5), (11,), (3,), None, r"weights have shape \(11,\), expected \(V, D\)"),
-        ((3, 5), (0, 5), (3,), None, "vocab_size 0 must be .*, and weights have 0"),
-        ((3, 0), (11, 0), (3,), None, "which is 0, at least 1"),
+        ((3, 5), (11, 4), (3,), None, r"weights have shape \(11, 4\); expected \(V, D\) .* 5"),
+        ((3, 5), (11,), (3,), None, r"weights have shape \(11,\); expected \(V, D\)"),
+        (
+            (3, 5),
+            (0, 5),
+            (3,),
+            None,
+            "vocab_size must be between 1 and the 0 columns of the weights; found 0",
+        ),
+        ((3, 0), (11, 0), (3,), None, "which is 0 and must be at least 1"),
         ((3, 5), (11, 5), (2,), None, r"targets have shape \(2,\), expected \(3,\)"),
-        ((3, 5), (11, 5), (3,), (10,), r"biases have shape \(10,\), expected \(11,\)"),
+        ((3, 5), (11, 5), (3,), (10,), r"biases have shape \(10,\); expected \(11,\)"),
         ((3, 5), (11, 5), (3,), (1, 11), r"biases have shape \(1, 11\)"),
     ],
 )
@@ -341,7 +353,7 @@ def test_a_layer_that_does_not_fit(defined, hidden, weight, targets, bias, said)
 
 
 def test_a_transposed_layer_is_not_copied(defined):
-    with pytest.raises(OptionError, match=r"last axis of weights .*give \.contiguous\(\)"):
+    with pytest.raises(OptionError, match=r"last axis of weights .*Pass \.contiguous\(\)"):
         icfast.linear_cross_entropy(normal(3, 5), normal(5, 11).T, np.zeros(3, int))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tests import naive
 
-from icfast.backends.losses import TokenOut
+from icfast.backends.losses import TokenLosses
 from icfast.neural.token_model import IGNORE_INDEX, TensorSize
 from icfast.sums.kinds import Kind
 
@@ -67,7 +67,7 @@ class HashModel:
     #: what the row of a target is replaced by: (target id, nll, kind)
     odd: tuple[int, float, int] | None = None
 
-    def losses(self, ids: np.ndarray, targets: np.ndarray, threads: int) -> TokenOut:
+    def losses(self, ids: np.ndarray, targets: np.ndarray, threads: int) -> TokenLosses:
         if self.stop_after is not None and len(self.calls) >= self.stop_after:
             raise KeyboardInterrupt
         assert ids.dtype == targets.dtype == np.int64
@@ -82,7 +82,7 @@ class HashModel:
             here = flat == self.odd[0]
             losses[here], kinds[here] = self.odd[1:]
         none: Any = np.empty(0)
-        return TokenOut(losses, kinds, none, none, none)
+        return TokenLosses(losses, kinds, none, none, none)
 
 
 def expected_losses(

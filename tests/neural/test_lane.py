@@ -18,7 +18,7 @@ from tests.ngrams.corpora import write_shards
 import icfast
 from icfast.backends.losses import Queue
 from icfast.errors import BackendError, MissingExtraError, ModelError, OptionError, ResourceError
-from icfast.losses.device import DeviceArrays, LossSums
+from icfast.losses.device_arrays import DeviceArrays, LossSums
 from icfast.neural.device import choose_device, gpus, placed
 
 # Which device ------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from tests.neural.token_corpora import EOS, assert_same, some_shards
 from tests.ngrams.corpora import write_shards
 
 import icfast
-from icfast.backends.losses import TokenOut
+from icfast.backends.losses import TokenLosses
 from icfast.corpus.documents import all_documents, split
 from icfast.errors import (
     CorpusError,
@@ -24,7 +24,8 @@ from icfast.errors import (
     SelfCheckError,
 )
 from icfast.laws.loss import bits_per_token
-from icfast.losses.cross_entropy import LossOptions, token_losses
+from icfast.losses.host import host_token_losses
+from icfast.losses.options import LossOptions
 from icfast.neural.token_losses import score_tokens, window_policy
 from icfast.parallel.threads import Work
 from icfast.sums.by_position import position_bins
@@ -326,9 +327,9 @@ class NgramLogits(HashModel):
                 held = [self.ngrams.probability(v, history) for v in range(self.bos_id)]
                 logits[row, t, : self.bos_id] = np.log(np.array(held, float))
         flat = targets.reshape(-1)
-        found = token_losses(logits, targets, LossOptions(threads=threads))
+        found = host_token_losses(logits, targets, LossOptions(threads=threads))
         assert (found.kinds.reshape(-1) == np.where(flat < 0, Kind.IGNORED, Kind.SCORED)).all()
-        return TokenOut(found.nll_nats.reshape(-1), found.kinds.reshape(-1), *[np.empty(0)] * 3)
+        return TokenLosses(found.nll_nats.reshape(-1), found.kinds.reshape(-1), *[np.empty(0)] * 3)
 
 
 @pytest.mark.parametrize("order", [1, 3])

@@ -46,14 +46,28 @@ class Softmax(NamedTuple):
     ignore_index: int
 
 
-class TokenOut(NamedTuple):
-    """A row each; the last three have no elements where they are not asked for."""
+class TokenLosses(NamedTuple):
+    """Results for each token, in the targets' shape.
 
-    nll_nats: F64
-    kinds: NDArray[np.uint8]
-    logsumexp_nats: F64
-    entropy_nats: F64
-    ranks: I64
+    The loss functions return arrays, None for results not asked for. Kernels write into
+    one-dimensional arrays, of no elements for results not asked for; on a device, the fields are
+    addresses, 0 for results not asked for.
+
+    Attributes:
+        nll_nats: float64, -ln p(target).
+        kinds: uint8, status code of the token: 0 scored; 1 ignored, loss 0; 2 infinite, the target
+            has probability 0; 3 nan, the logits are no distribution (a NaN or +inf, or only -inf);
+            4 out of range, the target is outside the columns and the loss is NaN.
+        logsumexp_nats: float64, logarithm of the softmax's denominator.
+        entropy_nats: float64, entropy of the predicted distribution.
+        rank: int64, number of columns whose logit is larger than the target's; 0 is the likeliest.
+    """
+
+    nll_nats: Any
+    kinds: Any
+    logsumexp_nats: Any = None
+    entropy_nats: Any = None
+    rank: Any = None
 
 
 class LossCells(NamedTuple):
@@ -68,7 +82,7 @@ class LossKernels(Protocol):
     """What a backend offers for losses; every one that computes returns a Status."""
 
     def cross_entropy(
-        self, logits: Matrix, targets: NDArray[Any], softmax: Softmax, out: TokenOut
+        self, logits: Matrix, targets: NDArray[Any], softmax: Softmax, out: TokenLosses
     ) -> Status:
         """Overwrite out with the loss of each row's target."""
 
@@ -80,7 +94,7 @@ class LossKernels(Protocol):
         targets: NDArray[Any],
         softmax: Softmax,
         scratch: NDArray[np.uint8],
-        out: TokenOut,
+        out: TokenLosses,
     ) -> Status:
         """The same of logits = hidden weight^T + bias, which exist a tile at a time.
 
@@ -114,16 +128,6 @@ class DeviceIds(NamedTuple):
 
     address: int
     type: int
-
-
-class DeviceTokenOut(NamedTuple):
-    """Addresses of a :class:`TokenOut`; 0 for what is not asked for."""
-
-    nll_nats: int
-    kinds: int
-    logsumexp_nats: int
-    entropy_nats: int
-    ranks: int
 
 
 class DeviceLossCells(NamedTuple):
@@ -173,7 +177,7 @@ class DeviceKernels(Protocol):
         logits: DeviceMatrix,
         targets: DeviceIds,
         softmax: Softmax,
-        out: DeviceTokenOut,
+        out: TokenLosses,
         queue: Queue,
     ) -> Status:
         """Overwrite out with the loss of each row's target."""
@@ -190,7 +194,7 @@ class DeviceKernels(Protocol):
         softmax: Softmax,
         tile: Tile,
         scratch: DeviceScratch,
-        out: DeviceTokenOut,
+        out: TokenLosses,
         queue: Queue,
     ) -> Status:
         """The same of logits = hidden weight^T + bias, of which a tile exists at a time.

@@ -1,1 +1,1 @@
-"""Losses of logits and of hidden states, for arrays of any library."""
+"""Cross-entropy losses of tokens, for arrays of NumPy, torch, CuPy and other libraries."""

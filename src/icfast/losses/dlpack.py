@@ -1,7 +1,7 @@
-"""Arrays of other libraries through DLPack: a numpy view of their memory, never a copy.
+"""NumPy views of other libraries' arrays through DLPack, without copies.
 
-numpy's own reader knows no bfloat16, and each of its versions refuses something else. This one
-reads both forms of the capsule (before 1.0, and 1.x with its read-only flag).
+NumPy's own DLPack reader supports no bfloat16, and its versions refuse different inputs. This
+reader accepts both forms of the capsule: before version 1.0, and 1.x with its read-only flag.
 Layout: https://dmlc.github.io/dlpack/latest/c_api.html
 """
 
@@ -32,13 +32,13 @@ _DEVICES = {
     18: "trainium",
 }
 
-#: Memory the CPU reads without asking anyone; pinned pages are.
+#: Kinds of memory that the CPU reads directly; pinned pages are among them.
 _HOST = ("cpu", "cuda_host", "rocm_host")
 
-#: Memory that kernels on a CUDA device read.
+#: Kinds of memory that kernels on a CUDA device read.
 _CUDA = ("cuda", "cuda_managed")
 
-#: What kinds of numbers are called, and the letter of numpy's.
+#: DLPack type code -> its name and the letter of NumPy's dtype.
 _KINDS = {
     0: ("int", "i"),
     1: ("uint", "u"),
@@ -51,26 +51,26 @@ _BFLOAT = 4
 
 _READ_ONLY = 1
 
-#: The name of a capsule, and what it is called once its tensor has an owner; kept, since a capsule
-#: holds the pointer alone.
+#: Name of a fresh capsule, and of a consumed one. A capsule stores only the pointer to its name, so
+#: these objects must stay alive.
 _PLAIN = (b"dltensor", b"used_dltensor")
 _VERSIONED = (b"dltensor_versioned", b"used_dltensor_versioned")
 
 
 class Device(NamedTuple):
-    """Where an array lives, such as cuda 0."""
+    """A device that holds arrays, such as cuda 0."""
 
     kind: str
     number: int
 
     @property
     def is_host(self) -> bool:
-        """Whether the CPU reads it as it stands."""
+        """Whether the CPU reads this memory directly."""
         return self.kind in _HOST
 
     @property
     def is_cuda(self) -> bool:
-        """Whether a CUDA device reads it as it stands."""
+        """Whether a CUDA device reads this memory directly."""
         return self.kind in _CUDA
 
     def __str__(self) -> str:
@@ -78,9 +78,9 @@ class Device(NamedTuple):
 
 
 class Tensor(NamedTuple):
-    """A view of someone's memory, which lives as long as the view; bfloat16 as u16 bits.
+    """A view of another library's memory, which it keeps alive; bfloat16 appears as u16 bits.
 
-    Of memory on a device only the view's address, shape and strides mean something: looking at an
+    If the memory is on a device, only the view's address, shape and strides are usable: reading an
     element would crash.
     """
 
@@ -89,7 +89,7 @@ class Tensor(NamedTuple):
 
 
 class DLPackError(Exception):
-    """A capsule that can't be read; the message says why."""
+    """An unreadable capsule; the message gives the reason."""
 
 
 class _DLDevice(ctypes.Structure):
@@ -112,7 +112,7 @@ class _DLTensor(ctypes.Structure):
     ]
 
 
-# With the GIL held: a producer's deleter may free Python objects.
+# PYFUNCTYPE keeps the GIL: the producer's deleter may free Python objects.
 _Deleter = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
 
 
@@ -141,7 +141,7 @@ _rename.argtypes = [ctypes.py_object, ctypes.c_char_p]
 
 
 class _Owner:
-    """Takes the tensor out of its capsule, and gives it back when the last view is gone."""
+    """Owner of a capsule's tensor; calls the deleter when the last view is gone."""
 
     __array_interface__: dict[str, Any]
 
@@ -161,21 +161,21 @@ class _Owner:
 
 
 def device_of(array: Any) -> Device:
-    """Where an array with ``__dlpack_device__`` lives."""
+    """Return the device of an array with ``__dlpack_device__``."""
     kind, number = array.__dlpack_device__()
     return Device(_DEVICES.get(int(kind), f"device{int(kind)}"), int(number))
 
 
 def read(array: Any, stream: int | None = None) -> Tensor:
-    """A view of an array with ``__dlpack__``.
+    """Return a view of an array with ``__dlpack__``.
 
     Args:
-        stream: of a device's memory, the address of the stream that will read it, 1 for CUDA's
-            legacy default stream; the array's own library makes that stream wait for what is
-            still being written. None for memory of the host.
+        stream: address of the CUDA stream that will read the array, 1 for the legacy default
+            stream. The array's library makes that stream wait for pending writes. None: the host
+            will read it.
 
     Raises:
-        DLPackError: numbers of a kind numpy and icfast do not have, or a newer DLPack.
+        DLPackError: the dtype is unsupported, or the DLPack version is newer than 1.x.
     """
     owner = _Owner(_capsule(array, {} if stream is None else {"stream": stream}))
     managed = owner.managed
@@ -187,7 +187,7 @@ def read(array: Any, stream: int | None = None) -> Tensor:
     is_bfloat16 = tensor.dtype.code == _BFLOAT
     if 0 in shape:
         return Tensor(np.empty(shape, dtype), is_bfloat16)
-    strides = None  # row by row
+    strides = None  # C order
     if tensor.strides:
         strides = tuple(dtype.itemsize * step for step in tensor.strides[: tensor.ndim])
     read_only = bool(getattr(managed, "flags", 0) & _READ_ONLY)
@@ -204,7 +204,7 @@ def read(array: Any, stream: int | None = None) -> Tensor:
 def _capsule(array: Any, options: dict[str, int]) -> object:
     try:
         return array.__dlpack__(max_version=(1, 0), **options)
-    except TypeError:  # written before 1.0
+    except TypeError:  # the producer implements a version before 1.0
         return array.__dlpack__(**options)
 
 
@@ -215,4 +215,6 @@ def _numpy_dtype(dtype: _DLDataType) -> np.dtype[Any]:
             return np.dtype(f"{letter}{dtype.bits // 8}")
     except TypeError:
         pass
-    raise DLPackError(f"numbers of {name} {dtype.bits} bits in {dtype.lanes} lanes have no view")
+    raise DLPackError(
+        f"elements of {name} {dtype.bits} bits in {dtype.lanes} lanes are unsupported"
+    )

@@ -1,4 +1,4 @@
-"""Rows of a matrix in runs of one stride, and handed to threads. Kernels release the GIL."""
+"""Rows of an array as matrices of one stride, and their distribution among threads."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 
 class Rows:
-    """The rows of an array of any leading axes, in their order; nothing is copied.
+    """The rows of an array with any leading axes, in order, without a copy.
+
+    Attributes:
+        count: number of rows.
 
     >>> rows = Rows(np.arange(24.0).reshape(2, 3, 4)[:, :2])
-    >>> [(begin, run[:, 0].tolist()) for begin, run in rows.runs(1, 4)]
+    >>> [(first, matrix[:, 0].tolist()) for first, matrix in rows.matrices(1, 4)]
     [(1, [4.0]), (2, [12.0, 16.0])]
     """
 
@@ -36,8 +39,8 @@ class Rows:
             values, (*sizes, columns), (*strides, values.itemsize), writeable=False
         )
 
-    def runs(self, begin: int, end: int) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Rows [begin, end) as matrices, each with the number of its first row."""
+    def matrices(self, begin: int, end: int) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Yield rows [begin, end) as matrices of one row stride, each with its first row number."""
         *outer, length, _ = self._values.shape
         while begin < end:
             at, first = divmod(begin, length)
@@ -46,23 +49,20 @@ class Rows:
             begin += stop - first
 
     def blocks(self, begin: int, end: int, most: int) -> Iterator[tuple[int, NDArray[Any]]]:
-        """The same, for callers to whom a run costs much: gathered where runs are many.
-
-        Args:
-            most: rows that are copied at a time.
-        """
-        if len(runs := [*islice(self.runs(begin, end), 2)]) < 2:
-            yield from runs
+        """Yield the rows as few matrices: copy `most` rows at a time if no one stride fits all."""
+        if len(found := [*islice(self.matrices(begin, end), 2)]) < 2:
+            yield from found
             return
         for first in range(begin, end, most):
-            yield (
-                first,
-                np.concatenate([run for _, run in self.runs(first, min(first + most, end))]),
-            )
+            here = self.matrices(first, min(first + most, end))
+            yield first, np.concatenate([matrix for _, matrix in here])
 
 
-def side_by_side(work: Callable[[int, int], None], rows: int, threads: int) -> None:
-    """work(begin, end) on equal parts of the rows, the first of them in this thread."""
+def split_rows(work: Callable[[int, int], None], rows: int, threads: int) -> None:
+    """Call work(begin, end) on equal ranges of the rows, the first range in this thread.
+
+    Kernels release the GIL, so the ranges run in parallel.
+    """
     if threads == 1:
         work(0, rows)
         return

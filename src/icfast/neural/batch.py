@@ -10,15 +10,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.backends.losses import TokenOut
+from icfast.backends.losses import TokenLosses
 from icfast.backends.select import device_has_linear
 from icfast.errors import ModelError, needs_extra
-from icfast.losses.cross_entropy import (
-    LossOptions,
-    TokenLosses,
-    linear_losses_beside,
-    losses_beside,
-)
+from icfast.losses.cross_entropy import linear_token_losses, token_losses
+from icfast.losses.options import LossOptions
 from icfast.neural.token_model import IGNORE_INDEX
 from icfast.sums.kinds import Kind
 
@@ -121,7 +117,7 @@ class OutputLayer:
             threads=threads, backend=backend,
         )  # fmt: skip
         if self.is_fused:
-            return linear_losses_beside(rows, self.weight, targets, self.bias, options)
+            return linear_token_losses(rows, self.weight, targets, self.bias, options)
         return self._by_blocks(rows, targets, options)
 
     @property
@@ -144,7 +140,7 @@ class OutputLayer:
         for first in range(0, len(rows), block):
             here = slice(first, first + block)
             logits = torch.nn.functional.linear(rows[here], self.weight, self.bias)
-            found.append(losses_beside(logits, targets[here], options))
+            found.append(token_losses(logits, targets[here], options))
         return TokenLosses(
             torch.cat([part.nll_nats for part in found]), torch.cat([part.kinds for part in found])
         )
@@ -157,12 +153,12 @@ def losses_of_logits(
     options = LossOptions(IGNORE_INDEX, vocab_size, threads=threads, backend=backend)
     shape = logits.shape[:-1]
     if places is None:
-        found = losses_beside(logits, targets.reshape(shape), options)
+        found = token_losses(logits, targets.reshape(shape), options)
         return TokenLosses(found.nll_nats.reshape(-1), found.kinds.reshape(-1))
     # Targets are spread out, not logits gathered: those may be gigabytes.
     everywhere = targets.new_full((shape.numel(),), IGNORE_INDEX)
     everywhere[places] = targets
-    found = losses_beside(logits, everywhere.reshape(shape), options)
+    found = token_losses(logits, everywhere.reshape(shape), options)
     return TokenLosses(found.nll_nats.reshape(-1)[places], found.kinds.reshape(-1)[places])
 
 
@@ -172,7 +168,7 @@ Queue: TypeAlias = Callable[[Any, Any, Any, int], TokenLosses]
 
 def host_losses(
     queue: Queue, ids: NDArray[np.int64], targets: NDArray[np.int64], threads: int, device: str
-) -> TokenOut:
+) -> TokenLosses:
     """The losses of windows on the host, of a model wherever it is."""
     with computing(threads):
         import torch
@@ -188,9 +184,9 @@ def host_losses(
     return row_by_row(TokenLosses(nll_nats, kinds))
 
 
-def row_by_row(found: TokenLosses) -> TokenOut:
+def row_by_row(found: TokenLosses) -> TokenLosses:
     """Losses as passes take them."""
     none = np.empty(0)
-    return TokenOut(
+    return TokenLosses(
         found.nll_nats.reshape(-1), found.kinds.reshape(-1), none, none, np.empty(0, np.int64)
     )

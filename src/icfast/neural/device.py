@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from icfast.backends.select import select_device
 from icfast.errors import BackendError, MissingExtraError, OptionError, ResourceError, needs_extra
-from icfast.losses.device import DeviceArrays, LossSums
+from icfast.losses.device_arrays import DeviceArrays, LossSums
 from icfast.losses.dlpack import Device
 from icfast.neural.lane import Event, Layout, Stream, Sums
 from icfast.neural.token_model import CPU
@@ -155,7 +155,7 @@ class TorchLane:
 
         kernels = select_device().kernels
         number = torch.device(device).index
-        here = DeviceArrays.beside(torch.empty(0, device=device), Device("cuda", number))
+        here = DeviceArrays.like(torch.empty(0, device=device), Device("cuda", number))
         free, _ = torch.cuda.mem_get_info(number)
         return cls(device, queue, lambda cells: LossSums(kernels, here, cells), free // 2)
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.backends.losses import TokenOut
+from icfast.backends.losses import TokenLosses
 from icfast.errors import ModelError
-from icfast.losses.cross_entropy import LossOptions, TokenLosses, token_losses
-from icfast.losses.intake import numbers
+from icfast.losses.host import host_token_losses
+from icfast.losses.inputs import read_floats
+from icfast.losses.options import LossOptions
 from icfast.neural.batch import (
     FORMATS,
     check_windows,
@@ -88,13 +89,15 @@ class FunctionModel:
         self.vocab_size = columns if vocab_size is None else vocab_size
         self.bytes_per_token = bytes_per_token + size * columns
 
-    def losses(self, ids: NDArray[np.int64], targets: NDArray[np.int64], threads: int) -> TokenOut:
+    def losses(
+        self, ids: NDArray[np.int64], targets: NDArray[np.int64], threads: int
+    ) -> TokenLosses:
         """As in `TokenModel`; the function's own threads are its own."""
         check_windows(ids, self.name, self.vocab_size, self.context)
         if self.device != CPU:
             return host_losses(self._queue, ids, targets, threads, self.device)
         options = LossOptions(IGNORE_INDEX, self.vocab_size, threads=threads, backend=self._backend)
-        return row_by_row(token_losses(self._logits(ids), targets, options))
+        return row_by_row(host_token_losses(self._logits(ids), targets, options))
 
     def lane(self) -> TorchLane:
         """As in `DeviceModel`."""
@@ -108,7 +111,7 @@ class FunctionModel:
         """Columns of its logits, their format, and the bytes of one."""
         if self.device == CPU:
             logits = self._logits(np.zeros((1, 1), np.int64))
-            found = numbers(logits, f"logits of {self.name}")
+            found = read_floats(logits, f"logits of {self.name}")
             return found.values.shape[-1], found.format.name.lower(), found.values.itemsize
         import torch
 

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.backends.losses import TokenOut
+from icfast.backends.losses import TokenLosses
 from icfast.corpus.gguf_file import PREFIX, GgufFile
 from icfast.errors import ModelError, needs_extra
-from icfast.losses.cross_entropy import TokenLosses
 from icfast.neural.batch import (
     FORMATS,
     OutputLayer,
@@ -92,7 +91,9 @@ class GgufModel:
                 device,
             )
 
-    def losses(self, ids: NDArray[np.int64], targets: NDArray[np.int64], threads: int) -> TokenOut:
+    def losses(
+        self, ids: NDArray[np.int64], targets: NDArray[np.int64], threads: int
+    ) -> TokenLosses:
         """As in `TokenModel`."""
         check_windows(ids, self.name, self.vocab_size, self.context)
         return host_losses(self._queue, ids, targets, threads, self.device)

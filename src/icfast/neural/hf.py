@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.backends.losses import TokenOut
+from icfast.backends.losses import TokenLosses
 from icfast.errors import ModelError, needs_extra
-from icfast.losses.cross_entropy import TokenLosses
 from icfast.neural.batch import (
     FORMATS,
     OutputLayer,
@@ -117,7 +116,9 @@ class HfModel:
         """Whether hidden states go into the fused loss."""
         return self._output is not None
 
-    def losses(self, ids: NDArray[np.int64], targets: NDArray[np.int64], threads: int) -> TokenOut:
+    def losses(
+        self, ids: NDArray[np.int64], targets: NDArray[np.int64], threads: int
+    ) -> TokenLosses:
         """As in `TokenModel`."""
         check_windows(ids, self.name, self.vocab_size, self.context)
         return host_losses(self._queue, ids, targets, threads, self.device)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from icfast.backends.losses import TokenOut
+    from icfast.backends.losses import TokenLosses
     from icfast.neural.lane import Lane
 
 #: The target of a position that is not scored.
@@ -59,7 +59,9 @@ class TokenModel(Protocol):
     sha256: str | None
     bytes_per_token: int
 
-    def losses(self, ids: NDArray[np.int64], targets: NDArray[np.int64], threads: int) -> TokenOut:
+    def losses(
+        self, ids: NDArray[np.int64], targets: NDArray[np.int64], threads: int
+    ) -> TokenLosses:
         """Losses of targets[b, t] after ids[b, : t + 1], row by row; IGNORE_INDEX is not scored.
 
         Args:

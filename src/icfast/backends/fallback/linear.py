@@ -19,7 +19,7 @@ from icfast.backends.fallback.softmax import (
     softmax_room,
     write_token,
 )
-from icfast.backends.losses import Format, Matrix, Softmax, TokenOut
+from icfast.backends.losses import Format, Matrix, Softmax, TokenLosses
 
 _CUT = 256
 _TILE = 512
@@ -144,7 +144,7 @@ class _Losses:
     """One call: its operands, and the blocks of rows that go through all weights together."""
 
     def __init__(
-        self, hidden: Matrix, weight: Matrix, bias: Matrix, softmax: Softmax, out: TokenOut
+        self, hidden: Matrix, weight: Matrix, bias: Matrix, softmax: Softmax, out: TokenLosses
     ) -> None:
         self._hidden = hidden
         self._weight = weight
@@ -170,7 +170,7 @@ class _Losses:
         self._pack_hidden(rows, room)
         found = self._target_logits(np.where(kinds == _SCORED, targets, 0), room)
         state = np.tile(NO_LOGITS, (len(rows), 1))
-        entropy, ranks = len(self._out.entropy_nats) > 0, len(self._out.ranks) > 0
+        entropy, ranks = len(self._out.entropy_nats) > 0, len(self._out.rank) > 0
         for begin in range(0, self._softmax.columns, _TILE):
             columns = min(_TILE, self._softmax.columns - begin)
             self._fill_tile(slice(begin, begin + columns), room)
@@ -221,7 +221,7 @@ def linear_cross_entropy(
     targets: NDArray[Any],
     softmax: Softmax,
     scratch: NDArray[np.uint8],
-    out: TokenOut,
+    out: TokenLosses,
 ) -> tuple[int, int, Any]:
     wanted = targets.astype(np.int64)
     kinds = np.empty(len(wanted), np.int64)

@@ -218,14 +218,14 @@ def write_token(out, r, kind, logit, sums, softmax):
         out.logsumexp_nats[r] = reference / softmax.temperature + log_total
     if len(out.entropy_nats):
         out.entropy_nats[r] = log_total - weighted / total
-    if len(out.ranks):
-        out.ranks[r] = larger if scored and defined else -1
+    if len(out.rank):
+        out.rank[r] = larger if scored and defined else -1
 
 
 @jit
 def cross_entropy(logits, targets, softmax, out):
     room = softmax_room()
-    entropy, ranks = len(out.entropy_nats) > 0, len(out.ranks) > 0
+    entropy, ranks = len(out.entropy_nats) > 0, len(out.rank) > 0
     always = entropy or len(out.logsumexp_nats) > 0
     for r in range(len(targets)):
         row = logits.values[r]
