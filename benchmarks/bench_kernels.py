@@ -14,7 +14,9 @@ from data import Tokens
 from icfast.backends.contract import Kernels
 from icfast.backends.counting import Alphabet, Buckets, Chunk, SortedRun
 from icfast.backends.select import installed, select
-from icfast.ngrams.sorted_runs import KeyShape, SpectraScan, empty_ends
+from icfast.ngrams.keys import KeyShape
+from icfast.ngrams.scan import SpectraScan
+from icfast.ngrams.sorted_runs import empty_ends
 
 ORDER = 5
 WINDOWS = 4_000_000

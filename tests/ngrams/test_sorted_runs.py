@@ -24,16 +24,9 @@ from tests.ngrams.corpora import as_dicts, assert_spectra
 
 from icfast.errors import ArtefactError, SelfCheckError
 from icfast.ngrams import sorted_runs as runs_module
-from icfast.ngrams.sorted_runs import (
-    KeyShape,
-    SpectraScan,
-    empty_ends,
-    merge_streams,
-    self_check,
-    split_run,
-    sum_ends,
-    window_totals,
-)
+from icfast.ngrams.keys import KeyShape
+from icfast.ngrams.scan import SpectraScan, self_check, window_totals
+from icfast.ngrams.sorted_runs import empty_ends, merge_streams, split_run, sum_ends
 from icfast.sums.spectrum import Spectrum
 
 SHAPE = Shape(4, 4, 1)

@@ -21,7 +21,7 @@ from icfast.kneser_ney.chunks import ScoredChunk
 from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.weights import weights_bytes
 from icfast.ngrams.alphabet import Symbols
-from icfast.ngrams.sorted_runs import KeyShape
+from icfast.ngrams.keys import KeyShape
 from icfast.parallel.buffers import ThreadRooms, zeros
 from icfast.parallel.threads import Pool, Work
 

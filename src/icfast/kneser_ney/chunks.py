@@ -16,7 +16,7 @@ from icfast.errors import MergeError
 from icfast.kneser_ney.compact import CompactModel
 from icfast.kneser_ney.model import NgramModel
 from icfast.ngrams.alphabet import Symbols
-from icfast.ngrams.sorted_runs import KeyShape
+from icfast.ngrams.keys import KeyShape
 
 #: Tokens one thread scores at a time; a document is never cut.
 _CHUNK_TOKENS = 1 << 16

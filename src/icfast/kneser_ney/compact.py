@@ -22,7 +22,7 @@ from icfast.errors import ArtefactError
 from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.model_file import Arrays, ModelFileWriter, damaged, read_model_file
 from icfast.kneser_ney.validate import compact_fault
-from icfast.ngrams.sorted_runs import ids_fault
+from icfast.ngrams.faults import ids_fault
 from icfast.sums.stored import checked
 
 #: Kind of model, as its file states it.

@@ -25,7 +25,7 @@ from icfast.files import atomic_path
 from icfast.kneser_ney.discounts import Discounts, OrderDiscounts, discount_table
 from icfast.kneser_ney.model_file import Arrays, damaged, read_model_file
 from icfast.kneser_ney.validate import trie_fault
-from icfast.ngrams.sorted_runs import ids_fault
+from icfast.ngrams.faults import ids_fault
 from icfast.sums.stored import checked
 
 _KIND = "modified Kneser-Ney"

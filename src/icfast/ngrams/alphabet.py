@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from icfast.backends.counting import Alphabet, Chunk
 from icfast.corpus import outside_vocabulary
 from icfast.corpus.documents import DocumentSet, ShardChunk, check_ids, chunks_by_thread
-from icfast.ngrams.sorted_runs import KeyShape
+from icfast.ngrams.keys import KeyShape
 from icfast.parallel.threads import Pool, Work
 
 #: Largest vocabulary that gets a dense table of four bytes an id.

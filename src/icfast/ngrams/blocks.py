@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 
 from icfast.backends.counting import SortedRun
 from icfast.errors import ArtefactError
-from icfast.ngrams.sorted_runs import KeyShape, slice_run, split_run
+from icfast.ngrams.keys import KeyShape
+from icfast.ngrams.sorted_runs import slice_run, split_run
 
 _MAGIC = b"ICFRUN\x00\x01"
 _HEADER = struct.Struct("<8sIII")

@@ -22,7 +22,8 @@ from icfast.errors import check
 from icfast.ngrams.alphabet import Symbols
 from icfast.ngrams.blocks import pack_blocks
 from icfast.ngrams.plan import Budget, Plan, fixed_bytes
-from icfast.ngrams.sorted_runs import SpectraScan, empty_ends
+from icfast.ngrams.scan import SpectraScan
+from icfast.ngrams.sorted_runs import empty_ends
 from icfast.parallel.buffers import zeros
 from icfast.parallel.cost import Cost
 from icfast.parallel.threads import Work

@@ -12,7 +12,7 @@ from icfast.errors import ResourceError
 from icfast.ngrams.blocks import pack_blocks
 from icfast.ngrams.cost import Forecast, Table
 from icfast.ngrams.merge import merge_tables
-from icfast.ngrams.sorted_runs import window_totals
+from icfast.ngrams.scan import window_totals
 from icfast.ngrams.spectra import counting
 from icfast.ngrams.table import CountTable, Totals, write_table
 from icfast.parallel.progress import Progress, silent

@@ -21,14 +21,9 @@ from icfast.backends.counting import Ends, SortedRun
 from icfast.corpus.source import merged_source
 from icfast.errors import MergeError, check
 from icfast.ngrams.blocks import pack_blocks
-from icfast.ngrams.sorted_runs import (
-    KeyShape,
-    SpectraScan,
-    add_runs,
-    merge_streams,
-    self_check,
-    sum_ends,
-)
+from icfast.ngrams.keys import KeyShape
+from icfast.ngrams.scan import SpectraScan, self_check
+from icfast.ngrams.sorted_runs import add_runs, merge_streams, sum_ends
 from icfast.ngrams.table import CountTable, Totals, write_table
 
 #: Entries merged by one thread at a time.

@@ -20,7 +20,8 @@ from icfast.backends.counting import Buckets, Chunk
 from icfast.corpus.documents import DocumentSet, check_ids, sample
 from icfast.errors import ResourceError
 from icfast.ngrams.alphabet import Symbols, count_type, thread_chunks
-from icfast.ngrams.sorted_runs import KeyShape, scan_bytes
+from icfast.ngrams.keys import KeyShape
+from icfast.ngrams.scan import scan_bytes
 from icfast.parallel.buffers import zeros
 from icfast.parallel.threads import Pool, Work
 from icfast.units import format_bytes

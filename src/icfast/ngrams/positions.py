@@ -22,7 +22,7 @@ from icfast.corpus.documents import DocumentSet, check_ids
 from icfast.errors import ResourceError, check
 from icfast.ngrams.alphabet import Symbols, thread_chunks
 from icfast.ngrams.ranges import RangeSum, dense_rows, most_listed
-from icfast.ngrams.sorted_runs import self_check, window_totals
+from icfast.ngrams.scan import self_check, window_totals
 from icfast.parallel.buffers import ThreadRooms, zeros
 from icfast.parallel.threads import Pool, Work
 from icfast.sums.spectrum import Spectra

@@ -15,10 +15,11 @@ from icfast.corpus import Corpus
 from icfast.corpus.documents import DocumentSet, all_documents
 from icfast.ngrams.alphabet import Symbols, list_symbols
 from icfast.ngrams.cost import Forecast, Table
+from icfast.ngrams.keys import can_pack
 from icfast.ngrams.plan import budget, make_plan
 from icfast.ngrams.position_cost import position_cost
 from icfast.ngrams.positions import PositionBudget, position_budget, spectra_by_position
-from icfast.ngrams.sorted_runs import SpectraScan, can_pack, self_check, window_totals
+from icfast.ngrams.scan import SpectraScan, self_check, window_totals
 from icfast.ngrams.windows import Group, Sorter, document_ends
 from icfast.parallel.cost import Cost
 from icfast.parallel.progress import Progress, silent

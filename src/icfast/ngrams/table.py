@@ -32,15 +32,10 @@ from icfast.corpus.source import Source
 from icfast.errors import ArtefactError
 from icfast.files import atomic_directory, write_json
 from icfast.ngrams.blocks import list_blocks, pack_blocks, read_runs, write_header
-from icfast.ngrams.sorted_runs import (
-    KeyShape,
-    first_window,
-    ids_fault,
-    last_window,
-    run_fault,
-    self_check,
-    sum_ends,
-)
+from icfast.ngrams.faults import ids_fault, run_fault
+from icfast.ngrams.keys import KeyShape
+from icfast.ngrams.scan import self_check
+from icfast.ngrams.sorted_runs import first_window, last_window, sum_ends
 from icfast.sums.spectrum import Spectra, Spectrum
 from icfast.sums.stored import checked, stored_as
 
