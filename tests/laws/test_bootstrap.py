@@ -71,6 +71,6 @@ def test_smoothed_curves_have_intervals_that_hold_the_truth(kept: float) -> None
         intervals = found.floor_nats, found.exponent, found.doubling_gain_nats
         truth = 2.0, 0.35, gain
         held += [i is not None and i.low <= t <= i.high for i, t in zip(intervals, truth, strict=1)]
-        told += any("err alike" in flag for flag in found.flags)
+        told += any("residuals are autocorrelated" in flag for flag in found.flags)
     assert (held >= 7).all(), held
     assert told >= 5

@@ -119,7 +119,7 @@ def test_half_of_it(found: TrainingRun, log: TrainingLog, section: str) -> None:
 
 def test_without_the_fresh_pass(found: TrainingRun, log: TrainingLog, section: str) -> None:
     estimate = training_run(log)
-    assert any(flag.startswith("C is by the last losses") for flag in estimate.flags)
+    assert any(flag.startswith("C uses the last losses") for flag in estimate.flags)
     share = 1 - estimate.absorbed_bits / found.absorbed_bits
     assert f"would be {estimate.absorbed_bits:,.0f} bits, {share:.0%}".replace("%", " %") in section
 
@@ -132,6 +132,6 @@ def test_the_figures_are_of_this_log(found: TrainingRun) -> None:
 def test_another_data_sets_hash_is_refused(log: TrainingLog, record: dict[str, Any]) -> None:
     told = record["laws"]
     assert told["predicted_set"] == told["final_predicted_set"]
-    with pytest.raises(OptionError, match="code lengths of different tokens are not subtracted"):
+    with pytest.raises(OptionError, match="B and C are of different tokens: predicted set"):
         training_run(log, **(told | {"final_predicted_set": "0" * 64}))
     assert bits_to_nats(8) == pytest.approx(told["entropy_nats_per_token"])

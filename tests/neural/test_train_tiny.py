@@ -121,7 +121,7 @@ def test_c_is_of_the_tokens_of_b(train: Train) -> None:
     assert first.laws().final_loss_source == "given"
     # Other windows of the same texts.
     assert told["predicted_set"] != other.told["predicted_set"]
-    with pytest.raises(OptionError, match="code lengths of different tokens are not subtracted"):
+    with pytest.raises(OptionError, match="B and C are of different tokens: predicted set"):
         first.laws(final_predicted_set=other.told["final_predicted_set"])
 
 

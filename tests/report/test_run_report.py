@@ -131,7 +131,7 @@ def test_evaluations_alone(tmp_path: Path) -> None:
     run = laws.training_run(read_training_log(path, tokens_per_step=100))
     page = render_run_report(training_result(run, path, 300.0))
     parse(page)
-    assert "held-out losses stand for those of training" in page
+    assert "B uses held-out losses, because the log has no training losses" in page
     assert ">evaluations<" not in run_charts.loss_chart(training_result(run, path, 300.0))
 
 

@@ -77,12 +77,12 @@ from icfast.laws.pitman_yor import (
 )
 from icfast.laws.quality import LearnableOrder, Quality, quality
 from icfast.laws.quantisation import Quantisation, quantise
-from icfast.laws.run_facts import RunFacts
 from icfast.laws.saturation import FittedPoint, Saturation, saturation
 from icfast.laws.scaling import ScalingFit, chinchilla_fit, kaplan_fit
 from icfast.laws.sizing import CHINCHILLA_TOKENS_PER_PARAM, Size, size
-from icfast.laws.training import training_run
+from icfast.laws.training_facts import RunFacts
 from icfast.laws.training_result import EvaluationPoint, TrainingRun, TrajectoryPoint
+from icfast.laws.training_run import training_run
 from icfast.laws.zipf import ZipfTail, hapax_share, zipf_tail
 
 __all__ = [

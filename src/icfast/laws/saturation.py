@@ -1,4 +1,4 @@
-"""Whether a loss curve has levelled off: E + A D^-alpha fitted, with intervals."""
+"""Saturation of a loss curve: fit of E + A D^-alpha, with intervals."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from icfast.laws.bootstrap import Interval, interval, percentiles, wild_residual
 
 _Floats = NDArray[np.float64]
 
-#: Exponents looked at; a fit at either end is none.
+#: Range of alpha; a fit at either end does not count.
 _LEAST_EXPONENT, _MOST_EXPONENT = 0.02, 3.0
 
-#: Bins of equal width in ln D; fewer with losses in them, or a shorter span, tell nothing.
+#: Bins of equal width in ln D. A fit needs this many with losses, over this ratio of D.
 _BINS, _FEWEST_BINS, _LEAST_SPAN = 48, 8, 4.0
 
-#: The fit is given at so many points, evenly in ln D, up to so many times the last D.
+#: Number of fitted points, evenly spaced in ln D, and the largest D over the last D.
 _POINTS, _BEYOND = 41, 4.0
 
 
 @dataclass(frozen=True)
 class FittedPoint:
-    """What a fit says of one D.
+    """Fit at one D.
 
     Attributes:
         tokens: D.
-        loss_nats: E + A D^-alpha.
-        low_nats: the lower end of its 95 % interval.
-        high_nats: the upper end.
+        loss_nats: E + A D^-alpha, nats per token.
+        low_nats: lower end of its 95 % interval.
+        high_nats: upper end.
     """
 
     tokens: float
@@ -42,19 +42,19 @@ class FittedPoint:
 
 @dataclass(frozen=True)
 class Saturation:
-    """Result of :func:`saturation`; nats per token.
+    """Result of :func:`saturation`; losses in nats per token.
 
     Attributes:
         verdict: ``saturated``, ``not saturated``, ``undecided`` or ``unknown``.
-        floor_nats: E, where the form would end.
+        floor_nats: E, the limit of the fitted form.
         exponent: alpha.
-        reducible_nats: A D^-alpha at the last token: how far above E the curve still is.
-        doubling_gain_nats: A D^-alpha (1 - 2^-alpha): what as many tokens again would gain.
-        threshold_nats: gains below it count as none.
-        fitted_from_tokens: where the fitted part of the curve begins.
-        bins: points the form was fitted to.
-        fitted: the form from there to four times the last D; empty without a fit.
-        flags: what a reader should be told, in words.
+        reducible_nats: A D^-alpha at the last token, the distance to E.
+        doubling_gain_nats: A D^-alpha (1 - 2^-alpha), the loss that twice the tokens save.
+        threshold_nats: smallest saving that counts as a gain.
+        fitted_from_tokens: D at which the fitted part of the curve begins.
+        bins: number of bins fitted.
+        fitted: the fit from there to four times the last D; empty without a fit.
+        flags: warnings for the reader, in words.
     """
 
     verdict: str
@@ -77,24 +77,26 @@ def saturation(
     fit_from_tokens: float | None = None,
     seed: int = 0,
 ) -> Saturation:
-    """Fit L = E + A D^-alpha to a loss curve and judge what doubling D would gain.
+    """Fit L = E + A D^-alpha to a loss curve and judge how much loss twice the tokens would save.
 
-    Losses are averaged in bins of ln D; E and A >= 0 are least squares weighted by the losses in a
-    bin, alpha minimises what is left. Intervals are of 300 wild bootstraps (residuals with random
-    signs; Wu 1986), in runs where neighbouring bins err alike, as in smoothed losses.
-    ``saturated`` if the interval of the doubling's gain lies below the threshold, ``not saturated``
-    if it lies above, ``undecided`` if it holds it, ``unknown`` without a fit.
+    Losses are averaged in bins of ln D. E and A >= 0 are least squares weighted by the losses per
+    bin; a search finds alpha. Intervals come from 300 wild bootstraps (residuals with random signs;
+    Wu 1986), in blocks if neighbouring residuals are correlated, as with smoothed losses.
+
+    The verdict is ``saturated`` if the whole interval of the saving is below the threshold,
+    ``not saturated`` if it is above, ``undecided`` if it contains the threshold, and ``unknown``
+    without a fit.
 
     Args:
-        tokens: D > 0 of each loss, ascending.
-        loss_nats: L(D).
-        threshold_nats: a gain that does not count.
-        fit_from_tokens: where the fit begins; the default is the last D / 100.
-        seed: of the signs.
+        tokens: f64[rows], D > 0 of each loss, ascending.
+        loss_nats: f64[rows], L(D) in nats per token.
+        threshold_nats: smallest saving that counts as a gain, nats per token.
+        fit_from_tokens: D at which the fit begins; the default is the last D / 100.
+        seed: seed of the random signs.
 
     Raises:
-        OptionError: no losses, of unequal number, D not positive and ascending, or a threshold
-            that is not positive.
+        OptionError: there are no losses, lengths differ, D is not positive and ascending, a loss is
+            not finite, or the threshold is not positive.
 
     >>> d = np.arange(1.0, 10_001.0)
     >>> found = saturation(d, 2 + 5 * d**-0.5)
@@ -104,27 +106,32 @@ def saturation(
     require_positive("threshold_nats", threshold_nats)
     tokens, losses = np.asarray(tokens, np.float64), np.asarray(loss_nats, np.float64)
     if not len(tokens) or len(tokens) != len(losses):
-        raise OptionError(f"found {len(losses)} losses at {len(tokens)} points")
+        raise OptionError(
+            "tokens and losses must be equally many and not empty, found "
+            f"{len(tokens)} and {len(losses)}"
+        )
     if tokens[0] <= 0 or (np.diff(tokens) <= 0).any() or not np.isfinite(losses).all():
-        raise OptionError("tokens must be positive and ascend, losses be finite")
+        raise OptionError("tokens must be positive and ascend, and losses must be finite")
     begin = tokens[-1] / 100 if fit_from_tokens is None else fit_from_tokens
     kept = tokens >= begin
     u, y, weights = _binned(tokens[kept] / tokens[-1], losses[kept])
     if len(u) < _FEWEST_BINS or u[-1] < _LEAST_SPAN * u[0]:
-        flag = f"{len(u)} bins from {begin:.4g} tokens on: too short a curve for a fit"
+        flag = f"{len(u)} bins from {begin:.4g} tokens: too short a curve for a fit"
         none = (None, None, None, None)
         return Saturation("unknown", *none, threshold_nats, float(begin), len(u), (), (flag,))
-    fits, alike = _replicates(u, y, weights, seed)
+    fits, autocorrelated = _replicates(u, y, weights, seed)
     floor, reducible, exponent = (interval(column) for column in fits.T)
     gain = interval(fits[:, 1] * -np.expm1(-fits[:, 2] * np.log(2.0)))
     at_end = not _LEAST_EXPONENT * 1.001 < exponent.estimate < _MOST_EXPONENT / 1.001
-    flags = ["the form does not fit: its exponent runs to the end of its range"] if at_end else []
-    if alike:
-        flags.append("neighbouring bins err alike: intervals are of runs of them, and rough")
+    flags = ["the form does not fit: the exponent reaches the end of its range"] if at_end else []
+    if autocorrelated:
+        flags.append(
+            "residuals are autocorrelated: they are resampled in blocks, and intervals are rough"
+        )
     if reducible.estimate == 0.0:
         flags.append("the curve does not fall: A is 0")
     if floor.low == 0.0:
-        flags.append("E is not known: its interval reaches 0")
+        flags.append("E is unknown: its interval reaches 0")
     return Saturation(
         verdict(gain, threshold_nats, at_end and reducible.estimate > 0),
         floor,
@@ -140,7 +147,7 @@ def saturation(
 
 
 def verdict(gain: Interval, threshold: float, unfit: bool) -> str:
-    """What the interval of a doubling's gain says beside a threshold; ``unfit``: of no form."""
+    """Compare the interval of a saving with a threshold; `unfit`: the form does not fit."""
     if gain.high < threshold:
         return "saturated"
     if unfit:
@@ -157,7 +164,7 @@ def _fitted(fits: _Floats, begin: float, end: float) -> tuple[FittedPoint, ...]:
 
 
 def _binned(u: _Floats, y: _Floats) -> tuple[_Floats, _Floats, _Floats]:
-    """Means over bins of equal width in ln u: of ln u, of y, and how many."""
+    """Return means over bins of equal width in ln u: of u, of y, and the rows per bin."""
     if not len(u):
         return u, y, u
     x = np.log(u)
@@ -171,11 +178,13 @@ def _binned(u: _Floats, y: _Floats) -> tuple[_Floats, _Floats, _Floats]:
 
 
 def _replicates(u: _Floats, y: _Floats, weights: _Floats, seed: int) -> tuple[_Floats, bool]:
-    """(E, reducible at u = 1, alpha) of the data first, then of each bootstrap."""
+    """Return (E, A D^-alpha at the last D, alpha) of the data and of each bootstrap, and a flag."""
     best = _fit(u, y, weights)
     expected = best[0] + best[1] * u ** -best[2]
-    residuals, alike = wild_residuals(y - expected, len(best), seed)
-    return np.array([best, *(_fit(u, expected + row, weights) for row in residuals)]), alike
+    residuals, autocorrelated = wild_residuals(y - expected, len(best), seed)
+    return np.array(
+        [best, *(_fit(u, expected + row, weights) for row in residuals)]
+    ), autocorrelated
 
 
 def _fit(u: _Floats, y: _Floats, weights: _Floats) -> tuple[float, float, float]:
@@ -194,7 +203,7 @@ def _fit(u: _Floats, y: _Floats, weights: _Floats) -> tuple[float, float, float]
 
 
 def _linear(v: _Floats, y: _Floats, weights: _Floats) -> tuple[float, float, float]:
-    """E, A >= 0 of y = E + A v by weighted least squares, and what is left."""
+    """Return E and A >= 0 of y = E + A v by weighted least squares, and the squares that remain."""
     total = weights.sum()
     mean_v, mean_y = weights @ v / total, weights @ y / total
     scale = max(weights @ ((v - mean_v) * y) / (weights @ ((v - mean_v) ** 2)), 0.0)

@@ -10,8 +10,7 @@ import json
 from typing import Any
 
 from icfast.errors import LogError
-from icfast.logs.fields import FieldReader
-from icfast.logs.rows import Parsed, Row
+from icfast.logs.rows import FieldReader, Parsed, Row
 
 
 def matches(text: str) -> bool:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from icfast.errors import LogError
-from icfast.logs.fields import FieldReader
 from icfast.logs.log import Floats
 from icfast.logs.names import column
+from icfast.logs.rows import FieldReader
 from icfast.logs.table import csv_rows
 
 _PARAMS = ("params", "parameters", "n", "n_params", "model size", "model_size")

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from icfast.errors import LogError, OptionError
-from icfast.logs.fields import FieldReader
 from icfast.logs.names import EPOCH, EVALUATION, JOULES, RATE, STEP, TOKENS, TRAIN, column
-from icfast.logs.rows import Parsed, Row
+from icfast.logs.rows import FieldReader, Parsed, Row
 
 #: What column names say of a mean that moves with the run.
 _SMOOTH_NAMES = ("ema", "smooth", "moving", "running", "avg")
