@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.laws.test_training import logged
+from tests.laws.examples import logged
 
 from icfast.errors import OptionError
 from icfast.laws.annealing import Annealing, annealing, learning_rate_areas
