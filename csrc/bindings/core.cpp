@@ -4,7 +4,7 @@
 #include "icfast/isa.hpp"
 #include "run.hpp"
 
-PYBIND11_MODULE(_core, module) {
+PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   using namespace icfast::bindings;
   module.doc() = "Compiled kernels of icfast; the contract is kernels/contract.py.";
   bind_counting(module);

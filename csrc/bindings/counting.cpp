@@ -246,24 +246,34 @@ Result py_match_lengths(const py::object& symbols, std::int32_t separator, const
 }  // namespace
 
 void bind_counting(py::module_& module) {
-  module.def("count_ids", &py_count_ids);
-  module.def("hash_documents", &py_hash_documents);
-  module.def("count_windows", &py_count_windows);
-  module.def("scatter_windows", &py_scatter_windows);
-  module.def("end_windows", &py_end_windows);
-  module.def("split_keys", &py_split_keys);
-  module.def("sort_runs", &py_sort_runs);
-  module.def("run_spectra", &py_run_spectra);
-  module.def("write_text", &py_write_text);
-  module.def("count_symbols", &py_count_symbols);
-  module.def("scatter_positions", &py_scatter_positions);
-  module.def("sort_positions", &py_sort_positions);
-  module.def("position_spectra", &py_position_spectra);
-  module.def("remap_keys", &py_remap_keys);
-  module.def("merge_runs", &py_merge_runs);
-  module.def("join_documents", &py_join_documents);
-  module.def("sort_suffixes", &py_sort_suffixes);
-  module.def("match_lengths", &py_match_lengths);
+  using namespace py::literals;
+  module.def("count_ids", &py_count_ids, "chunk"_a, "counts"_a);
+  module.def("hash_documents", &py_hash_documents, "chunk"_a, "hashes"_a);
+  module.def("count_windows", &py_count_windows, "chunk"_a, "alphabet"_a, "buckets"_a, "slots"_a,
+             "depths"_a, "counts"_a);
+  module.def("scatter_windows", &py_scatter_windows, "chunk"_a, "alphabet"_a, "buckets"_a,
+             "bucket_begin"_a, "bucket_end"_a, "offsets"_a, "keys"_a);
+  module.def("end_windows", &py_end_windows, "chunk"_a, "alphabet"_a, "leads"_a, "keys"_a);
+  module.def("split_keys", &py_split_keys, "keys"_a, "largest"_a, "bounds"_a);
+  module.def("sort_runs", &py_sort_runs, "bounds"_a, "keys"_a, "counts"_a, "scratch"_a,
+             "distinct"_a);
+  module.def("run_spectra", &py_run_spectra, "run"_a, "ends"_a, "order"_a, "bits"_a, "path"_a,
+             "sums"_a, "flush"_a, "out"_a);
+  module.def("write_text", &py_write_text, "chunk"_a, "alphabet"_a, "places"_a, "text"_a);
+  module.def("count_symbols", &py_count_symbols, "text"_a, "begin"_a, "end"_a, "counts"_a);
+  module.def("scatter_positions", &py_scatter_positions, "text"_a, "begin"_a, "end"_a, "order"_a,
+             "codes"_a, "lead_begin"_a, "lead_end"_a, "offsets"_a, "windows"_a);
+  module.def("sort_positions", &py_sort_positions, "text"_a, "order"_a, "bits"_a, "bounds"_a,
+             "windows"_a, "shared"_a, "entries"_a, "scratch"_a);
+  module.def("position_spectra", &py_position_spectra, "text"_a, "order"_a, "bounds"_a, "windows"_a,
+             "shared"_a, "nodes"_a, "out"_a);
+  module.def("remap_keys", &py_remap_keys, "keys"_a, "ranks"_a, "order"_a, "bits"_a, "new_keys"_a,
+             "new_bits"_a);
+  module.def("merge_runs", &py_merge_runs, "runs"_a, "sequence"_a, "total"_a, "room"_a);
+  module.def("join_documents", &py_join_documents, "chunk"_a, "alphabet"_a, "separator"_a,
+             "symbols"_a);
+  module.def("sort_suffixes", &py_sort_suffixes, "symbols"_a, "alphabet"_a, "order"_a, "work"_a);
+  module.def("match_lengths", &py_match_lengths, "symbols"_a, "separator"_a, "order"_a, "links"_a);
 }
 
 }  // namespace icfast::bindings

@@ -151,19 +151,25 @@ Result py_add_losses(const py::handle& nll_nats, const py::handle& kinds, const 
 }  // namespace
 }  // namespace icfast::bindings
 
-PYBIND11_MODULE(_cuda, module) {
+PYBIND11_MODULE(_cuda, module, pybind11::mod_gil_not_used()) {
   using namespace icfast::bindings;
+  using namespace py::literals;
   module.doc() = "Loss kernels of icfast for CUDA devices; the contract is kernels/device.py.";
-  module.def("cross_entropy", &py_cross_entropy);
-  module.def("add_losses", &py_add_losses);
-  module.def("load_products", &icfast::cuda::load_products);
-  module.def("linear_cross_entropy", &py_linear_cross_entropy);
-  module.def("linear_scratch_bytes", &py_linear_scratch_bytes);
-  module.def("linear_algorithm", &py_linear_algorithm);
+  module.def("cross_entropy", &py_cross_entropy, "logits"_a, "targets"_a, "softmax"_a, "out"_a,
+             "queue"_a);
+  module.def("add_losses", &py_add_losses, "nll_nats"_a, "kinds"_a, "cells"_a, "rows"_a, "sums"_a,
+             "queue"_a);
+  module.def("load_products", &icfast::cuda::load_products, "folders"_a);
+  module.def("linear_cross_entropy", &py_linear_cross_entropy, "hidden"_a, "weight"_a, "bias"_a,
+             "targets"_a, "softmax"_a, "tile"_a, "scratch"_a, "out"_a, "queue"_a);
+  module.def("linear_scratch_bytes", &py_linear_scratch_bytes, "hidden"_a, "weight"_a, "bias"_a,
+             "softmax"_a, "tile"_a);
+  module.def("linear_algorithm", &py_linear_algorithm, "hidden"_a, "weight"_a, "bias"_a,
+             "softmax"_a, "tile"_a, "queue"_a);
   module.def("device_error", [] {
     const char* error = icfast::cuda::device_error();
     return std::string(error == nullptr ? "" : error);
   });
-  module.def("name_of_error", &icfast::cuda::name_of_error);
+  module.def("name_of_error", &icfast::cuda::name_of_error, "value"_a);
   module.attr("architectures") = ICFAST_CUDA_ARCHITECTURES;
 }

@@ -136,10 +136,12 @@ Result py_linear_cross_entropy(const py::tuple& hidden, const py::tuple& weight,
 }  // namespace
 
 void bind_losses(py::module_& module) {
-  module.def("cross_entropy", &py_cross_entropy);
-  module.def("linear_cross_entropy", &py_linear_cross_entropy);
-  module.def("linear_scratch_bytes", &linear_scratch_bytes);
-  module.def("add_losses", &py_add_losses);
+  using namespace py::literals;
+  module.def("cross_entropy", &py_cross_entropy, "logits"_a, "targets"_a, "softmax"_a, "out"_a);
+  module.def("linear_cross_entropy", &py_linear_cross_entropy, "hidden"_a, "weight"_a, "bias"_a,
+             "targets"_a, "softmax"_a, "scratch"_a, "out"_a);
+  module.def("linear_scratch_bytes", &linear_scratch_bytes, "width"_a);
+  module.def("add_losses", &py_add_losses, "nll_nats"_a, "kinds"_a, "cells"_a, "sums"_a);
 }
 
 }  // namespace icfast::bindings

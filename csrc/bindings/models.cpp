@@ -127,14 +127,21 @@ Result py_score_compact(const py::tuple& chunk, const py::tuple& alphabet, const
 }  // namespace
 
 void bind_models(py::module_& module) {
-  module.def("grow_trie", &py_grow_trie);
-  module.def("mark_contexts", &py_mark_contexts);
-  module.def("link_contexts", &py_link_contexts);
-  module.def("score_ngrams", &py_score_ngrams);
-  module.def("weigh_ngrams", &py_weigh_ngrams);
-  module.def("match_windows", &py_match_windows);
-  module.def("score_windows", &py_score_windows);
-  module.def("score_compact", &py_score_compact);
+  using namespace py::literals;
+  module.def("grow_trie", &py_grow_trie, "run"_a, "ends"_a, "bits"_a, "path"_a, "cursors"_a,
+             "trie"_a, "followed"_a);
+  module.def("mark_contexts", &py_mark_contexts, "trie"_a, "followed"_a);
+  module.def("link_contexts", &py_link_contexts, "trie"_a, "bigrams"_a, "low"_a, "high"_a,
+             "room"_a);
+  module.def("score_ngrams", &py_score_ngrams, "chunk"_a, "alphabet"_a, "trie"_a, "discounts"_a,
+             "uniform"_a, "out"_a);
+  module.def("weigh_ngrams", &py_weigh_ngrams, "trie"_a, "bigrams"_a, "discounts"_a, "uniform"_a,
+             "low"_a, "high"_a, "room"_a, "probabilities"_a, "backoffs"_a);
+  module.def("match_windows", &py_match_windows, "leads"_a, "bounds"_a, "keys"_a, "bits"_a,
+             "trie"_a, "weights"_a, "room"_a, "matches"_a);
+  module.def("score_windows", &py_score_windows, "chunk"_a, "alphabet"_a, "unknown"_a, "offsets"_a,
+             "matches"_a, "begin_backoff"_a, "out"_a);
+  module.def("score_compact", &py_score_compact, "chunk"_a, "alphabet"_a, "trie"_a, "out"_a);
 }
 
 }  // namespace icfast::bindings

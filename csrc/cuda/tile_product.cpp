@@ -36,10 +36,12 @@ Products& products() {
   return held;
 }
 
-const char* name_of_product_error(lt::Status status) {
-  const lt::Library& cublaslt = products().cublaslt();
-  if (cublaslt.path.empty()) return "cuBLASLt is not loaded";
-  return cublaslt.functions.GetStatusString(status);
+const char* name_of_product_error(lt::Status status) { return products().name_of(status); }
+
+const char* Products::name_of(lt::Status status) {
+  const std::lock_guard lock(mutex_);
+  if (cublaslt_.path.empty()) return "cuBLASLt is not loaded";
+  return cublaslt_.functions.GetStatusString(status);
 }
 
 std::string Products::load(const std::vector<std::string>& folders) {

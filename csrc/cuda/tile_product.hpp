@@ -16,7 +16,7 @@ class Products {
  public:
   /// Loads the library where it was not; empty, or what was tried and why nothing came of it.
   std::string load(const std::vector<std::string>& folders);
-  const lt::Library& cublaslt() const { return cublaslt_; }
+  const char* name_of(lt::Status status);
 
  private:
   friend class TileProduct;

@@ -7,13 +7,12 @@ so callers hand rows to threads as they like and get the same bits.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
-    from icfast.backends.arrays import F64, I64, U64, Status
+from icfast.backends.arrays import F64, I64, U64, Status
 
 
 class Format(IntEnum):

@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from icfast.backends import cublas
 from icfast.backends.contract import Kernels
 from icfast.backends.losses import DeviceKernels
 from icfast.errors import BackendError, MissingExtraError, OptionError
+
+if TYPE_CHECKING:
+    from icfast.backends import _core, _cuda
+
+    # mypy compares the stubs of both extensions with the contract here.
+    _compiled: tuple[Kernels, DeviceKernels] = (_core, _cuda)
 
 #: Fastest first; "auto" takes the first that is installed and reads memory of that kind.
 ORDER = ("cuda", "core", "numba")
