@@ -39,8 +39,8 @@ void check_counting(Shape shape) {
   Array<std::uint64_t> counts(kThreads * leads);
   std::vector<Status> statuses(kThreads);
   in_threads([&](std::size_t i) {
-    statuses[i] = count_windows(chunk_of_thread(i).chunk, alphabet, buckets, slots.data(), depths.data(),
-                                counts.data() + i * leads, 1);
+    statuses[i] = count_windows(chunk_of_thread(i).chunk, alphabet, buckets, slots.data(),
+                                depths.data(), counts.data() + i * leads, 1);
   });
 
   // In every bucket each thread writes after the threads before it.
@@ -57,9 +57,9 @@ void check_counting(Shape shape) {
   bounds[leads] = total;
   Array<Key<W>> keys(static_cast<std::size_t>(total));
   in_threads([&](std::size_t i) {
-    const Status status =
-        scatter_windows(chunk_of_thread(i).chunk, alphabet, buckets, 0, static_cast<std::int64_t>(leads),
-                        offsets.data() + i * leads, keys.data(), keys.rows());
+    const Status status = scatter_windows(chunk_of_thread(i).chunk, alphabet, buckets, 0,
+                                          static_cast<std::int64_t>(leads),
+                                          offsets.data() + i * leads, keys.data(), keys.rows());
     if (status.code != Code::ok) statuses[i] = status;
   });
 

@@ -136,9 +136,10 @@ Entries<W> add_buckets(const SortedRun<W>& runs, const std::int64_t* sequence, s
 }  // namespace
 
 template <int W>
-Status merge_runs(const SortedRun<W>& runs, const std::int64_t* sequence, const std::uint32_t* leads,
-                  std::int64_t buckets, std::int64_t* bounds, Key<W>* keys, std::uint64_t* counts,
-                  Key<W>* key_room, std::uint64_t* count_room) {
+Status merge_runs(const SortedRun<W>& runs, const std::int64_t* sequence,
+                  const std::uint32_t* leads, std::int64_t buckets, std::int64_t* bounds,
+                  Key<W>* keys, std::uint64_t* counts, Key<W>* key_room,
+                  std::uint64_t* count_room) {
   std::int64_t out = 0;
   std::int64_t first = 0;
   for (std::int64_t bucket = 0; bucket < buckets; ++bucket) {
@@ -162,13 +163,13 @@ Status merge_runs(const SortedRun<W>& runs, const std::int64_t* sequence, const 
 #define ICFAST_WIDTHS(W, V)                                                                     \
   template Status remap_keys<W, V>(const Key<W>*, std::int64_t, const std::uint32_t*, int, int, \
                                    Key<V>*, int);
-#define ICFAST_WIDTH(W)                                                                        \
-  ICFAST_WIDTHS(W, 1)                                                                          \
-  ICFAST_WIDTHS(W, 2)                                                                          \
-  ICFAST_WIDTHS(W, 3)                                                                          \
-  ICFAST_WIDTHS(W, 4)                                                                          \
-  template Status merge_runs<W>(const SortedRun<W>&, const std::int64_t*, const std::uint32_t*,      \
-                                std::int64_t, std::int64_t*, Key<W>*, std::uint64_t*, Key<W>*, \
+#define ICFAST_WIDTH(W)                                                                         \
+  ICFAST_WIDTHS(W, 1)                                                                           \
+  ICFAST_WIDTHS(W, 2)                                                                           \
+  ICFAST_WIDTHS(W, 3)                                                                           \
+  ICFAST_WIDTHS(W, 4)                                                                           \
+  template Status merge_runs<W>(const SortedRun<W>&, const std::int64_t*, const std::uint32_t*, \
+                                std::int64_t, std::int64_t*, Key<W>*, std::uint64_t*, Key<W>*,  \
                                 std::uint64_t*);
 ICFAST_FOR_EACH_WIDTH(ICFAST_WIDTH)
 #undef ICFAST_WIDTH

@@ -267,7 +267,7 @@ Status run_spectra(const SortedRun<W>& run, const Ends<W>& ends, int order, int 
   return scan.fits() ? Status{} : Status{Code::output_too_small, 0, 0};
 }
 
-#define ICFAST_WIDTH(W)                                                                   \
+#define ICFAST_WIDTH(W)                                                                         \
   template Status run_spectra<W>(const SortedRun<W>&, const Ends<W>&, int, int, std::uint64_t*, \
                                  std::uint64_t*, bool, const SpectraOut&);
 ICFAST_FOR_EACH_WIDTH(ICFAST_WIDTH)

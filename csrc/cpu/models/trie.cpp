@@ -99,13 +99,13 @@ Status link_contexts(const Trie<Word>& trie, const Bigrams<Word>& bigrams, std::
   template Status mark_contexts<T>(const Trie<T>&, const T*);                        \
   template Status link_contexts<T>(const Trie<T>&, const Bigrams<T>&, std::uint32_t, \
                                    std::uint32_t, const ContextRoom<T>&);
-#define ICFAST_WIDTH(W)                                                                           \
-  template Status grow_trie<W, std::uint32_t>(const SortedRun<W>&, const Ends<W>&, int, std::uint64_t*, \
-                                              std::int64_t*, const Trie<std::uint32_t>&,          \
-                                              std::uint32_t*);                                    \
-  template Status grow_trie<W, std::uint64_t>(const SortedRun<W>&, const Ends<W>&, int, std::uint64_t*, \
-                                              std::int64_t*, const Trie<std::uint64_t>&,          \
-                                              std::uint64_t*);
+#define ICFAST_WIDTH(W)                                                                    \
+  template Status grow_trie<W, std::uint32_t>(const SortedRun<W>&, const Ends<W>&, int,    \
+                                              std::uint64_t*, std::int64_t*,               \
+                                              const Trie<std::uint32_t>&, std::uint32_t*); \
+  template Status grow_trie<W, std::uint64_t>(const SortedRun<W>&, const Ends<W>&, int,    \
+                                              std::uint64_t*, std::int64_t*,               \
+                                              const Trie<std::uint64_t>&, std::uint64_t*);
 ICFAST_FOR_EACH_WORD(ICFAST_WORD)
 ICFAST_FOR_EACH_WIDTH(ICFAST_WIDTH)
 #undef ICFAST_WIDTH

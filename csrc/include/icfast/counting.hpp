@@ -10,8 +10,8 @@
 namespace icfast {
 
 /// Documents as half-open ranges of one shard, ascending, clipped to tokens [begin, end).
-/// A document belongs to the chunk whether or not the chunk holds all of it; its end mark is emitted
-/// by the chunk that holds its last token.
+/// A document belongs to the chunk whether or not the chunk holds all of it; its end mark is
+/// emitted by the chunk that holds its last token.
 template <class Token>
 struct Chunk {
   const Token* tokens;
@@ -116,8 +116,8 @@ struct SpectraOut {
 };
 
 template <int W>
-Status run_spectra(const SortedRun<W>& run, const Ends<W>& ends, int order, int bits, std::uint64_t* path,
-                   std::uint64_t* sums, bool flush, const SpectraOut& out);
+Status run_spectra(const SortedRun<W>& run, const Ends<W>& ends, int order, int bits,
+                   std::uint64_t* path, std::uint64_t* sums, bool flush, const SpectraOut& out);
 
 /// Windows of any order are known by where they end in the text: all documents' symbols, kPadding
 /// zeros before each and one behind the last. The window ending at p is text[p], text[p - 1], ...
@@ -182,9 +182,9 @@ Status remap_keys(const Key<From>* keys, std::int64_t size, const std::uint32_t*
 /// each lead once. Bucket b of the sum is bounds[b]..bounds[b + 1]; keys and counts, and both
 /// rooms, hold the entries of all runs.
 template <int W>
-Status merge_runs(const SortedRun<W>& runs, const std::int64_t* sequence, const std::uint32_t* leads,
-                  std::int64_t buckets, std::int64_t* bounds, Key<W>* keys, std::uint64_t* counts,
-                  Key<W>* key_room, std::uint64_t* count_room);
+Status merge_runs(const SortedRun<W>& runs, const std::int64_t* sequence,
+                  const std::uint32_t* leads, std::int64_t buckets, std::int64_t* bounds,
+                  Key<W>* keys, std::uint64_t* counts, Key<W>* key_room, std::uint64_t* count_room);
 
 /// symbols = ranks[id] - 1 of each token of the chunk in turn, and behind each document that ends
 /// in it the next of separator, separator + 1, ...

@@ -12,7 +12,7 @@ from icfast.backends.counting import (
     Chunk,
     Ends,
     MergeRoom,
-    Run,
+    SortedRun,
     SpectraOut,
     SpectraRanges,
 )
@@ -42,7 +42,13 @@ def cross_entropy(
 ) -> Status: ...
 def end_windows(chunk: Chunk, alphabet: Alphabet, leads: U32, keys: U64) -> Status: ...
 def grow_trie(
-    run: Run, ends: Ends, bits: int, path: U64, cursors: I64, trie: Trie, followed: NDArray[Any]
+    run: SortedRun,
+    ends: Ends,
+    bits: int,
+    path: U64,
+    cursors: I64,
+    trie: Trie,
+    followed: NDArray[Any],
 ) -> Status: ...
 def hash_documents(chunk: Chunk, hashes: U64) -> Status: ...
 def join_documents(chunk: Chunk, alphabet: Alphabet, separator: int, symbols: I32) -> Status: ...
@@ -71,7 +77,7 @@ def match_windows(
     room: MatchRoom,
     matches: Matches,
 ) -> Status: ...
-def merge_runs(runs: Run, sequence: I64, total: Run, room: MergeRoom) -> Status: ...
+def merge_runs(runs: SortedRun, sequence: I64, total: SortedRun, room: MergeRoom) -> Status: ...
 def position_spectra(
     text: Text, order: int, bounds: I64, windows: U64, shared: U32, nodes: U64, out: SpectraRanges
 ) -> Status: ...
@@ -79,7 +85,14 @@ def remap_keys(
     keys: U64, ranks: U32, order: int, bits: int, new_keys: U64, new_bits: int
 ) -> Status: ...
 def run_spectra(
-    run: Run, ends: Ends, order: int, bits: int, path: U64, sums: U64, flush: bool, out: SpectraOut
+    run: SortedRun,
+    ends: Ends,
+    order: int,
+    bits: int,
+    path: U64,
+    sums: U64,
+    flush: bool,
+    out: SpectraOut,
 ) -> Status: ...
 def scatter_positions(
     text: Text,
