@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import unicodedata
 from itertools import pairwise
@@ -17,7 +18,8 @@ from icfast.errors import MissingExtraError, ModelError
 
 pytest.importorskip("gguf", reason="no gguf here: pip install 'icfast[neural]'")
 pytest.importorskip("tokenizers", reason="no tokenizers here: pip install 'icfast[tokenize]'")
-from icfast.corpus.gguf_file import GgufFile
+from icfast.corpus.tokenizers.gguf_file import GgufFile
+from icfast.corpus.tokenizers.gguf_vocabulary import gguf_tokenizer
 
 TEXTS = ["hello world 1212\n", "a  b\t½ ²x", "日本語 hell", "12<|end|>12"]
 
@@ -59,11 +61,11 @@ def definition(text: str) -> list[str]:
 def test_digits_apart_then_merges(vocabulary: Path, words: list[str]) -> None:
     """smollm's way; 1 2 is a merge that no text reaches."""
     text = " ".join(words)
-    assert GgufFile(vocabulary).tokenizer().encode(text).tokens == definition(text)
+    assert gguf_tokenizer(GgufFile(vocabulary)).encode(text).tokens == definition(text)
 
 
 def test_gpt2_keeps_digits_together(tmp_path: Path) -> None:
-    tokenizer = GgufFile(save_gguf(tmp_path / "x.gguf", pre="gpt-2")).tokenizer()
+    tokenizer = gguf_tokenizer(GgufFile(save_gguf(tmp_path / "x.gguf", pre="gpt-2")))
     assert tokenizer.encode("hello 1212").tokens == ["hello", "Ġ", "12", "12"]
 
 
@@ -75,13 +77,13 @@ def test_gpt2_keeps_digits_together(tmp_path: Path) -> None:
     ],
 )
 def test_patterns_of_their_own(tmp_path: Path, pre: str, tokens: list[str]) -> None:
-    tokenizer = GgufFile(save_gguf(tmp_path / "x.gguf", pre=pre)).tokenizer()
+    tokenizer = gguf_tokenizer(GgufFile(save_gguf(tmp_path / "x.gguf", pre=pre)))
     assert tokenizer.encode("1212  w\n\n").tokens == tokens
 
 
 @given(st.text())
 def test_nothing_is_lost(vocabulary: Path, text: str) -> None:
-    tokenizer = GgufFile(vocabulary).tokenizer()
+    tokenizer = gguf_tokenizer(GgufFile(vocabulary))
     ids = tokenizer.encode(text, add_special_tokens=False).ids
     assert tokenizer.decode(ids, skip_special_tokens=False) == text
 
@@ -97,7 +99,7 @@ def test_tokenizing_with_it(tmp_path: Path, vocabulary: Path) -> None:
     assert corpus.eos_id == 1
     (shard,) = corpus.shards
     documents = corpus.documents_of(shard)
-    tokenizer = file.tokenizer()
+    tokenizer = gguf_tokenizer(file)
     found = [
         tokenizer.decode(shard.tokens[a : b - 1].tolist(), skip_special_tokens=False)
         for a, b in zip(documents.starts, documents.stops, strict=True)
@@ -109,15 +111,28 @@ def test_tokenizing_with_it(tmp_path: Path, vocabulary: Path) -> None:
 
 def test_vocabularies_that_can_not_be_read(tmp_path: Path) -> None:
     sentencepiece = save_gguf(tmp_path / "spm.gguf", tokenizer="llama")
-    with pytest.raises(ModelError, match=r"of kind 'llama'; only byte-level BPE .*tokenizer.json"):
-        GgufFile(sentencepiece).tokenizer()
+    with pytest.raises(
+        ModelError, match=r"of kind 'llama'; icfast reads only byte-level BPE .*tokenizer.json"
+    ):
+        gguf_tokenizer(GgufFile(sentencepiece))
     strange = save_gguf(tmp_path / "x.gguf", pre="never-heard-of")
-    with pytest.raises(ModelError, match=r"pre-tokenizer 'never-heard-of' .* none of gpt-2"):
-        GgufFile(strange).tokenizer()
+    with pytest.raises(ModelError, match="pre-tokenizer is 'never-heard-of'; icfast knows gpt-2"):
+        gguf_tokenizer(GgufFile(strange))
     text = tmp_path / "a.txt"
     text.write_text("a")
-    with pytest.raises(ModelError, match="is no GGUF file"):
+    with pytest.raises(ModelError, match="not a GGUF file: it begins with b'a' instead of b'GGUF'"):
         tokenize(text, tmp_path / "x.ds", tokenizer=f"gguf:{text}")
+
+
+def test_stored_sizes(vocabulary: Path) -> None:
+    file = GgufFile(vocabulary)
+    stored = {tensor.name: tensor for tensor in file.stored_tensors()}
+    assert list(stored) == list(file.tensors)
+    for name, tensor in file.tensors.items():
+        found = stored[name]
+        assert found.type == tensor.tensor_type.name
+        assert found.parameters == math.prod(int(n) for n in tensor.shape)
+        assert found.stored_bits == 8 * tensor.data.nbytes
 
 
 def test_without_its_packages(

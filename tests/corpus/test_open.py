@@ -213,7 +213,7 @@ def test_shards_of_two_tokenizers_are_refused(tmp_path: Path) -> None:
         ({"vocab_size": True}, "'vocab_size' as int, found True"),
         ({"eos_id": "x"}, "'eos_id' as int or null"),
         ({"dtype": "u8"}, "x.ds.json: dtype 'u8' is not one of"),
-        ({"dtype": "u4"}, "says dtype u4, but by the index the ids are u2"),
+        ({"dtype": "u4"}, "states dtype u4, but by the index the ids are u2"),
     ],
 )
 def test_a_damaged_sidecar(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

@@ -24,6 +24,7 @@ from icfast.laws import expected_initial_loss_nats
 torch = pytest.importorskip("torch", reason="no torch here: pip install 'icfast[neural]'")
 gguf = pytest.importorskip("gguf", reason="no gguf here: pip install 'icfast[neural]'")
 pytest.importorskip("transformers", reason="no transformers here: pip install 'icfast[neural]'")
+from icfast.corpus.tokenizers.gguf_vocabulary import gguf_tokenizer  # noqa: E402
 from icfast.neural.fresh import fresh, measured_logit_variance  # noqa: E402
 from icfast.neural.gguf import load_gguf  # noqa: E402
 
@@ -58,7 +59,7 @@ def model(path: Path) -> GgufModel:
 
 
 def ids_of(model: GgufModel, text: str) -> list[int]:
-    return list(model.file.tokenizer().encode(text, add_special_tokens=False).ids)
+    return list(gguf_tokenizer(model.file).encode(text, add_special_tokens=False).ids)
 
 
 def bits_per_token(model: GgufModel, text: str) -> float:
@@ -77,7 +78,7 @@ def test_size(model: GgufModel) -> None:
 
 
 def test_tokenizer(model: GgufModel) -> None:
-    tokenizer = model.file.tokenizer()
+    tokenizer = gguf_tokenizer(model.file)
     assert tokenizer.encode("Hello world").ids == [19556, 905]
     assert tokenizer.encode("<|im_start|>").ids == [1]
     assert tokenizer.encode("x1234").tokens == ["x", "1", "2", "3", "4"]

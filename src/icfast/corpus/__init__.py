@@ -7,7 +7,8 @@ from icfast.corpus.inspect import Inspection, ShardReport, inspect
 from icfast.corpus.open import FORMATS, open_corpus
 from icfast.corpus.options import CorpusOptions
 from icfast.corpus.shard import Shard, largest_id, outside_vocabulary
-from icfast.corpus.tokenize import Tokenized, tokenize, train_bpe
+from icfast.corpus.tokenize import Tokenized, tokenize
+from icfast.corpus.tokenizers.tokenizer_json import train_bpe
 
 __all__ = [
     "FORMATS",

@@ -13,10 +13,10 @@ from icfast.corpus.formats.datatrove import Datatrove
 from icfast.corpus.formats.llmc import LlmC
 from icfast.corpus.formats.npy import Npy
 from icfast.corpus.formats.raw import Raw
-from icfast.corpus.formats.sidecar import SIDECAR_SUFFIXES
 from icfast.corpus.options import CorpusOptions, check_ids, combined
 from icfast.corpus.reader import Format, ReadOptions, starts_with
 from icfast.corpus.shard import Shard
+from icfast.corpus.sidecar import SIDECAR_SUFFIXES
 from icfast.errors import CorpusError, OptionError
 
 AnyPath: TypeAlias = "str | os.PathLike[str]"

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.corpus.formats.sidecar import Description
+from icfast.corpus.sidecar import Description
 from icfast.errors import ID_OUTSIDE_VOCABULARY, CorpusError, IcfastError, kernel_error
 
 Tokens: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from icfast.corpus import gguf_file
+from icfast.corpus.tokenizers import gguf_file
 from icfast.errors import OptionError
 from icfast.neural.token_model import CPU, TokenModel
 

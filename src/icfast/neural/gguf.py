@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.backends.losses import TokenLosses
-from icfast.corpus.gguf_file import PREFIX, GgufFile
+from icfast.corpus.tokenizers.gguf_file import PREFIX, GgufFile
 from icfast.errors import ModelError, needs_extra
 from icfast.neural.batch import (
     FORMATS,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from icfast.corpus.gguf_file import GgufFile
+from icfast.corpus.tokenizers.gguf_file import GgufFile
 from icfast.errors import ModelError
 
 #: Standard deviation of weights before training, where nothing else is said: Llama's default.

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.corpus.formats.sidecar import Description, beside, read_description
 from icfast.corpus.options import check_dtype
 from icfast.corpus.reader import (
     ReadOptions,
@@ -21,6 +20,7 @@ from icfast.corpus.reader import (
     whole_ids,
 )
 from icfast.corpus.shard import Shard
+from icfast.corpus.sidecar import Description, read_description, sidecar_path
 from icfast.errors import CorpusError, OptionError
 
 
@@ -32,7 +32,7 @@ class Datatrove:
 
     def sniff(self, path: Path) -> bool:
         """Whether the name ends in .ds, or an index lies beside it."""
-        return path.suffix == ".ds" or beside(path, ".index").is_file()
+        return path.suffix == ".ds" or sidecar_path(path, ".index").is_file()
 
     def open(self, path: Path, options: ReadOptions) -> Shard:
         """Map the ids and the index.
@@ -40,7 +40,7 @@ class Datatrove:
         Raises:
             CorpusError: no index, or the index, the sidecars and the file do not fit together.
         """
-        index_path = beside(path, ".index")
+        index_path = sidecar_path(path, ".index")
         if not index_path.is_file():
             raise CorpusError(
                 f"{path}: datatrove keeps the document ends in {index_path.name} beside it, which "
@@ -65,7 +65,7 @@ class Datatrove:
 
 
 def _files(path: Path) -> tuple[Path, ...]:
-    sidecars = (beside(path, suffix) for suffix in (".index", ".bytes", ".json"))
+    sidecars = (sidecar_path(path, suffix) for suffix in (".index", ".bytes", ".json"))
     return (path, *(sidecar for sidecar in sidecars if sidecar.is_file()))
 
 
@@ -79,7 +79,7 @@ def _u64(path: Path, options: ReadOptions) -> NDArray[Any]:
 
 
 def _described(path: Path, options: ReadOptions) -> Description | None:
-    sidecar = beside(path, ".json")
+    sidecar = sidecar_path(path, ".json")
     try:
         description = read_description(sidecar)
         if description is not None:
@@ -109,13 +109,13 @@ def _dtype(
 
 
 def _agreed(path: Path, found: str, description: Description | None, options: ReadOptions) -> str:
-    """The dtype the index implies, after comparing it with the one given and the sidecar's."""
+    """Compare the dtype that the index implies with the given one and the sidecar's."""
     if description is not None and description.dtype != found:
         options.fault(
-            f"{beside(path, '.json')} says dtype {description.dtype}, but by the index the ids are "
-            f"{found}; tokenise again"
+            f"{sidecar_path(path, '.json')} states dtype {description.dtype}, but by the index the "
+            f"ids are {found}. Tokenise again, or delete the sidecar"
         )
-    if options.dtype == "i4" and found == "u4":  # the index tells sizes, not signs
+    if options.dtype == "i4" and found == "u4":  # sizes do not tell signed ids from unsigned ones
         return "i4"
     refuse_other_dtype(path, found, options)
     return found
@@ -149,7 +149,7 @@ def _checked_stops(
 
 
 def _text_bytes(path: Path, documents: int, options: ReadOptions) -> NDArray[np.uint64] | None:
-    sidecar = beside(path, ".bytes")
+    sidecar = sidecar_path(path, ".bytes")
     if not sidecar.is_file():
         return None
     text_bytes = _u64(sidecar, options)

@@ -23,10 +23,10 @@ SCHEMA_VERSION = 1
 SIDECAR_SUFFIXES = (".index", ".metadata", ".json", ".bytes")
 
 
-def beside(path: Path, suffix: str) -> Path:
+def sidecar_path(path: Path, suffix: str) -> Path:
     """The sidecar of a file.
 
-    >>> beside(Path("a/x.ds"), ".index").as_posix()
+    >>> sidecar_path(Path("a/x.ds"), ".index").as_posix()
     'a/x.ds.index'
     """
     return path.with_name(path.name + suffix)
