@@ -1,4 +1,4 @@
-"""The real run of docs/laws.md: what laws find in its log, and that the page says just that."""
+"""The real run of docs/explanation/training-runs.md: its figures, and that the page shows them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def found(log: TrainingLog, record: dict[str, Any]) -> TrainingRun:
 
 @pytest.fixture(scope="module")
 def section() -> str:
-    page = (ROOT / "docs" / "laws.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "explanation" / "training-runs.md").read_text(encoding="utf-8")
     _, _, rest = page.partition("## A real run\n")
     assert rest
     return " ".join(rest.partition("\n## ")[0].split())

@@ -35,8 +35,8 @@ def test_a_drawing_by_itself() -> None:
 @pytest.mark.parametrize("path", FIGURES, ids=lambda path: path.stem)
 def test_figures_of_the_pages(path: Path) -> None:
     check(path.read_text(encoding="utf-8"))
-    pages = "".join(page.read_text(encoding="utf-8") for page in path.parents[1].glob("*.md"))
-    assert f"(figures/{path.name})" in pages
+    pages = "".join(page.read_text(encoding="utf-8") for page in path.parents[1].rglob("*.md"))
+    assert f"(../figures/{path.name})" in pages
 
 
 def test_there_are_figures() -> None:

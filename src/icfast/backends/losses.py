@@ -153,7 +153,7 @@ class Tile(NamedTuple):
     columns: int
 
 
-#: At most 33 MiB of them: a size of which docs/cuda.md says why.
+#: At most 33 MiB of them: docs/explanation/gpu-losses.md gives the reason for this size.
 LINEAR_TILE = Tile(2048, 4224)
 
 

@@ -112,8 +112,9 @@ def linear_cross_entropy(
         weight: array of shape (V, D) with the same dtypes and layouts.
         targets: integer array of shape (...).
         bias: array of shape (V,), or None.
-        softcap, ignore_index, vocab_size, temperature, return_logsumexp, return_entropy,
-            return_rank, threads, backend: as in :func:`cross_entropy`.
+        softcap, ignore_index, vocab_size, temperature: as in :func:`cross_entropy`.
+        return_logsumexp, return_entropy, return_rank: as in :func:`cross_entropy`.
+        threads, backend: as in :func:`cross_entropy`.
 
     Returns:
         float64 array of shape (...) or :class:`TokenLosses`, on the device of `hidden`, as
