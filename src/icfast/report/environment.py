@@ -11,23 +11,24 @@ from icfast.units import format_bytes
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+#: Functions of `numbers` that templates use as filters.
 _FILTERS = (
-    numbers.bits,
-    numbers.constant,
-    numbers.count,
-    numbers.coverage,
-    numbers.initial_loss,
-    numbers.interval,
-    numbers.joules,
-    numbers.kelvin,
-    numbers.per_token,
-    numbers.percent,
-    numbers.raised_flags,
-    numbers.ratio,
-    numbers.renyi_order,
-    numbers.repeated_share,
-    numbers.seconds,
-    numbers.spent,
+    "bits",
+    "constant",
+    "count",
+    "coverage",
+    "initial_loss",
+    "interval",
+    "joules",
+    "kelvin",
+    "per_token",
+    "percent",
+    "raised_flags",
+    "ratio",
+    "renyi_order",
+    "repeated_share",
+    "seconds",
+    "spent",
 )
 
 
@@ -46,6 +47,6 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update({function.__name__: function for function in _FILTERS})
+    made.filters.update({name: getattr(numbers, name) for name in _FILTERS})
     made.filters["file_size"] = format_bytes
     return made
