@@ -65,10 +65,18 @@ def corpora(shared: Path) -> Path:
     return Path(run.stdout.strip())
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--ci", action="store_true", help="run the tests marked ci too")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what takes minutes, aloud, unless it is asked for with -m."""
-    if config.option.markexpr:
-        return
+    """Skip tests marked slow unless -m names a mark, and tests marked ci unless --ci is given."""
+    reasons = {}
+    if not config.option.markexpr:
+        reasons["slow"] = "slow: run with -m slow"
+    if not config.getoption("--ci"):
+        reasons["ci"] = "ci: run with --ci"
     for item in items:
-        if item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.skip(reason="slow: run with -m slow"))
+        for mark, reason in reasons.items():
+            if item.get_closest_marker(mark):
+                item.add_marker(pytest.mark.skip(reason=reason))
