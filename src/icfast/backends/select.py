@@ -143,8 +143,8 @@ def _load_products(name: str) -> None:
     if tried := select_device(name).kernels.load_products(cublas.folders()):
         raise MissingExtraError(
             f"products of matrices on a device need cuBLASLt, and backend {name} finds none; "
-            "pip install 'icfast[cuda]' brings nvidia-cublas (nvidia-cublas-cu12 for CUDA 12), "
-            "import torch with CUDA first, or set CUDA_HOME to a toolkit that has it. "
+            "Install 'icfast[cuda13]' or 'icfast[cuda12]', import torch with CUDA first, or set "
+            "CUDA_HOME to a toolkit that has it. "
             f"Tried:{tried}"
         )
 

@@ -51,7 +51,8 @@ class DeviceArrays(ABC):
         torch = sys.modules.get("torch")
         if torch is not None and isinstance(array, torch.Tensor):
             return _Torch(device, torch)
-        with needs_extra("cuda", f"an array on {device} that is no torch tensor"):
+        what = f"an array on {device} that is no torch tensor (icfast[cuda12] serves CUDA 12)"
+        with needs_extra("cuda13", what):
             import cupy
         return _CuPy(device, cupy)
 
