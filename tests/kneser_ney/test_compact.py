@@ -160,9 +160,9 @@ def test_the_file(backend, tmp_path):
     by_path = icfast.score(heldout, file, backend=backend)
     assert by_path.total == icfast.score(heldout, again, backend=backend).total
     # Each kind says what it is where the other is meant.
-    with pytest.raises(ArtefactError, match="only the order-N loss"):
+    with pytest.raises(ArtefactError, match="a compressed model can only score"):
         icfast.NgramModel.load(file)
-    with pytest.raises(ArtefactError, match="a whole model"):
+    with pytest.raises(ArtefactError, match="holds a full model"):
         CompactModel.load(fitted.model.path)
 
 
@@ -171,8 +171,8 @@ def test_the_file(backend, tmp_path):
     [
         ({"bits": 0}, "from 1 to 16"),
         ({"bits": 17}, "from 1 to 16"),
-        ({"prune": -1e-9}, "share of the perplexity"),
-        ({"prune": math.nan}, "share of the perplexity"),
+        ({"prune": -1e-9}, "fraction of the perplexity"),
+        ({"prune": math.nan}, "fraction of the perplexity"),
     ],
 )
 def test_options_without_meaning(tmp_path, options, message):
@@ -184,7 +184,7 @@ def test_options_without_meaning(tmp_path, options, message):
 
 def test_too_little_memory(tmp_path):
     model = Fitted(tmp_path, 2, "tokens").model
-    with pytest.raises(ResourceError, match="n-grams takes"):
+    with pytest.raises(ResourceError, match="n-grams needs"):
         icfast.compress(model, tmp_path / "small", memory="1kB")
     assert not (tmp_path / "small").exists()
 
@@ -382,3 +382,14 @@ def test_a_pruned_model_is_scored(backend, tmp_path):
         line = [0, *ranks_of(fitted, document)]
         expected = math.fsum(table.loss(line[:i], line[i]) for i in range(1, len(line)))
         assert found == pytest.approx(expected, rel=1e-5, abs=1e-8)
+
+
+def test_models_are_shown_in_a_line_and_in_a_table(backend, tmp_path):
+    whole = Fitted(tmp_path, 3, "kenlm", backend).model
+    small = icfast.compress(whole, tmp_path / "small", bits=4, backend=backend)
+    for model, name in ((whole, "NgramModel("), (small, "CompactModel(")):
+        assert repr(model).startswith(name)
+        assert len(repr(model)) < 120 + len(str(tmp_path))
+        table = model._repr_html_()
+        assert all(f">{n}-grams</th>" in table for n in (1, 2, 3))
+        assert all(f">{count:,}</td>" in table for count in model.ngrams)

@@ -313,7 +313,9 @@ def test_another_tokenizer_is_refused(tmp_path):
     options = {"tokenizer": "a.json", "vocab_size": 10}
     model = icfast.fit(write_shards(tmp_path / "a", [TOY[:1]], **options).corpus, 2)
     other = write_shards(tmp_path / "b", [TOY[1:]], tokenizer="b.json", vocab_size=10).corpus
-    with pytest.raises(MergeError, match=r"tokenizer 'b.json', the model fitted on 'a.json'"):
+    with pytest.raises(
+        MergeError, match=r"tokenizer 'b.json', but the model was fitted on tokenizer 'a.json'"
+    ):
         icfast.score(other, model)
     unnamed = write_shards(tmp_path / "c", [TOY[1:]], vocab_size=10).corpus
     assert icfast.score(unnamed, model).total.predicted_tokens == 4

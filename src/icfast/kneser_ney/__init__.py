@@ -1,1 +1,1 @@
-"""Interpolated Kneser-Ney models: built from counts, stored, scored, compressed."""
+"""Interpolated modified Kneser-Ney models: fit, store, score, compress and export them."""

@@ -1,4 +1,4 @@
-"""ARPA text of a model, as SRILM introduced it and KenLM reads it, a block of lines at a time.
+"""Write a model as ARPA text, the format of SRILM and KenLM, block by block.
 
 ::
 
@@ -8,10 +8,9 @@
     log10 p <tab> word <tab> log10 backoff       (words oldest first; no backoff at order N)
     \\end\\
 
-Words are ids in decimal, <s>, </s> and <unk>. Every reader expects these three, so under
-convention tokens, which has no </s>, it stands there with probability 0; <unk> then has the
-probability of each single id that training never saw. log10 of 0 is written as -99, so is <s>,
-which nothing predicts.
+Words are decimal ids, <s>, </s> and <unk>. Every reader expects the last three. Convention tokens
+has no </s>, so </s> gets probability 0 there, and <unk> gets the probability of one id that the
+model never saw. log10 of 0 is written as -99. <s> gets -99 too, because no context predicts it.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ from icfast.parallel.threads import Work
 
 Bytes = NDArray[np.uint8]
 
-#: Lines formatted at a time.
+#: Lines per block.
 _BLOCK = 1 << 15
 
-#: Decimals of a logarithm; readers keep them in single precision, whose step is no smaller.
+#: Decimals of a logarithm. Readers keep single precision, which is no finer.
 _DECIMALS = 8
 _SCALE = 10**_DECIMALS
 
-#: What stands for log10 of 0.
+#: Value written for log10 of 0.
 _NEVER = -99.0
 
 
@@ -54,14 +53,17 @@ def write_arpa(
 ) -> None:
     r"""Write the order-N model as an ARPA file, atomically.
 
-    Words are ids in decimal, <s>, </s> and <unk>; log10 values have eight decimals. Scores under it
-    are those of :func:`icfast.score`. Under convention tokens </s> has probability 0 (score without
-    it), and <unk> that of each single id that training never saw.
+    Words are decimal ids, <s>, </s> and <unk>; log10 values have eight decimals. Scores under the
+    file equal those of :func:`icfast.score`. Under convention tokens </s> has probability 0 (score
+    without it), and <unk> has the probability of one id that the model never saw.
 
     Args:
-        model: a model, or the file of one.
-        threads, backend: as in :func:`icfast.spectra`. Every n-gram's probability is held in
-            memory, 8 bytes each, and every context's backoff.
+        model: a model or its file.
+        path: the file to write.
+        threads, backend: as in :func:`icfast.spectra`.
+        progress: called with the progress.
+
+    Writing takes 8 bytes of memory per n-gram and 8 per context.
 
     Raises:
         OptionError: the folder is missing or not writable.
@@ -87,7 +89,7 @@ def write_arpa(
 
 
 def export_arpa(model: NgramModel, path: Path, work: Work) -> None:
-    """Write the ARPA text to this very file."""
+    """Write the ARPA text to this path directly."""
     blocks = list(arpa_blocks(model))
     written, total = 0, sum(model.ngrams)
     with path.open("wb") as file, work.pool() as pool:
@@ -101,7 +103,7 @@ def export_arpa(model: NgramModel, path: Path, work: Work) -> None:
 
 
 class Lines(NamedTuple):
-    """N-grams begin..end of the trie, all of one order."""
+    """N-grams [begin, end) of the trie, all of one order."""
 
     order: int
     begin: int
@@ -109,26 +111,26 @@ class Lines(NamedTuple):
 
 
 def arpa_header(model: NgramModel) -> bytes:
-    """How many n-grams of each order will follow."""
+    """Return the header, which has the number of n-grams of each order."""
     first, *rest = model.ngrams
-    # <s> and <unk>, and where the model has no </s>, that too.
+    # The trie lacks <s> and <unk>, and </s> under convention tokens.
     counts = [first + (2 if model.end_mark else 3), *rest]
     sizes = "".join(f"ngram {n}={count}\n" for n, count in enumerate(counts, start=1))
     return f"\\data\\\n{sizes}".encode()
 
 
 def arpa_blocks(model: NgramModel) -> Iterator[Lines]:
-    """All n-grams, in parts of bounded size."""
+    """Yield all n-grams in blocks of at most ``_BLOCK``."""
     levels = model.trie.levels.tolist()
     for order in range(1, model.order + 1):
         low, high = levels[order - 1], levels[order]
-        # An order without n-grams has a title all the same.
+        # An order without n-grams still has a title.
         for begin in range(low, max(high, low + 1), _BLOCK):
             yield Lines(order, begin, min(begin + _BLOCK, high))
 
 
 def arpa_text(model: NgramModel, weights: Weights) -> Callable[[Lines], bytes]:
-    """A function from a block to its text; the title of an order comes with its first block."""
+    """Return a function that formats a block. The first block of an order includes its title."""
     words = _word_cells(model)
     numbers = _NumberCells()
     trie, levels = model.trie, model.trie.levels.tolist()
@@ -143,7 +145,7 @@ def arpa_text(model: NgramModel, weights: Weights) -> Callable[[Lines], bytes]:
             return head
         if begin == 0:
             head += _lines_without_node(model, float(probabilities[0]))
-            probabilities = np.append(0.0, probabilities[1:])  # the begin mark's own
+            probabilities = np.append(0.0, probabilities[1:])  # the begin mark
         cells = [numbers(probabilities), _column("\t", end - begin), _words(trie, words, *lines)]
         if n < model.order:
             cells += [_column("\t", end - begin), numbers(weights.backoffs[begin:end])]
@@ -171,7 +173,7 @@ def _column(character: str, rows: int) -> Bytes:
 
 
 def _word_cells(model: NgramModel) -> NDArray[np.void]:
-    """Each rank's word and a space, zero bytes before them to equal width."""
+    """Return the word of each rank and a space, padded on the left with zero bytes."""
     names = ["<s>", *map(str, model.ids.tolist()), *(["</s>"] if model.end_mark else [])]
     width = 1 + max(map(len, names))
     return _cells([f"{name} " for name in names], width)
@@ -187,12 +189,12 @@ def _bytes_of(cells: NDArray[np.void]) -> Bytes:
 
 
 def _words(trie: Trie, words: NDArray[np.void], n: int, begin: int, end: int) -> Bytes:
-    """The words of n-grams begin..end, oldest first; the last one without its space."""
+    """Return the words of n-grams [begin, end), oldest first, without the last space."""
     own = _bytes_of(words[trie.symbols[begin:end]])
     if n == 1:
         return own[:, :-1]
     child, number = trie.child, trie.child.dtype.type
-    # The n-grams they extend to the left stand together, each before its extensions.
+    # Their parents are consecutive, in the order of their children.
     first, last = np.searchsorted(child, [number(begin), number(end - 1)], "right").tolist()
     edges = np.clip(child[first - 1 : last + 1].astype(np.int64), begin, end)
     shorter = _words(trie, words, n - 1, first - 1, last)
@@ -200,14 +202,14 @@ def _words(trie: Trie, words: NDArray[np.void], n: int, begin: int, end: int) ->
 
 
 class _NumberCells:
-    """log10 of probabilities as text of equal width, zero bytes before it."""
+    """Formatter of log10 of probabilities, padded on the left with zero bytes."""
 
     def __init__(self) -> None:
         self._whole = _cells([f"-{whole}." for whole in range(1000)], 5)
         self._digits = _cells([f"{four:04}" for four in range(10_000)], 4)
 
     def __call__(self, values: NDArray[np.float64]) -> Bytes:
-        """u8[n, width] of values from 0 to 1; above 1, by rounding, is 1."""
+        """Return u8[n, width] for values from 0 to 1. Rounding errors above 1 count as 1."""
         with np.errstate(divide="ignore"):
             logs = np.where(values > 0, np.log10(np.minimum(values, 1.0)), _NEVER)
         units = np.rint(logs * -_SCALE).astype(np.int64)

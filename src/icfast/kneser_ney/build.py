@@ -1,6 +1,8 @@
-"""From a count table to a model file: grow the trie, then let contexts know their successors.
+"""Build a model file from a count table.
 
-A third of the contexts are followed more than once; only these get a row (see models.hpp).
+The first pass appends all n-grams to a trie. The second pass adds the successor counts of each
+context. Only contexts that are not followed exactly once get a row for them (see models.hpp): in
+natural text that is about a third.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ def build_model(table: CountTable, path: Path, kernels: Kernels, for_each: ForEa
 
     Raises:
         ArtefactError: the table is damaged.
-        ResourceError: the disk has no room for the model.
+        ResourceError: the disk is too full for the model.
     """
     spectra = table.spectra()
     levels = _levels(table, spectra)
@@ -63,20 +65,23 @@ def build_model(table: CountTable, path: Path, kernels: Kernels, for_each: ForEa
 
 
 def _levels(table: CountTable, spectra: Spectra) -> NDArray[np.int64]:
-    """levels[n] = n-grams of orders 1..n; order 1 is indexed by rank, so holds the begin mark."""
+    """Return i64[N + 1]: levels[n] is the number of n-grams of orders 1..n.
+
+    Order 1 is indexed by rank, so it includes the begin mark.
+    """
     ranks = len(table.ids) + 1 + int(table.end_mark)
     longer = range(2, table.order + 1)
     sizes = [ranks, *(spectra[n].distinct + spectra.starting[n - 1].distinct for n in longer)]
     if spectra[1].distinct != ranks - 1:
         raise ArtefactError(
-            f"{table.directory} lists {ranks - 1} symbols and counts {spectra[1].distinct}; "
-            "it is damaged, count it again"
+            f"{table.directory} is damaged: it lists {ranks - 1} symbols and its spectra count "
+            f"{spectra[1].distinct}. Count the corpus again."
         )
     return np.append(0, np.cumsum(sizes)).astype(np.int64)
 
 
 def _rows(spectra: Spectra, contexts: int) -> int:
-    """How many of the contexts are not followed exactly once."""
+    """Return the number of contexts that are not followed exactly once."""
     kinds = (*spectra.followed[:-1], *spectra.starting_followed[:-1])
     return contexts - sum(spectrum.seen(1) for spectrum in kinds)
 
@@ -87,7 +92,7 @@ def _grow(table: CountTable, trie: Trie, followed: NDArray[Any], kernels: Kernel
     cursors = trie.levels[:-1].copy()
     cursors[0] = 1
     if shape.order > 1:
-        # The bare begin mark: nothing stands left of it, and each document follows it once.
+        # The begin mark has no left neighbour, and every document follows it once.
         trie.child[0] = trie.levels[1]
         followed[0] = table.totals.documents
     for run in table.runs():
@@ -96,20 +101,22 @@ def _grow(table: CountTable, trie: Trie, followed: NDArray[Any], kernels: Kernel
     if not np.array_equal(cursors, trie.levels[1:]):
         raise _other_ngrams(table)
     trie.child[-1] = trie.levels[-1]
-    # Behind the begin mark, every token but the first of each document follows one.
+    # Every token except the first of each document follows another token.
     tokens = int(followed[1 : int(trie.levels[1])].sum(dtype=np.uint64))
     if shape.order > 1 and (
         np.any(followed[1:] > trie.counts[1 : len(followed)])
         or tokens != table.totals.tokens - table.totals.documents
     ):
         raise ArtefactError(
-            f"{table.directory} has documents end with other windows than it holds; count it again"
+            f"{table.directory} is damaged: the windows that end its documents do not match its "
+            "n-grams. Count the corpus again."
         )
 
 
 def _other_ngrams(table: CountTable) -> ArtefactError:
     return ArtefactError(
-        f"{table.directory} holds other n-grams than its spectra say; count it again"
+        f"{table.directory} is damaged: its n-grams do not match its spectra. "
+        "Count the corpus again."
     )
 
 
@@ -121,7 +128,7 @@ def _mark(table: CountTable, trie: Trie, followed: NDArray[Any], kernels: Kernel
 
 
 def _link_root(trie: Trie, tokens: int) -> None:
-    """The empty context's successors are all symbols but the begin mark."""
+    """Fill the row of the empty context, which every symbol but the begin mark follows."""
     symbols = slice(1, int(trie.levels[1]))
     counts = trie.counts[symbols]
     row = [tokens, len(counts), np.sum(counts == 1), np.sum(counts == 2)]

@@ -1,8 +1,8 @@
-"""Scoring in bulk: the windows of many documents, sorted, are walked down the trie side by side.
+"""Score many documents at once: sort their windows, then look up each distinct window once.
 
-Each distinct window is searched once, next to its neighbours; then the documents are read again and
-every token finds its window's loss. The sums are those of the walk from token to token, to the
-last bit: both multiply the same numbers in the same order.
+Sorted windows reach neighbouring parts of the trie one after the other, which saves cache misses.
+A second pass over the documents then reads the loss of each token's window. The sums equal those of
+scoring token by token to the last bit, because both multiply the same numbers in the same order.
 """
 
 from __future__ import annotations
@@ -25,21 +25,25 @@ from icfast.ngrams.keys import KeyShape
 from icfast.parallel.buffers import ThreadRooms, zeros
 from icfast.parallel.threads import Pool, Work
 
-#: Windows one thread matches at a time, unless one lead has more.
+#: Windows that one thread matches at a time. One lead is never split.
 _GROUP_WINDOWS = 1 << 19
 
-#: Fewest tokens of a batch for which reading all n-grams of the model once is worth it, as a share
-#: of them: a walk takes 250 ns a token, weighing 10 ns an n-gram.
+#: Tokens per n-gram of the model from which bulk scoring pays. Scoring token by token takes about
+#: 250 ns per token; computing the weights takes about 10 ns per n-gram.
 _LEAST_SHARE = 1 / 16
 
-#: Rows of records are numbered with 32 bits.
+#: Record rows have 32-bit numbers.
 _MOST_TOKENS = 2**31
 
 
 def batches(
     chunks: Sequence[ScoredChunk], model: NgramModel, work: Work
 ) -> tuple[list[list[ScoredChunk]], list[ScoredChunk]]:
-    """(batches that are worth scoring in bulk and fit the memory, chunks left to the walk)."""
+    """Return (batches to score in bulk, chunks to score token by token).
+
+    A batch fits the memory. All chunks are scored token by token when there are too few of them to
+    pay for the weights.
+    """
     limit = min(_batch_windows(model, work), _MOST_TOKENS)
     found: list[list[ScoredChunk]] = []
     left: list[ScoredChunk] = []
@@ -64,28 +68,28 @@ def _least_windows(model: NgramModel) -> int:
 
 
 def _shape(model: NgramModel) -> tuple[int, int]:
-    """(bits per symbol, words per key): ranks, the end mark's, and the strangers'."""
+    """Return (bits per symbol, words per key), with symbols for the end mark and unknown ids."""
     bits = (len(model.ids) + 2).bit_length()
     return bits, max(1, -(-(model.order - 1) * bits // 64))
 
 
 def _batch_windows(model: NgramModel, work: Work) -> int:
-    """Windows of a batch whose keys, index, records and losses fit the memory the weights leave."""
+    """Return the number of windows whose keys, rows, records and losses fit the free memory."""
     words = _shape(model)[1]
     if words > MAX_KEY_WORDS:
         return 0
-    # A quarter more for what threads sort in.
+    # Threads need a quarter more as scratch space for sorting.
     per_window = (8 * words + 4 + 8 * model.order + 8) * 5 // 4
     return max(0, work.memory_bytes - weights_bytes(model)) // per_window
 
 
 @dataclass(frozen=True)
 class Bulk:
-    """Scores batches under the order-N model.
+    """Scorer of batches under the order-N model.
 
     Attributes:
-        symbols: the model's, and one for all it does not know.
-        out: rows of all documents.
+        symbols: the model's symbols, and one more for all unknown ids.
+        out: the results of all documents.
     """
 
     model: NgramModel
@@ -105,13 +109,13 @@ class Bulk:
         work: Work,
         pool: Pool,
     ) -> Bulk:
-        """Of ids below vocab_size."""
+        """Make a scorer of ids below vocab_size."""
         shape = KeyShape(model.order, *_shape(model))
         symbols = Symbols(model.ids, vocab_size, model.end_mark, shape, strangers=True)
         return cls(model, symbols, weights, out, work, pool)
 
     def score(self, batch: Sequence[ScoredChunk]) -> int:
-        """Write the rows of a batch's documents and return the number of windows."""
+        """Score the documents of a batch and return the number of windows."""
         chunks = _by_thread(batch, self.work.threads)
         counts = self._count(chunks)
         bounds = np.append(0, np.cumsum(counts.sum(axis=0))).astype(np.int64)
@@ -217,7 +221,7 @@ class Bulk:
 
 
 def _by_thread(batch: Sequence[ScoredChunk], count: int) -> list[list[ScoredChunk]]:
-    """Neighbouring chunks in `count` lists with about equally many windows."""
+    """Divide consecutive chunks into `count` lists with about equally many windows."""
     done = np.cumsum([chunk.windows for chunk in batch])
     thread = np.minimum((done - 1) * count // max(1, int(done[-1])), count - 1)
     by_thread: list[list[ScoredChunk]] = [[] for _ in range(count)]
@@ -227,7 +231,7 @@ def _by_thread(batch: Sequence[ScoredChunk], count: int) -> list[list[ScoredChun
 
 
 def _groups(bounds: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Neighbouring leads up to the group size."""
+    """Yield ranges of leads with about ``_GROUP_WINDOWS`` windows each."""
     first, leads = 0, len(bounds) - 1
     while first < leads:
         last = int(np.searchsorted(bounds, bounds[first] + _GROUP_WINDOWS, "right")) - 1

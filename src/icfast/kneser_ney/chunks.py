@@ -1,4 +1,4 @@
-"""Documents as scoring reads them: cut into chunks, their ids mapped to a model's symbols."""
+"""Prepare documents for scoring: cut them into chunks and map their ids to a model's symbols."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from icfast.kneser_ney.model import NgramModel
 from icfast.ngrams.alphabet import Symbols
 from icfast.ngrams.keys import KeyShape
 
-#: Tokens one thread scores at a time; a document is never cut.
+#: Tokens per chunk. A document is never cut, so longer documents make longer chunks.
 _CHUNK_TOKENS = 1 << 16
 
 
 class ScoredChunk(NamedTuple):
-    """Whole documents of one shard, and the row their results begin at."""
+    """Whole documents of one shard, and the row of the output where their results begin."""
 
     chunk: Chunk
     shard: Shard
@@ -31,18 +31,18 @@ class ScoredChunk(NamedTuple):
 
     @property
     def rows(self) -> slice:
-        """Where their results go."""
+        """Rows of the output that belong to these documents."""
         return slice(self.row, self.row + len(self.chunk.starts))
 
     @property
     def windows(self) -> int:
-        """At most this many: their tokens, and an end mark each."""
+        """Upper bound on the windows: one per token and one per end mark."""
         lengths = self.chunk.stops - self.chunk.starts
         return int(lengths.sum()) + len(lengths)
 
 
 def chunks_of(documents: DocumentSet) -> Iterator[ScoredChunk]:
-    """Neighbouring documents of about so many tokens as one thread takes at a time."""
+    """Yield consecutive documents in chunks of about ``_CHUNK_TOKENS`` tokens."""
     at = 0
     for held in documents.by_shard:
         ends = np.cumsum(held.stops - held.starts)
@@ -55,8 +55,8 @@ def chunks_of(documents: DocumentSet) -> Iterator[ScoredChunk]:
         at += len(ends)
 
 
-def room_for(documents: int, columns: int) -> ScoreOut:
-    """Rows of losses for a kernel to write."""
+def empty_scores(documents: int, columns: int) -> ScoreOut:
+    """Return zeroed arrays for the losses of documents, one column per order."""
 
     def zeros(*shape: int) -> NDArray[np.uint64]:
         return np.zeros(shape, np.uint64)
@@ -71,33 +71,37 @@ def room_for(documents: int, columns: int) -> ScoreOut:
 
 
 def symbols_of(corpus: Corpus, model: NgramModel | CompactModel) -> Symbols:
-    """The model's symbols, for ids of the corpus.
+    """Return the model's symbols, with a table for the ids of the corpus.
 
     Raises:
-        MergeError: the corpus was written by another tokenizer than the model's.
+        MergeError: the corpus and the model have different tokenizers or vocabularies.
     """
-    _refuse_strangers(corpus, model)
+    _check_vocabulary(corpus, model)
     shape = KeyShape.of(1, len(model.ids))
     return Symbols(model.ids, _vocab_size(corpus, model), model.end_mark, shape)
 
 
 def _vocab_size(corpus: Corpus, model: NgramModel | CompactModel) -> int:
-    """Ids that may be scored: the model's vocabulary, or under kenlm any, the rest being <unk>."""
+    """Return the size of the vocabulary that may be scored.
+
+    Convention tokens allows the model's vocabulary. Convention kenlm allows any id: an id that the
+    model never saw is <unk>.
+    """
     if model.convention == "kenlm":
         return max(model.source.vocab_size, corpus.vocab_size)
     return model.source.vocab_size
 
 
-def _refuse_strangers(corpus: Corpus, model: NgramModel | CompactModel) -> None:
-    mine, its = corpus.tokenizer, model.source.tokenizer
-    if mine is not None and its is not None and mine != its:
+def _check_vocabulary(corpus: Corpus, model: NgramModel | CompactModel) -> None:
+    used, expected = corpus.tokenizer, model.source.tokenizer
+    if used is not None and expected is not None and used != expected:
         raise MergeError(
-            f"the corpus was written by tokenizer {mine!r}, the model fitted on {its!r}; "
-            "a loss between them means nothing"
+            f"the corpus was written by tokenizer {used!r}, but the model was fitted on "
+            f"tokenizer {expected!r}. Score a corpus written by the model's tokenizer."
         )
     stated, fitted = corpus.given_vocab_size, model.source.vocab_size
     if stated is not None and model.source.vocab_size_given and stated != fitted:
         raise MergeError(
-            f"the corpus has a vocabulary of {stated}, the model one of {fitted}; "
-            "a loss between them means nothing"
+            f"the corpus has a vocabulary of {stated} ids, but the model has one of {fitted}. "
+            "Score a corpus written by the model's tokenizer."
         )

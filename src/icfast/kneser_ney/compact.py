@@ -1,10 +1,9 @@
-"""A compressed model: the order-N model's probabilities and backoffs in a few bits each.
+"""Compressed models: the order-N model with its probabilities and backoffs in a few bits each.
 
-N-grams stand in the order of the full model's trie. In place of its oldest symbol an n-gram (h w)
-stores the place of its context h among the siblings of h: these are few where what h ends with has
-few left neighbours, so that takes few bits (Pibiri & Venturini 2017), and whoever scores a text has
-just met h. Losses are whole numbers of 2^-32 nat, looked up in a codebook per order, so every
-backend's sums are the same.
+N-grams have the same order as in the trie of the full model. An n-gram (h w) does not store its
+symbol: it stores the position of its context h among the siblings of h. Few siblings need few bits
+(Pibiri & Venturini 2017), and scoring knows h already. Losses are integers in units of 2^-32 nat,
+read from one codebook per order, so the sums of all backends are equal.
 """
 
 from __future__ import annotations
@@ -23,23 +22,25 @@ from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.model_file import Arrays, ModelFileWriter, damaged, read_model_file
 from icfast.kneser_ney.validate import compact_fault
 from icfast.ngrams.faults import ids_fault
+from icfast.notebook import facts_html
 from icfast.sums.stored import checked
+from icfast.units import format_count
 
-#: Kind of model, as its file states it.
+#: Kind of model in the description of its file.
 COMPACT_KIND = "compressed modified Kneser-Ney"
 
 
 @dataclass(frozen=True, eq=False)
 class CompactModel:
-    """A compressed model, memory-mapped from its file or still in memory.
+    """A compressed model, memory-mapped from its file or in memory.
 
     Attributes:
-        order: N; only the order-N model is in it.
-        source, tokens, documents: as in :class:`NgramModel`, of the model it was made from.
-        bits: bits of each probability and of each backoff above order 1.
-        ids: u32[U], ascending.
-        trie: its n-grams.
-        about: what its file says of it: pruning, the full model's size, losses that were measured.
+        order: the order N. Only the order-N model is stored.
+        source, tokens, documents: those of the full model, as in :class:`NgramModel`.
+        bits: bits per probability and per backoff above order 1.
+        ids: u32[U], the token ids that the model has seen, ascending.
+        trie: the n-grams.
+        about: description in the file: pruning threshold, size of the full model, measured losses.
     """
 
     order: int
@@ -53,22 +54,38 @@ class CompactModel:
 
     @property
     def convention(self) -> str:
-        """tokens or kenlm."""
+        """The convention, "tokens" or "kenlm"."""
         return self.source.convention
 
     @property
     def end_mark(self) -> bool:
-        """Whether it predicts </s> after each document."""
+        """Whether the model predicts </s> after each document."""
         return self.convention == "kenlm"
 
     @property
     def ngrams(self) -> tuple[int, ...]:
-        """How many n-grams of each order it holds; <s> alone is not one."""
+        """Number of n-grams of each order 1..N, without the begin mark itself."""
         first, *rest = np.diff(self.trie.levels).tolist()
         return (first - 1, *rest)
 
+    def __repr__(self) -> str:
+        return (
+            f"CompactModel(order={self.order}, bits={self.bits}, convention={self.convention!r}, "
+            f"tokens={self.tokens:,}, ngrams={sum(self.ngrams):,})"
+        )
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "bits per number": str(self.bits),
+            "convention": self.convention,
+            "documents": format_count(self.documents),
+            "tokens": format_count(self.tokens),
+        }
+        sizes = {f"{n}-grams": format_count(count) for n, count in enumerate(self.ngrams, 1)}
+        return facts_html(f"Compressed Kneser-Ney model of order {self.order}", facts | sizes)
+
     def save(self, path: Path, measured: dict[str, Any]) -> None:
-        """Write it to this very file, with what was measured of it."""
+        """Write the model to this path directly, with measured facts for its description."""
         arrays: Arrays = {"ids": self.ids, **self.trie._asdict()}
         writer = ModelFileWriter(path, {name: (a.dtype, a.shape) for name, a in arrays.items()})
         for name, array in arrays.items():
@@ -77,24 +94,25 @@ class CompactModel:
 
     @classmethod
     def load(cls, file: str | Path) -> CompactModel:
-        """Map a compressed model from its file, checking every checksum in it.
+        """Memory-map a compressed model from its file and verify every checksum.
 
         Raises:
-            ArtefactError: not a compressed model, of another version, cut off or damaged.
+            ArtefactError: the file is not a compressed model, has another version, is truncated or
+                damaged.
         """
         model = load_model(file)
         if not isinstance(model, cls):
             raise ArtefactError(
-                f"{file} holds a whole model, not a compressed one; compress it first"
+                f"{file} holds a full model, but a compressed model is needed. Compress it first."
             )
         return model
 
 
 def load_model(file: str | Path) -> NgramModel | CompactModel:
-    """Map a model of either kind from its file.
+    """Memory-map a model from its file, full or compressed.
 
     Raises:
-        ArtefactError: not a model, of another version, cut off or damaged.
+        ArtefactError: the file is not a model, has another version, is truncated or damaged.
     """
     path = Path(file)
     about, arrays = read_model_file(path)
@@ -108,7 +126,7 @@ def load_model(file: str | Path) -> NgramModel | CompactModel:
             arrays, model.order, ranks, model.bits
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise damaged(path, f"its description lacks something ({error})") from error
+        raise damaged(path, f"its description is incomplete or invalid ({error})") from error
     if fault is not None:
         raise damaged(path, fault)
     return model

@@ -1,4 +1,4 @@
-"""Walks over all n-grams by context, on several threads: what linking and weighing share."""
+"""Visit all n-grams by context on several threads. Building and weighing a model share this."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from scipy.sparse import csr_matrix
 
 from icfast.backends.models import Bigrams, ContextRoom, Trie
 
-#: Runs a call over each item, perhaps at once.
+#: Calls a function for each item, possibly on several threads.
 ForEach = Callable[[Callable[[tuple[int, int]], None], Iterable[tuple[int, int]]], None]
 
-#: Ranges of context symbols: many, since hot ones have most n-grams.
+#: Ranges of context symbols. A few frequent symbols have most n-grams, so threads share many
+#: ranges.
 _RANGES = 64
 
 
 def for_each_range(
     trie: Trie, call: Callable[[Bigrams, int, int, ContextRoom], None], for_each: ForEach
 ) -> None:
-    """call(bigrams, low, high, room) for ranges of context symbols that cover all of them."""
+    """Call call(bigrams, low, high, room) for ranges [low, high) that cover all context symbols."""
     bigrams = _bigrams(trie)
-    rooms = _Rooms(trie)
+    scratch = _Scratch(trie)
 
     def run(symbols: tuple[int, int]) -> None:
-        call(bigrams, *symbols, rooms.mine)
+        call(bigrams, *symbols, scratch.mine)
 
     for_each(run, _symbol_ranges(bigrams))
 
 
 def _bigrams(trie: Trie) -> Bigrams:
-    """Level 2 by its older symbol: a matrix of nodes, transposed."""
+    """Return the bigrams grouped by their older symbol (the transpose of a sparse matrix)."""
     ranks = int(trie.levels[1])
     if len(trie.levels) == 2:
         return Bigrams(
@@ -49,7 +50,7 @@ def _bigrams(trie: Trie) -> Bigrams:
 
 
 def _symbol_ranges(bigrams: Bigrams) -> Iterator[tuple[int, int]]:
-    """Ranges of context symbols with about equally many bigrams."""
+    """Yield ranges of context symbols with about equally many bigrams."""
     symbols = np.arange(len(bigrams.starts))
     weight = bigrams.starts + symbols
     marks = np.linspace(0, int(weight[-1]), _RANGES + 1)
@@ -57,8 +58,8 @@ def _symbol_ranges(bigrams: Bigrams) -> Iterator[tuple[int, int]]:
     yield from pairwise(edges.tolist())
 
 
-class _Rooms(threading.local):
-    """Each thread's room; of the lists only what the hottest context needs is ever touched."""
+class _Scratch(threading.local):
+    """Scratch arrays of each thread. Only pages that the largest context needs are touched."""
 
     def __init__(self, trie: Trie) -> None:
         sizes = np.diff(trie.levels)

@@ -1,4 +1,4 @@
-"""Discounts of modified Kneser-Ney, per order, as functions of the counts-of-counts."""
+"""Discounts of modified Kneser-Ney for each order, computed from the counts of counts."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from icfast.sums.spectrum import Spectra, Spectrum
 
-#: What stands in where counts-of-counts leave the discounts undefined.
+#: Discounts for orders whose counts of counts leave them undefined (KenLM uses the same).
 FALLBACK = (0.5, 1.0, 1.5)
 
 
 @dataclass(frozen=True)
 class Discounts:
-    """D1, D2, D3+ of one order, in counts.
+    """D1, D2 and D3+ of one order, in counts.
 
     Attributes:
-        values: what is taken off a count of 1, 2, and 3 or more.
-        counts_of_counts: n1..n4 they were computed from.
-        fallback: whether these were unfit and the fallback stands in.
+        values: discounts of a count of 1, of 2, and of 3 or more.
+        counts_of_counts: n1..n4, from which they were computed.
+        fallback: whether the counts of counts left them undefined and FALLBACK was used.
     """
 
     values: tuple[float, float, float]
@@ -31,9 +31,10 @@ class Discounts:
 
 
 def discounts(counts_of_counts: Sequence[int]) -> Discounts:
-    """Discounts from n1..n4: Y = n1 / (n1 + 2 n2), D_j = j - (j + 1) Y n_{j+1} / n_j.
+    """Compute D_j = j - (j + 1) Y n_{j+1} / n_j for j = 1, 2, 3, with Y = n1 / (n1 + 2 n2).
 
-    All three fall back to (0.5, 1, 1.5) where n1, n2 or n3 is 0 or some D_j leaves [0, j].
+    n_r is the number of n-grams that occur r times. All three discounts are replaced by
+    (0.5, 1, 1.5) if n1, n2 or n3 is 0 or if some D_j is outside [0, j].
     Source: Chen & Goodman 1999, equation 26.
 
     >>> discounts([100, 40, 20, 12]).values
@@ -55,12 +56,12 @@ def discounts(counts_of_counts: Sequence[int]) -> Discounts:
 
 @dataclass(frozen=True)
 class OrderDiscounts:
-    """Discounts of one order: as the top of the order-n model, and below the top of longer ones.
+    """Discounts of one order n.
 
     Attributes:
-        top: from raw counts.
-        lower: from continuation counts (n-grams that start with the begin mark keep raw ones);
-            None at order N, which is only ever a top.
+        top: discounts of raw counts, for the model whose highest order is n.
+        lower: discounts of continuation counts, for models of higher order. N-grams that start with
+            the begin mark keep their raw counts. None at order N, which has no higher model.
     """
 
     order: int
@@ -69,7 +70,7 @@ class OrderDiscounts:
 
 
 def order_discounts(spectra: Spectra, order: int) -> OrderDiscounts:
-    """Discounts of one order of these spectra."""
+    """Return the discounts of one order, from spectra."""
     starting = spectra.starting[order - 1]
     top = Spectrum.total([spectra[order], starting])
     lower = Spectrum.total([spectra.left_neighbours[order - 1], starting])
@@ -81,7 +82,10 @@ def order_discounts(spectra: Spectra, order: int) -> OrderDiscounts:
 
 
 def discount_table(orders: Sequence[OrderDiscounts]) -> NDArray[np.float64]:
-    """f64[2, N + 1, 4] for the scoring kernel: lower ones, then tops; column 0 is D(0) = 0."""
+    """Return f64[2, N + 1, 4] for the scoring kernel.
+
+    table[0] holds the lower and table[1] the top discounts, by order and by count 0, 1, 2, 3+.
+    """
     table = np.zeros((2, len(orders) + 1, 4))
     for entry in orders:
         if entry.lower is not None:

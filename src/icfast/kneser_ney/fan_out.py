@@ -1,7 +1,7 @@
-"""Distinct successors of each context, from the counts that a Kneser-Ney model carries.
+"""Count the distinct successors of each context, from a fitted Kneser-Ney model.
 
-Windows are sorted by what ends them, so a count of n-grams meets the successors of a context far
-apart; a fitted model has brought them together.
+Counting sorts windows by their last token, which scatters the successors of a context. Fitting a
+model has grouped them already.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ _SUCCESSORS = CONTEXT_FIELDS.index("successors")
 
 
 def fan_out(model: NgramModel) -> FanOut:
-    """The fan-out spectra of what a model was fitted on.
+    """Return the fan-out spectra of the documents that a model was fitted on.
+
+    The fan-out of a context is the number of its distinct successors.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -28,7 +30,7 @@ def fan_out(model: NgramModel) -> FanOut:
     ...     _ = path.write_bytes(b"abracadabra")
     ...     corpus = icfast.open(path, dtype="u1", vocab_size=256)
     ...     found = icfast.fan_out(icfast.fit(corpus, order=2))
-    >>> found.padded(2).types  # b, r, c, d and the begin mark have one successor, a has three
+    >>> found.padded(2).types  # five contexts have one successor; a has b, c and d
     array([5, 1], dtype=uint64)
     """
     trie = model.trie
@@ -54,7 +56,7 @@ def fan_out(model: NgramModel) -> FanOut:
 
 
 def _with_ones(spectrum: Spectrum, contexts: int) -> Spectrum:
-    """The spectrum, and so many contexts that have no row: one successor each."""
+    """Add contexts without a row to a spectrum: each of them has one successor."""
     if not contexts:
         return spectrum
     ones = Spectrum(np.array([1], np.uint64), np.array([contexts], np.uint64))
@@ -62,7 +64,7 @@ def _with_ones(spectrum: Spectrum, contexts: int) -> Spectrum:
 
 
 def _bits(words: NDArray[np.uint64], first: int, last: int) -> NDArray[np.bool_]:
-    """Bits first..last of little-endian words."""
+    """Return bits [first, last) of little-endian words."""
     held = np.ascontiguousarray(words[first // 64 : -(-last // 64)], dtype="<u8")
     unpacked = np.unpackbits(held.view(np.uint8), bitorder="little")
     begin = first - first // 64 * 64

@@ -1,4 +1,4 @@
-"""Fitting a Kneser-Ney model on a corpus or a count table."""
+"""Fit a Kneser-Ney model on a corpus or a count table."""
 
 from __future__ import annotations
 
@@ -34,19 +34,21 @@ def fit(
     backend: str = "auto",
     progress: Progress = silent,
 ) -> NgramModel:
-    """Fit interpolated modified Kneser-Ney models of every order 1..order.
+    """Fit interpolated modified Kneser-Ney models of all orders 1..order.
 
     Args:
-        corpus: a corpus, or a count table of that order and convention.
-        order: N, for a corpus; a table has its own.
-        output: the model's file; without it the model lives in a temporary one.
-        convention: tokens or kenlm, for a corpus; a table has its own.
+        corpus: a corpus or a count table.
+        order: the highest order N. Ignored for a table, which was counted with an order.
+        output: file for the model. By default the model is in a temporary file, which is deleted
+            with the model.
+        convention: "tokens" or "kenlm". Ignored for a table, which was counted with one.
         memory, temporary, threads, backend: as in :func:`icfast.spectra`. The trie is built in the
-            mapped file, not in this memory.
+            memory-mapped file, which this memory does not include.
+        progress: called with the progress of each stage.
 
     Raises:
-        OptionError: an argument has no meaning, or the output can't be written.
-        ResourceError: memory or disk do not suffice.
+        OptionError: an argument is invalid, or the output can't be written.
+        ResourceError: there is too little memory or disk space.
         ArtefactError: the table is damaged.
 
     >>> import tempfile
@@ -56,7 +58,7 @@ def fit(
     ...     _ = path.write_bytes(b"abracadabra")
     ...     corpus = icfast.open(path, dtype="u1", vocab_size=256)
     ...     model = icfast.fit(corpus, order=2)
-    >>> model.ngrams  # five letters; seven pairs, and the first letter behind the begin mark
+    >>> model.ngrams  # five letters; seven pairs, and the begin mark with the first letter
     (5, 8)
     """
     work = Work.of(backend, threads, memory, progress, temporary=temporary)
@@ -69,17 +71,17 @@ def fit(
 def fit_documents(
     documents: DocumentSet, order: int, work: Work, output: Path | None = None
 ) -> NgramModel:
-    """Fit on chosen documents, through a temporary count table beside the model."""
+    """Fit a model on chosen documents, through a temporary count table in the model's folder."""
     return fit_counted(documents, order, work, output)[0]
 
 
 def fit_counted(
     documents: DocumentSet, order: int, work: Work, output: Path | None = None
 ) -> tuple[NgramModel, Spectra]:
-    """The same, and the spectra of these documents, which come with the counts."""
+    """Fit a model on chosen documents and return it with the spectra of these documents."""
     with _model_file(output) as new:
-        beside = new.temporary.parent
-        with tempfile.TemporaryDirectory(prefix=".icfast-", dir=beside) as folder:
+        parent = new.temporary.parent
+        with tempfile.TemporaryDirectory(prefix=".icfast-", dir=parent) as folder:
             table = count_documents(documents, Path(folder) / "counts", order, work, "temporary")
             spectra = table.spectra()
             _build(table, new.temporary, work)
@@ -87,7 +89,7 @@ def fit_counted(
 
 
 def fit_table(table: CountTable, work: Work, output: Path | None = None) -> NgramModel:
-    """Fit on a count table."""
+    """Fit a model on a count table."""
     with _model_file(output) as new:
         _build(table, new.temporary, work)
     return new.load()
@@ -95,7 +97,11 @@ def fit_table(table: CountTable, work: Work, output: Path | None = None) -> Ngra
 
 @dataclass(frozen=True)
 class _NewModel:
-    """Where a model is built, and where it will be; a folder that goes when the model goes."""
+    """Paths of a new model: where it is built, and where it will be.
+
+    Attributes:
+        folder: a temporary folder that is deleted with the model, or None.
+    """
 
     temporary: Path
     final: Path
@@ -110,7 +116,7 @@ class _NewModel:
 
 @contextmanager
 def _model_file(output: Path | None) -> Iterator[_NewModel]:
-    """Entered before the work, so that what keeps a model from being written is met first."""
+    """Prepare the output before the work begins, so that an unwritable output fails at once."""
     if output is not None:
         with atomic_path(output) as temporary:
             yield _NewModel(temporary, output)

@@ -1,4 +1,4 @@
-"""Losses of the order-k models of every k, by position in the document, from one walk.
+"""Score documents under the models of all orders 1..N in one pass, by position in the document.
 
 Each document is cut at every doubling of positions, and each cut is scored like a document. The
 preceding tokens that its histories need are scored with it. They are then scored once more alone,
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from icfast.backends.counting import Alphabet, Chunk
 from icfast.backends.models import ScoreOut
 from icfast.corpus.documents import DocumentSet, check_ids
-from icfast.kneser_ney.chunks import ScoredChunk, chunks_of, room_for, symbols_of
+from icfast.kneser_ney.chunks import ScoredChunk, chunks_of, empty_scores, symbols_of
 from icfast.kneser_ney.model import NgramModel
 from icfast.ngrams.alphabet import Symbols
 from icfast.parallel.threads import Work
@@ -26,7 +26,7 @@ from icfast.sums.loss import LossSum
 
 I64 = NDArray[np.int64]
 
-#: Positions doubled so often are beyond every document.
+#: Number of position bins. Bin b holds positions 2^(b-1) .. 2^b - 1, so 64 bins hold any document.
 _BINS = 64
 
 
@@ -35,8 +35,9 @@ class LadderLosses:
     """Losses of the same tokens under the models of orders 1..N.
 
     Attributes:
-        total: per order k.
-        positions: per order k, the same losses by position in the document: 0, 1, 2..3, 4..7, ...
+        total: one sum per order k.
+        positions: for each order k, the same losses by position in the document: 0, 1, 2..3, 4..7,
+            and so on.
     """
 
     total: tuple[LossSum, ...]
@@ -58,7 +59,12 @@ class _Binned(NamedTuple):
 
 
 def score_ladder(documents: DocumentSet, model: NgramModel, work: Work) -> LadderLosses:
-    """Losses of the chosen documents under the order-k model, for each k = 1..N."""
+    """Return the losses of the documents under the order-k model, for each k = 1..N.
+
+    Raises:
+        MergeError: the corpus and the model have different tokenizers or vocabularies.
+        CorpusError: an id is outside the model's vocabulary (convention tokens).
+    """
     symbols = symbols_of(documents.corpus, model)
     alphabet = symbols.alphabet._replace(order=model.order)
     sums = _Sums(model.order)
@@ -82,7 +88,7 @@ def score_ladder(documents: DocumentSet, model: NgramModel, work: Work) -> Ladde
 
 
 def _binned(scored: ScoredChunk, order: int, end_mark: bool) -> _Binned:
-    """Every document's doublings of positions, and what stands before each."""
+    """Cut each document at its position bins; add the tokens before each cut, to be subtracted."""
     starts, stops = scored.chunk.starts, scored.chunk.stops
     sizes = stops - starts + int(end_mark)
     found = []
@@ -114,7 +120,7 @@ def _of_bin(
 
 
 def _edges(size: int) -> Iterator[tuple[int, int]]:
-    """[0, 1), [1, 2), [2, 4), ... up to a document of this size."""
+    """Yield the bins [0, 1), [1, 2), [2, 4), ... that a document of this size reaches."""
     low = 0
     while low < size:
         high = max(1, 2 * low)
@@ -123,7 +129,7 @@ def _edges(size: int) -> Iterator[tuple[int, int]]:
 
 
 def _by_end(binned: _Binned, end_mark: bool) -> Iterator[_Binned]:
-    """Cuts that an end mark follows apart from the others: a kernel's call has it for all."""
+    """Separate cuts by whether an end mark follows: a kernel adds it to all documents or none."""
     if not end_mark:
         yield binned
         return
@@ -143,7 +149,7 @@ def _score(
     model: NgramModel,
     work: Work,
 ) -> ScoreOut:
-    out = room_for(len(binned.starts), model.order)
+    out = empty_scores(len(binned.starts), model.order)
     if not len(binned.starts):
         return out
     if not binned.ended.all():
@@ -158,7 +164,7 @@ def _score(
 
 
 class _Sums:
-    """Losses and counts by bin and order, in whole numbers of any size."""
+    """Sums of losses and counts by bin and order, in integers of any size."""
 
     def __init__(self, order: int) -> None:
         self._quanta = [[0] * order for _ in range(_BINS)]
@@ -166,10 +172,10 @@ class _Sums:
         self._predicted, self._oov = np.zeros((2, _BINS), np.int64)
 
     def add(self, binned: _Binned, out: ScoreOut) -> None:
-        """Add what was scored, or take it off."""
+        """Add the losses of these cuts, or subtract them where they are marked."""
         if not len(binned.bins):
             return
-        # Neighbours of one bin and sign are added up in halves of words, which can't overflow.
+        # Consecutive cuts of one bin and sign are added in 32-bit halves, which cannot overflow.
         kind = 2 * binned.bins + binned.taken_off
         firsts = np.flatnonzero(np.diff(kind, prepend=-1))
         low = np.add.reduceat(out.low & np.uint64(0xFFFFFFFF), firsts)
@@ -186,7 +192,7 @@ class _Sums:
         np.add.at(self._oov, binned.bins, signs * out.oov.astype(np.int64))
 
     def losses(self, documents: DocumentSet) -> LadderLosses:
-        """The sums of all documents."""
+        """Return the sums of all documents."""
         used = np.flatnonzero(self._predicted).tolist()
         positions = tuple(
             tuple(PositionRow(*_range(b), self._sum(b, k)) for b in used)
@@ -207,7 +213,7 @@ class _Sums:
 
 
 def _range(number: int) -> tuple[int, int]:
-    """First and last position of a bin."""
+    """Return the first and the last position of a bin."""
     return (0, 0) if number == 0 else (1 << (number - 1), (1 << number) - 1)
 
 

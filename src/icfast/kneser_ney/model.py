@@ -1,9 +1,12 @@
-"""Interpolated modified Kneser-Ney models of every order k = 1..N, in one file of counts.
+"""Interpolated modified Kneser-Ney models of all orders k = 1..N, in one file of counts.
 
-p_k(w | h) = max(0, c - D(c)) / sum_w c + gamma(h) p(w | h'), raw counts c at order k, continuation
-counts below; gamma(h) = (D1 N1 + D2 N2 + D3 N3+) / sum. Order-1 probabilities interpolate with
-1/V (convention tokens) or 1/|types + </s> + <unk>| (kenlm). Sources: Chen & Goodman 1999;
-Heafield et al. 2013.
+    p_k(w | h) = max(0, c(h w) - D(c(h w))) / sum_v c(h v) + gamma(h) p(w | h')
+    gamma(h) = (D1 N1(h) + D2 N2(h) + D3+ N3+(h)) / sum_v c(h v)
+
+h' is h without its oldest symbol. c is the raw count at order k and the continuation count at lower
+orders. N1, N2 and N3+ are the numbers of successors of h with count 1, 2, and 3 or more. Order 1
+interpolates with the uniform distribution: 1/V (convention tokens) or 1/(types + 2), where </s> and
+<unk> are the two (kenlm). Sources: Chen & Goodman 1999; Heafield et al. 2013.
 """
 
 from __future__ import annotations
@@ -26,24 +29,26 @@ from icfast.kneser_ney.discounts import Discounts, OrderDiscounts, discount_tabl
 from icfast.kneser_ney.model_file import Arrays, damaged, read_model_file
 from icfast.kneser_ney.validate import trie_fault
 from icfast.ngrams.faults import ids_fault
+from icfast.notebook import facts_html
 from icfast.sums.stored import checked
+from icfast.units import format_bytes, format_count
 
 _KIND = "modified Kneser-Ney"
 
 
 @dataclass(frozen=True, eq=False)
 class NgramModel:
-    """A Kneser-Ney model, memory-mapped from one file that carries its counts.
+    """A Kneser-Ney model, memory-mapped from a file of n-gram counts.
 
     Attributes:
-        path: the file it is mapped from.
-        order: N; the order-k model of every k <= N is in it.
-        source: conventions and shards it was fitted on.
-        tokens: how many symbols it was fitted on.
-        documents: how many documents.
-        discounts: per order 1..N.
-        ids: u32[U], the ids it has seen, ascending.
-        trie: its n-grams.
+        path: the model's file.
+        order: the highest order N. The file holds the order-k models of all k <= N.
+        source: conventions and shards that the model was fitted on.
+        tokens: number of symbols that the model was fitted on.
+        documents: number of documents that the model was fitted on.
+        discounts: discounts of orders 1..N.
+        ids: u32[U], the token ids that the model has seen, ascending.
+        trie: the n-grams.
     """
 
     path: Path
@@ -57,39 +62,42 @@ class NgramModel:
 
     @property
     def convention(self) -> str:
-        """tokens or kenlm."""
+        """The convention, "tokens" or "kenlm"."""
         return self.source.convention
 
     @property
     def end_mark(self) -> bool:
-        """Whether it predicts </s> after each document."""
+        """Whether the model predicts </s> after each document."""
         return self.convention == "kenlm"
 
     @property
     def uniform(self) -> float:
-        """The probability that order 1 interpolates with, 1 / vocabulary."""
+        """The uniform probability that order 1 interpolates with."""
         return 1.0 / (len(self.ids) + 2 if self.end_mark else self.source.vocab_size)
 
     @property
     def discount_table(self) -> NDArray[np.float64]:
-        """f64[2, N + 1, 4] for the scoring kernel."""
+        """Discounts f64[2, N + 1, 4], as the scoring kernel reads them."""
         return discount_table(self.discounts)
 
     @property
     def ngrams(self) -> tuple[int, ...]:
-        """How many n-grams of each order it holds; <s> alone is not one."""
+        """Number of n-grams of each order 1..N, without the begin mark itself."""
         sizes = np.diff(self.trie.levels)
         return (int(sizes[0]) - 1, *map(int, sizes[1:]))
 
     @property
     def ngram_counts(self) -> tuple[int, ...]:
-        """N-grams of each order as KenLM counts them: under kenlm, <s> and <unk> are unigrams."""
+        """Number of n-grams of each order as KenLM counts them.
+
+        Convention kenlm counts <s> and <unk> as unigrams.
+        """
         first, *rest = self.ngrams
         return (first + (2 if self.end_mark else 0), *rest)
 
     @property
     def size_bits(self) -> int:
-        """N of IC-1 in bits: eight times the bytes of the model's file."""
+        """Size of the model's file in bits: N of the law IC-1."""
         return 8 * self.path.stat().st_size
 
     @property
@@ -100,12 +108,35 @@ class NgramModel:
 
     @property
     def parameters(self) -> int:
-        """Stored numbers a probability depends on: one count per n-gram, three discounts per
-        order as a top and per order below one."""
+        """Number of stored parameters: one count per n-gram, and the discounts.
+
+        Each order has three discounts as the highest order. Orders 1..N-1 have three more as a
+        lower order.
+        """
         return sum(self.ngrams) + 3 * (2 * self.order - 1)
 
+    def __repr__(self) -> str:
+        return (
+            f"NgramModel({str(self.path)!r}, order={self.order}, convention={self.convention!r}, "
+            f"tokens={self.tokens:,}, ngrams={sum(self.ngrams):,})"
+        )
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "file": str(self.path),
+            "size": format_bytes(self.size_bits / 8),
+            "convention": self.convention,
+            "documents": format_count(self.documents),
+            "tokens": format_count(self.tokens),
+        }
+        sizes = {f"{n}-grams": format_count(count) for n, count in enumerate(self.ngrams, 1)}
+        return facts_html(f"Kneser-Ney model of order {self.order}", facts | sizes)
+
     def save(self, file: str | Path) -> NgramModel:
-        """Write the model to a file, atomically, and return it mapped from there.
+        """Copy the model's file atomically and return the model mapped from the copy.
+
+        Args:
+            file: path of the copy.
 
         Raises:
             OptionError: the folder is missing or not writable.
@@ -118,25 +149,25 @@ class NgramModel:
 
     @classmethod
     def load(cls, file: str | Path) -> NgramModel:
-        """Map a model from its file, checking every checksum in it.
+        """Memory-map a model from its file and verify every checksum.
 
         Raises:
-            ArtefactError: not a model, of another version, cut off or damaged.
+            ArtefactError: the file is not a model, has another version, is truncated or damaged.
         """
         path = Path(file)
         return cls.of(path, *read_model_file(path))
 
     @classmethod
     def of(cls, path: Path, about: dict[str, Any], arrays: Arrays) -> NgramModel:
-        """The model that a file holds, as :func:`read_model_file` read it.
+        """Make the model from the description and the arrays of its file.
 
         Raises:
-            ArtefactError: another kind of model.
+            ArtefactError: the file holds another kind of model, or is damaged.
         """
         if about.get("kind") != _KIND:
             raise ArtefactError(
-                f"{path} holds a {about.get('kind')!r}, not a {_KIND} model; "
-                "of a compressed one only the order-N loss is left, which `icfast score` reads"
+                f"{path} holds a {about.get('kind')!r} model, but a {_KIND} model is needed. "
+                "Use the model that was compressed; a compressed model can only score."
             )
         try:
             model = cls(
@@ -151,18 +182,18 @@ class NgramModel:
             )
             fault = model._fault(arrays)
         except (KeyError, TypeError, ValueError) as error:
-            raise damaged(path, f"its description lacks something ({error})") from error
+            raise damaged(path, f"its description is incomplete or invalid ({error})") from error
         if fault is not None:
             raise damaged(path, fault)
         return model
 
     def _fault(self, arrays: Mapping[str, NDArray[Any]]) -> str | None:
-        """What does not fit together in what was read; None where all does."""
+        """Return the first inconsistency in what was read, or None."""
         if self.order != self.source.order:
-            return f"it is of order {self.order}, its source of {self.source.order}"
+            return f"its order is {self.order}, but its source has order {self.source.order}"
         expected = [(n, n == self.order) for n in range(1, self.order + 1)]
         if [(entry.order, entry.lower is None) for entry in self.discounts] != expected:
-            return f"its discounts are not of orders 1 to {self.order}"
+            return f"its discounts are not those of orders 1 to {self.order}"
         ranks = len(self.ids) + 1 + int(self.end_mark)
         return ids_fault(self.ids, self.source.vocab_size) or trie_fault(arrays, self.order, ranks)
 
@@ -170,7 +201,7 @@ class NgramModel:
 def describe(
     source: Source, tokens: int, documents: int, discounts: tuple[OrderDiscounts, ...]
 ) -> dict[str, Any]:
-    """What a model file says of itself; the inverse of what :meth:`NgramModel.load` reads."""
+    """Return the description of a model file, as :meth:`NgramModel.load` reads it."""
     return {
         "kind": _KIND,
         "order": source.order,
@@ -201,7 +232,7 @@ def _discounts(stored: dict[str, Any]) -> Discounts:
     values = tuple(map(float, stored["values"]))
     d1, d2, d3 = values
     if not (0 <= d1 <= 1 and 0 <= d2 <= 2 and 0 <= d3 <= 3):
-        raise ValueError(f"discounts {values} are not below their counts")
+        raise ValueError(f"discounts {values} exceed their counts 1, 2 and 3")
     n1, n2, n3, n4 = (checked(n, "int", "counts_of_counts") for n in stored["counts_of_counts"])
     fallback = checked(stored["fallback"], "bool", "fallback")
     return Discounts((d1, d2, d3), (n1, n2, n3, n4), fallback)

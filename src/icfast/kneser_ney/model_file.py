@@ -1,4 +1,4 @@
-"""The model file: named arrays in one memory-mapped file, and a checksummed description.
+"""Model files: named arrays in one memory-mapped file, with a description and checksums.
 
 Layout, little-endian, version 2::
 
@@ -7,7 +7,7 @@ Layout, little-endian, version 2::
     footer  JSON: {"about": {...}, "arrays": {name: {dtype, shape, offset, crc32}}}
     end     u64 footer offset, u32 footer bytes, u32 CRC-32 of the footer, magic "ICFMODEL"
 
-The end is written last, so a file cut off anywhere has none.
+The end is written last, so a truncated file does not have it.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ _END = struct.Struct("<QII8s")
 _ALIGN = 64
 _CHECK_BYTES = 1 << 24
 _CHECK_THREADS = 4
-#: What arrays may hold.
+#: Dtypes that arrays may have.
 _DTYPES = {name: np.dtype(name) for name in ("<u4", "<u8", "<i8")}
 
 Arrays = dict[str, NDArray[Any]]
 
 
 class ModelFileWriter:
-    """A new file whose arrays are filled in place, through the page cache, not in memory."""
+    """Writer of a new model file. Its arrays are memory-mapped and filled in place."""
 
     def __init__(self, path: Path, layout: Mapping[str, tuple[DTypeLike, tuple[int, ...]]]) -> None:
-        """Reserve room for arrays of these dtypes and shapes; they begin as zeros.
+        """Reserve disk space for zeroed arrays of these dtypes and shapes.
 
         Raises:
-            ResourceError: the disk has no room.
+            ResourceError: the disk is too full.
         """
         self._path = path
         self._entries: dict[str, dict[str, Any]] = {}
@@ -62,7 +62,7 @@ class ModelFileWriter:
             self._entries[name] = {"dtype": little.str, "shape": list(shape), "offset": offset}
             offset += little.itemsize * math.prod(shape)
         self._footer_offset = offset
-        # Room is taken now: a full disk must be an error here, not a crash in a mapped write.
+        # Reserve the space now: on a full disk a write to mapped memory would crash the process.
         with path.open("wb") as file:
             _reserve(file.fileno(), offset, path.parent)
             file.write(_START.pack(_MAGIC, _VERSION, 0))
@@ -71,11 +71,11 @@ class ModelFileWriter:
 
     @property
     def arrays(self) -> Arrays:
-        """The arrays, writable."""
+        """Writable arrays by name."""
         return {name: _view(self._map, entry) for name, entry in self._entries.items()}
 
     def finish(self, about: Mapping[str, Any]) -> None:
-        """Write checksums and the description; the file is complete after this."""
+        """Write the checksums and the description, which completes the file."""
         checksums = _checksums(_view(self._map, entry) for entry in self._entries.values())
         for entry, checksum in zip(self._entries.values(), checksums, strict=True):
             entry["crc32"] = checksum
@@ -88,10 +88,10 @@ class ModelFileWriter:
 
 
 def scratch(folder: Path, dtype: DTypeLike, size: int) -> NDArray[Any]:
-    """Zeros in a nameless file of this folder, gone when the array is.
+    """Return a zeroed array in an unnamed file of this folder, deleted with the array.
 
     Raises:
-        ResourceError: the disk has no room.
+        ResourceError: the disk is too full.
     """
     size_bytes = max(1, size * np.dtype(dtype).itemsize)
     with tempfile.TemporaryFile(dir=folder) as file:
@@ -106,24 +106,28 @@ def _reserve(descriptor: int, size_bytes: int, folder: Path) -> None:
         if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
             raise
         raise ResourceError(
-            f"the model needs {format_bytes(size_bytes)} at {folder}, which has no room; "
-            "free some space or choose another folder"
+            f"the model needs {format_bytes(size_bytes)} in {folder}, but the disk is too full. "
+            "Free some space or choose another folder."
         ) from error
 
 
 def read_model_file(path: Path) -> tuple[dict[str, Any], Arrays]:
-    """(about, arrays) of a model file; arrays are read-only and mapped, each one checked.
+    """Return (description, arrays) of a model file.
+
+    The arrays are read-only and memory-mapped, and their checksums are verified.
 
     Raises:
-        ArtefactError: not a model file, of another version, cut off or damaged.
+        ArtefactError: the file is not a model, has another version, is truncated or damaged.
     """
     try:
         with path.open("rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except ValueError:
-        raise ArtefactError(f"{path} is empty, not a model file") from None
+        raise ArtefactError(
+            f"{path} is not a model file: it is empty. Pass a file that icfast fit wrote."
+        ) from None
     except OSError as error:
-        raise ArtefactError(f"{path} can't be read as a model: {error.strerror}") from error
+        raise ArtefactError(f"the model file {path} can't be read: {error.strerror}") from error
     about, entries, end = _read_footer(mapped, path)
     _check_layout(mapped, entries, end, path)
     arrays = {name: _view(mapped, entry) for name, entry in entries.items()}
@@ -134,17 +138,21 @@ def read_model_file(path: Path) -> tuple[dict[str, Any], Arrays]:
 
 
 def _read_footer(mapped: mmap.mmap, path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
-    """(about, entry of each array, byte behind the last array)."""
+    """Return (description, entry of each array, offset where the arrays end)."""
     if len(mapped) < _START.size + _END.size or mapped[:8] != _MAGIC:
-        raise ArtefactError(f"{path} is not a model file: it does not begin with {_MAGIC!r}")
+        raise ArtefactError(
+            f"{path} is not a model file: it does not begin with {_MAGIC!r}. "
+            "Pass a file that icfast fit or icfast compress wrote."
+        )
     _, version, zero = _START.unpack_from(mapped, 0)
     if version != _VERSION:
         raise ArtefactError(
-            f"{path} is a model file of version {version}, this icfast reads version {_VERSION}"
+            f"{path} is a model file of version {version}, but this icfast reads version "
+            f"{_VERSION}. Fit the model again."
         )
     offset, size, checksum, magic = _END.unpack_from(mapped, len(mapped) - _END.size)
     if magic != _MAGIC or zero != 0 or offset + size + _END.size != len(mapped):
-        raise damaged(path, "its end is missing, it was cut off")
+        raise damaged(path, "its end is missing, so it was truncated")
     footer = mapped[offset : offset + size]
     if zlib.crc32(footer) != checksum:
         raise damaged(path, "the checksum of its description is wrong")
@@ -161,22 +169,22 @@ def _read_footer(mapped: mmap.mmap, path: Path) -> tuple[dict[str, Any], dict[st
 def _check_layout(
     mapped: mmap.mmap, entries: Mapping[str, Mapping[str, Any]], end: int, path: Path
 ) -> None:
-    """Arrays one behind the other as they were laid out, nothing but zeros between them."""
+    """Check that the arrays follow each other as they were written, with zeros between them."""
     at = _START.size
     for name, entry in entries.items():
         try:
             dtype, shape, offset = _DTYPES[entry["dtype"]], entry["shape"], entry["offset"]
             sound = all(type(n) is int and 0 <= n <= end for n in [*shape, offset])
         except (KeyError, TypeError) as error:
-            raise damaged(path, f"its array {name!r} is described without {error}") from error
+            raise damaged(path, f"the description of its array {name!r} lacks {error}") from error
         first = at + -at % _ALIGN
         if not sound or offset != first or any(mapped[at:first]):
-            raise damaged(path, f"its array {name!r} lies elsewhere than it should")
+            raise damaged(path, f"its array {name!r} is not at its expected offset")
         at = first + dtype.itemsize * math.prod(shape)
         if at > end:
-            raise damaged(path, f"its array {name!r} goes on behind its end")
+            raise damaged(path, f"its array {name!r} exceeds the arrays' part of the file")
     if at != end:
-        raise damaged(path, "something stands behind its arrays")
+        raise damaged(path, "there is data after its last array")
 
 
 def _view(mapped: mmap.mmap, entry: Mapping[str, Any]) -> NDArray[Any]:
@@ -186,7 +194,7 @@ def _view(mapped: mmap.mmap, entry: Mapping[str, Any]) -> NDArray[Any]:
 
 
 def _checksums(arrays: Iterable[NDArray[Any]]) -> list[int]:
-    """CRC-32 of each, several at once: zlib releases the interpreter's lock."""
+    """Return the CRC-32 of each array, computed on several threads (zlib releases the GIL)."""
     with ThreadPoolExecutor(_CHECK_THREADS) as pool:
         return list(pool.map(_crc32, arrays))
 
@@ -199,5 +207,5 @@ def _crc32(array: NDArray[Any]) -> int:
 
 
 def damaged(path: Path, why: str) -> ArtefactError:
-    """The error for a model file that is not as it was written."""
-    return ArtefactError(f"{path} is damaged: {why}; fit the model again")
+    """Return the error for a damaged model file."""
+    return ArtefactError(f"{path} is damaged: {why}. Fit the model again.")

@@ -1,4 +1,4 @@
-"""Scoring documents under a Kneser-Ney model."""
+"""Score documents under a Kneser-Ney model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from icfast.backends.counting import Alphabet, Chunk
 from icfast.backends.models import ScoreOut
 from icfast.corpus.documents import DocumentSet, check_ids
 from icfast.kneser_ney.bulk import Bulk, batches
-from icfast.kneser_ney.chunks import ScoredChunk, chunks_of, room_for, symbols_of
+from icfast.kneser_ney.chunks import ScoredChunk, chunks_of, empty_scores, symbols_of
 from icfast.kneser_ney.compact import CompactModel
 from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.weights import weigh
@@ -25,7 +25,12 @@ from icfast.sums.loss import DocumentScores
 def score_documents(
     documents: DocumentSet, model: NgramModel | CompactModel, work: Work
 ) -> DocumentScores:
-    """Loss of each of the chosen documents under the order-N model."""
+    """Return the loss of each document under the order-N model.
+
+    Raises:
+        MergeError: the corpus and the model have different tokenizers or vocabularies.
+        CorpusError: an id is outside the model's vocabulary (convention tokens).
+    """
     if isinstance(model, CompactModel):
         scored = _score_compact(documents, model, work)
     else:
@@ -51,7 +56,7 @@ def score_documents(
 def _score(documents: DocumentSet, model: NgramModel, work: Work) -> ScoreOut:
     symbols = symbols_of(documents.corpus, model)
     discounts, uniform = model.discount_table, model.uniform
-    out = room_for(len(documents), 1)
+    out = empty_scores(len(documents), 1)
 
     def kernel(chunk: Chunk, alphabet: Alphabet, here: ScoreOut) -> Status:
         return work.backend.kernels.score_ngrams(
@@ -73,7 +78,7 @@ def _score(documents: DocumentSet, model: NgramModel, work: Work) -> ScoreOut:
 
 def _score_compact(documents: DocumentSet, model: CompactModel, work: Work) -> ScoreOut:
     symbols = symbols_of(documents.corpus, model)
-    out = room_for(len(documents), 1)
+    out = empty_scores(len(documents), 1)
 
     def kernel(chunk: Chunk, alphabet: Alphabet, here: ScoreOut) -> Status:
         return work.backend.kernels.score_compact(chunk, alphabet, model.trie, here)

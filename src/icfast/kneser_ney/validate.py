@@ -1,8 +1,8 @@
-"""Whether arrays that were read are a trie: what kernels take for granted, and checksums don't say.
+"""Check that the arrays of a model file are a trie, as kernels assume.
 
-Kernels follow child pointers and index by symbols without looking where these lead, so both are
-seen through, one pass each at memory speed. Counts are not judged, nor whether siblings ascend:
-whatever they are, no kernel reads outside the arrays.
+A forged file can have correct checksums. Kernels follow child pointers and use symbols as indices
+without bounds checks, so both are checked here, in one pass each. Counts and the order of siblings
+are not checked, because no value of them makes a kernel read outside the arrays.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from numpy.typing import NDArray
 from icfast.backends.counting import MAX_ORDER
 from icfast.backends.models import CONTEXT_FIELDS
 
-#: Bits of a compressed model's codes at most.
+#: Largest number of bits per code of a compressed model.
 MAX_BITS = 16
 
-#: N-grams from one sample of its bitmap of children to the next; the kernels know it too.
+#: Set bits of the bitmap of children per sample. The kernels use the same constant.
 SAMPLE = 64
 
-#: How many bits of a byte are set.
+#: Number of set bits of each byte value.
 _MARKED = np.array([byte.bit_count() for byte in range(256)], np.int64)
 
-#: Nodes looked at in one step; temporaries stay in the cache.
+#: Nodes checked per step, so that temporary arrays stay in the cache.
 _STEP = 1 << 16
 
 
 def trie_fault(arrays: Mapping[str, NDArray[Any]], order: int, ranks: int) -> str | None:
-    """What keeps arrays from being a trie of this order; None where nothing does.
+    """Return why arrays are not a trie of this order, or None if they are.
 
     Args:
-        ranks: nodes of order 1: the begin mark, the ids, and the end mark where there is one.
+        ranks: number of nodes of order 1: the begin mark, the ids and, if used, the end mark.
     """
     levels = arrays["levels"]
     if not 1 <= order <= MAX_ORDER or levels.dtype != np.int64 or levels.shape != (order + 1,):
-        return f"it has no levels of orders 1 to {order}"
+        return f"its levels are not those of orders 1 to {order}"
     if levels[0] != 0 or levels[1] != ranks or not np.all(levels[1:] >= levels[:-1]):
         return "its levels do not ascend"
     nodes, contexts = int(levels[-1]), int(levels[-2])
@@ -51,47 +51,47 @@ def trie_fault(arrays: Mapping[str, NDArray[Any]], order: int, ranks: int) -> st
     }
     for name, shape in expected.items():
         if (arrays[name].dtype, arrays[name].shape) != shape:
-            return f"its array {name!r} is not of {nodes} n-grams"
+            return f"the dtype or shape of its array {name!r} does not fit {nodes} n-grams"
     if word not in (np.uint32, np.uint64):
-        return "its counts are of another type"
+        return "its counts are neither uint32 nor uint64"
     if not np.array_equal(arrays["symbols"][:ranks], np.arange(ranks, dtype=np.uint32)):
         return "order 1 is not indexed by rank"
     if any(part.max() >= ranks for part in _steps(arrays["symbols"])):
-        return f"a symbol is none of its {ranks} ranks"
+        return f"a symbol is outside its {ranks} ranks"
     return _mark_fault(arrays["marks"], contexts) or _child_fault(levels, arrays["child"])
 
 
 def _rows(marks: NDArray[Any]) -> int:
-    """The row of the empty context, and those that marks count; 1 where they are no marks."""
+    """Return the number of context rows: one for the empty context, and one per set bit."""
     if marks.shape[1:] != (2,):
         return 1
     return 1 + int(_MARKED[marks[:, 0].copy().view(np.uint8)].sum())
 
 
 def _mark_fault(marks: NDArray[np.uint64], contexts: int) -> str | None:
-    """Marks count the rows before them, and mark none behind the last context."""
+    """Check that marks count the rows before them and mark existing contexts only."""
     marked = _MARKED[marks[:, 0].copy().view(np.uint8).reshape(-1, 8)].sum(axis=1)
     if not np.array_equal(marks[:, 1], np.cumsum(marked) - marked):
         return "its marks do not count the rows before them"
     if contexts % 64 and int(marks[-1, 0]) >> contexts % 64:
-        return "contexts are marked that are none"
+        return "contexts are marked that do not exist"
     return None
 
 
 def _child_fault(levels: NDArray[np.int64], child: NDArray[Any]) -> str | None:
-    """Children of each level are the next level, in order; the begin mark has none."""
+    """Check that the children of a level are the next level in order; the begin mark has none."""
     firsts = levels[:-2]  # the first node of each level that has children
     if child[-1] != levels[-1] or not np.array_equal(child[firsts].astype(np.int64), levels[1:-1]):
         return "the children of a level are not the next level"
     if not all(np.all(part[1:] >= part[:-1]) for part in _steps(child)):
         return "its children do not ascend"
     if len(levels) > 2 and child[1] != child[0]:
-        return "something stands left of the begin mark"
+        return "the begin mark has a left neighbour"
     return None
 
 
 def _steps(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Parts of an array, each with the first element of the next one."""
+    """Yield parts of an array, each with the first element of the next part."""
     for first in range(0, len(array), _STEP):
         yield array[first : first + _STEP + 1]
 
@@ -99,14 +99,14 @@ def _steps(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
 def compact_fault(
     arrays: Mapping[str, NDArray[Any]], order: int, ranks: int, bits: int
 ) -> str | None:
-    """What keeps arrays from being a compressed model's; None where nothing does.
+    """Return why arrays are not a compressed trie of this order, or None if they are.
 
-    Whether siblings ascend, and what the records hold, is not judged: no kernel reads outside the
-    arrays for it.
+    The order of siblings and the contents of records are not checked, because no value of them
+    makes a kernel read outside the arrays.
     """
     levels, layout, records = (arrays[name] for name in ("levels", "layout", "records"))
     if not 1 <= order <= MAX_ORDER or not 1 <= bits <= MAX_BITS:
-        return f"it is of order {order} and {bits} bits"
+        return f"its order is {order} and its codes have {bits} bits"
     longer, exceptions = order - 1, arrays["exceptions"].shape
     expected = {
         "levels": (np.int64, (order + 1,)),
@@ -121,22 +121,22 @@ def compact_fault(
     }
     for name, (dtype, shape) in expected.items():
         if arrays[name].dtype != dtype or arrays[name].shape != shape:
-            return f"its array {name!r} is not of orders 1 to {order}"
+            return f"the dtype or shape of its array {name!r} does not fit orders 1 to {order}"
     if levels[0] != 0 or levels[1] != ranks or not np.all(levels[1:] >= levels[:-1]):
         return "its levels do not ascend"
     for n in range(2, order + 1):
         width, record, begin = layout[n - 2].tolist()
         size = int(levels[n] - levels[n - 1])
-        room = 64 * (len(records) - 1)  # reading may run into one word more
+        room = 64 * (len(records) - 1)  # kernels may read one word past a record
         if not 1 <= width <= 32 or record != width + bits * (2 if n < order else 1):
-            return f"the records of order {n} are of another size"
+            return f"the records of order {n} have another size than their fields"
         if not 0 <= begin <= begin + record * size <= room:
-            return f"the records of order {n} lie outside"
+            return f"the records of order {n} are outside its array"
     return _family_fault(arrays, order)
 
 
 def _family_fault(arrays: Mapping[str, NDArray[Any]], order: int) -> str | None:
-    """Children of each level are the next level, in order, as the bitmap and its samples say."""
+    """Check that bitmap and samples make the children of a level the next level, in order."""
     if order == 1:
         return None
     levels, firsts = arrays["levels"], arrays["unigrams"][:, 2]
@@ -145,11 +145,11 @@ def _family_fault(arrays: Mapping[str, NDArray[Any]], order: int) -> str | None:
     nodes = int(levels[-2] - levels[1])
     bitmap = arrays["children"].view(np.uint8)
     at = np.flatnonzero(np.unpackbits(bitmap, bitorder="little"))
-    # Before the i-th set bit stand i others; the clear ones are children.
+    # i set bits precede the i-th one; the clear bits before it are children.
     if len(at) != nodes + 1 or not np.array_equal(
         at[levels[1:-1] - levels[1]] - (levels[1:-1] - levels[1]), levels[2:] - levels[2]
     ):
         return "the children of a level are not the next level"
     if not np.array_equal(arrays["samples"].astype(np.int64), at[::SAMPLE]):
-        return "its samples are not of its children"
+        return "its samples do not match its bitmap of children"
     return None

@@ -1,4 +1,4 @@
-"""Every n-gram's probability and backoff, computed once from the counts for scoring in bulk."""
+"""Compute the probability and the backoff of every n-gram from the counts of a model."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from icfast.errors import check
 from icfast.kneser_ney.contexts import ForEach, for_each_range
 from icfast.kneser_ney.model import NgramModel
 
-#: As long as a model lives, so do its weights: scoring another corpus needs no second weighing.
+#: Weights of models by backend. They live as long as the model, so scoring another corpus reuses
+#: them.
 _weighed: WeakKeyDictionary[NgramModel, dict[Kernels, Weights]] = WeakKeyDictionary()
 
 
 def weights_bytes(model: NgramModel) -> int:
-    """What :func:`weigh` allocates and keeps."""
+    """Return the bytes that :func:`weigh` allocates and keeps."""
     return 8 * (len(model.trie.counts) + len(model.trie.child) - 1)
 
 
 def weigh(model: NgramModel, kernels: Kernels, for_each: ForEach) -> Weights:
-    """The order-N model as probabilities f64[n-grams] and backoffs f64[contexts].
+    """Return the order-N model as probabilities f64[n-grams] and backoffs f64[contexts].
 
     Raises:
         ArtefactError: the model's trie lacks a context.

@@ -1,4 +1,4 @@
-"""Making a small model of a whole one, and measuring what that costs."""
+"""Compress a model and measure the increase in loss."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from icfast.parallel.threads import Work
 from icfast.sums.loss import LossSum
 from icfast.units import format_bytes
 
-#: Memory of an n-gram at most: its level, the weights it was made from, and what packing takes.
+#: Peak memory per n-gram: the levels, the weights, and temporary arrays of packing.
 _NGRAM_BYTES = 80
 
 
@@ -41,21 +41,24 @@ def compress(
 ) -> CompactModel:
     """Write the order-N model with its probabilities and backoffs in a few bits each, atomically.
 
-    :func:`icfast.score` takes the result as it takes a whole model. What is left out for good:
-    counts, and with them the models of lower orders.
+    :func:`icfast.score` accepts the compressed model. The counts are not stored, so the models of
+    lower orders and the discounts are lost.
 
     Args:
-        model: a model, or the file of one.
-        bits: 1..16 bits of each probability and each backoff above order 1, which stays exact.
-        prune: n-grams go whose loss raises the model's perplexity, as the model expects it, by less
-            than this share each (Stolcke 1998); 0 keeps all.
+        model: a model or its file.
+        path: the file to write.
+        bits: 1..16 bits per probability and per backoff above order 1. Order 1 stays exact.
+        prune: removes each n-gram whose removal raises the model's expected perplexity by less than
+            this fraction (Stolcke 1998). 0 keeps all n-grams.
         heldout: documents whose loss under both models is measured and recorded in ``about``.
-        memory, threads, backend: as in :func:`icfast.spectra`. It takes 80 bytes an n-gram.
+        memory, threads, backend: as in :func:`icfast.spectra`. Compression needs 80 bytes of memory
+            per n-gram.
+        progress: called with the progress of each stage.
 
     Raises:
         OptionError: bits or prune is out of range, or the output can't be written.
-        ResourceError: the memory does not suffice, or the disk is full.
-        ArtefactError: the model's file is damaged, or of a compressed model already.
+        ResourceError: the memory is too small, or the disk is full.
+        ArtefactError: the model's file is damaged, or holds a compressed model.
         MergeError: the held-out corpus was written by another tokenizer.
 
     >>> import tempfile
@@ -80,15 +83,19 @@ def compress(
 def compress_to(
     path: Path, model: NgramModel, work: Work, bits: int, prune: float, heldout: Corpus | None
 ) -> None:
-    """Write the compressed model to this very file."""
+    """Write the compressed model to this path directly."""
     if not 0 <= prune < math.inf:
-        raise OptionError(f"prune {prune} must be a share of the perplexity: 0, or a bit more")
+        raise OptionError(
+            f"prune is {prune}, but must be a fraction of the perplexity, 0 or more. "
+            "Pass 0 to keep all n-grams, or a small number such as 1e-8."
+        )
     ngrams = sum(model.ngrams)
     need = ngrams * _NGRAM_BYTES
     if need > work.memory_bytes:
         raise ResourceError(
-            f"compressing {ngrams:,} n-grams takes {format_bytes(need)}, allowed are "
-            f"{format_bytes(work.memory_bytes)}; allow more (--memory), or fit a lower order"
+            f"compressing {ngrams:,} n-grams needs {format_bytes(need)} of memory, but only "
+            f"{format_bytes(work.memory_bytes)} are allowed. "
+            "Allow more (--memory), or fit a lower order."
         )
     work.progress("compressing", 0, ngrams, "n-grams")
     with work.pool() as pool:
@@ -123,7 +130,7 @@ def _excess(whole: NgramModel, small: CompactModel, heldout: Corpus, work: Work)
 
 
 def _bits_per_token(loss: LossSum) -> float | None:
-    """None where no token has one, or the probability of one is 0."""
+    """Return the loss in bits per token, or None if it is undefined or infinite."""
     if loss.infinite or not loss.predicted_tokens:
         return None
     return loss.nats / math.log(2) / loss.predicted_tokens

@@ -1,4 +1,4 @@
-"""A model's n-grams order by order, each knowing the two shorter ones it is made of."""
+"""N-grams of a model by order, with links to the two shorter n-grams that each consists of."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 
 
-#: What stands for the loss of probability 0.
+#: Loss in nats that represents probability 0.
 MOST_NATS = 700.0
 
 
 class Level(NamedTuple):
-    """All n-grams (h w) of one order, in suffix order. Numbers of n-grams are within their level.
+    """All n-grams (h w) of one order, in suffix order. An n-gram is numbered within its level.
 
     Attributes:
-        parents: u32[n], the n-gram less its oldest symbol, in the level below; ascending.
-        contexts: u32[n], the n-gram less its newest symbol, h, in the level below.
-        nats: f64[n], -ln p(w | h); of node 0 of order 1, the begin mark, that of an unknown symbol.
-        backoffs: f64[n], -ln of the n-gram's backoff as a context; empty at order N.
-        counts: how often the n-gram occurred.
+        parents: u32[n], number of the n-gram without its oldest symbol, one order lower; ascending.
+        contexts: u32[n], number of h, the n-gram without its newest symbol, one order lower.
+        nats: f64[n], -ln p(w | h). Node 0 of order 1 (the begin mark) has the loss of an unknown
+            symbol.
+        backoffs: f64[n], -ln of the n-gram's backoff weight as a context; empty at order N.
+        counts: occurrences of each n-gram.
     """
 
     parents: U32
@@ -40,10 +41,10 @@ class Level(NamedTuple):
 
 
 def levels_of(model: NgramModel, weights: Weights) -> list[Level]:
-    """The levels of orders 1..N; those of order 1 have no parents and contexts."""
+    """Return the levels of orders 1..N. Order 1 has no parents and contexts."""
     found: list[Level] = []
     trie, edges = model.trie, model.trie.levels.tolist()
-    keys = np.zeros(0, np.uint64)  # parent and symbol of each n-gram of the level before, ascending
+    keys = np.zeros(0, np.uint64)  # (parent, symbol) of the previous level's n-grams, ascending
     for n in range(1, model.order + 1):
         here = slice(edges[n - 1], edges[n])
         parents = contexts = np.zeros(0, np.uint32)
@@ -53,7 +54,7 @@ def levels_of(model: NgramModel, weights: Weights) -> list[Level]:
             symbols = trie.symbols[here]
             contexts = symbols
             if n > 2:
-                # The oldest symbol, left of the context that the parent has.
+                # h extends the context of the parent by the oldest symbol.
                 wanted = _keys(found[-1].contexts[parents], symbols)
                 contexts = np.searchsorted(keys, wanted).astype(np.uint32)
             keys = _keys(parents, symbols)
@@ -73,7 +74,10 @@ def _keys(nodes: U32, symbols: U32) -> U64:
 
 
 def places(levels: Sequence[Level]) -> list[U32]:
-    """Per order the place of each n-gram among those of one parent; at order 1, its number."""
+    """Return the position of each n-gram among the children of its parent, for each order.
+
+    Order 1 has no parents; the position is the number of the n-gram.
+    """
     found = [np.arange(len(levels[0].nats), dtype=np.uint32)]
     for shorter, level in pairwise(levels):
         first = first_children(level, len(shorter.nats))
@@ -83,16 +87,17 @@ def places(levels: Sequence[Level]) -> list[U32]:
 
 
 def first_children(level: Level, parents: int) -> NDArray[np.int64]:
-    """i64[parents + 1]: where the children of each n-gram of the level below begin."""
+    """Return i64[parents + 1], the number of the first child of each n-gram one order lower."""
     sizes = np.bincount(level.parents, minlength=parents)
     return np.append(0, np.cumsum(sizes))
 
 
 def masses(levels: Sequence[Level]) -> list[F64]:
-    """Z(h) = sum over all w of p(w | h), of every n-gram h of orders 1..N-1; the unigrams sum to 1.
+    """Return Z(h) = sum over all w of p(w | h) for every n-gram h of orders 1..N-1.
 
-    With sums over the successors w of h, and h' for h less its oldest symbol:
-    Z(h) = sum of p(w|h) + backoff(h) (Z(h') - sum of p(w|h')).
+    Z is 1 for an exact model and about 1 for a rounded one. With h' for h without its oldest symbol
+    and sums over the successors w of h:
+    Z(h) = sum p(w|h) + backoff(h) (Z(h') - sum p(w|h')). The unigrams sum to 1.
     """
     found: list[F64] = []
     for shorter, level in pairwise(levels):
@@ -105,9 +110,10 @@ def masses(levels: Sequence[Level]) -> list[F64]:
 
 
 def mean_log2_mass(levels: Sequence[Level]) -> float:
-    """Mean of log2 Z(h) over contexts of N-1 symbols, each as often as it occurs; 0 for order 1.
+    """Return the mean of log2 Z(h) over contexts of N-1 symbols, weighted by their counts.
 
-    What the loss of a rounded model falls short, per token, of a proper code's.
+    It is 0 for order 1. The loss of a rounded model understates the length of a proper code by this
+    many bits per token.
     """
     sums = masses(levels)
     if not sums or not len(sums[-1]):

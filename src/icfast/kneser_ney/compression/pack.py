@@ -16,7 +16,7 @@ from icfast.kneser_ney.compression.quantise import Codes, to_quanta
 from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.validate import SAMPLE
 
-#: Bits an exception costs: its n-gram and its place.
+#: Bits per exception: 64 for its n-gram and 32 for its position.
 _EXCEPTION_BITS = 96
 
 
@@ -26,7 +26,13 @@ def pack(
     codes: Sequence[Codes],
     described: dict[str, Any],
 ) -> CompactModel:
-    """Pack the n-grams of a model, all or those that pruning left."""
+    """Pack the n-grams of a model into a compressed model.
+
+    Args:
+        levels: the n-grams to keep.
+        codes: their quantised losses and backoffs, for orders 2..N.
+        described: facts for the model's description.
+    """
     edges = np.append(0, np.cumsum([len(level.nats) for level in levels])).astype(np.int64)
     codebooks = np.array([own.codebooks for own in codes], np.int64)
     codebooks = codebooks if len(codes) else np.zeros((0, 2, 2), np.int64)
@@ -37,7 +43,7 @@ def pack(
         fields = [(own.losses, bits)]
         if n < len(levels):
             fields.append((own.backoffs, bits))
-        # An n-gram's place is that of its context; see the module's docstring.
+        # A record has the position of its context, see compact.py.
         writer.add(own_places[n - 2][level.contexts], fields, int(edges[n - 1]))
     children, samples = _children(levels)
     trie = CompactTrie(
@@ -63,7 +69,7 @@ def pack(
 
 
 def _unigrams(levels: Sequence[Level]) -> NDArray[np.int64]:
-    """i64[U + 1 or more, 3]: loss, backoff, first child in the level above; one row behind."""
+    """Return i64[ranks + 1, 3]: loss, backoff and first child. The last row has the last end."""
     first = levels[0]
     rows = np.zeros((len(first.nats) + 1, 3), np.int64)
     rows[:-1, 0] = to_quanta(first.nats)
@@ -74,9 +80,9 @@ def _unigrams(levels: Sequence[Level]) -> NDArray[np.int64]:
 
 
 def _children(levels: Sequence[Level]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """(bitmap, positions of every 64th set bit) of the n-grams of orders 2..N-1.
+    """Return (bitmap, positions of every 64th set bit) of the n-grams of orders 2..N-1.
 
-    Each is a set bit and as many clear ones as it has children; a set bit ends the bitmap.
+    An n-gram is one set bit, followed by one clear bit per child. A set bit ends the bitmap.
     """
     pairs = pairwise(levels[1:])
     counts = [np.bincount(longer.parents, minlength=len(own.nats)) for own, longer in pairs]
@@ -88,7 +94,7 @@ def _children(levels: Sequence[Level]) -> tuple[NDArray[np.uint64], NDArray[np.u
 
 
 class _Records:
-    """N-grams of one order after the other, each in the same number of bits."""
+    """Records of n-grams, order by order. All records of an order have the same width."""
 
     def __init__(self) -> None:
         self.layout: list[tuple[int, int, int]] = []
@@ -103,7 +109,7 @@ class _Records:
         codes: Sequence[tuple[NDArray[np.uint16], int]],
         first: int,
     ) -> None:
-        """Append an order whose n-grams are numbered from `first`."""
+        """Append an order whose first n-gram has the number `first`."""
         width = _place_bits(place)
         escape = (1 << width) - 1
         beyond = np.flatnonzero(place >= escape)
@@ -118,13 +124,13 @@ class _Records:
         self._words += len(packed)
 
     def words(self) -> NDArray[np.uint64]:
-        """All orders, and a word that reading may run into."""
+        """Return the records of all orders, and one more word that kernels may read."""
         return np.concatenate([*self._parts, np.zeros(1, np.uint64)])
 
 
 def _place_bits(place: NDArray[np.uint32]) -> int:
-    """The width at which places and what does not fit into it take least."""
-    # 2^w - 1 is the sign of an exception, so a place fits where place + 1 has no more than w bits.
+    """Return the width of positions that minimises the bits of records and exceptions."""
+    # 2^w - 1 marks an exception, so a position fits if position + 1 has at most w bits.
     lengths = np.bincount(np.frexp(place + 1.0)[1], minlength=34)
     beyond = len(place) - np.cumsum(lengths)
     widths = np.arange(1, 33)
@@ -132,14 +138,14 @@ def _place_bits(place: NDArray[np.uint32]) -> int:
 
 
 def _packed(fields: Sequence[tuple[NDArray[np.uint64], int]], record: int) -> NDArray[np.uint64]:
-    """Records of so many bits, one behind the other from the lowest bit of the first word."""
+    """Pack records of `record` bits each, beginning at the lowest bit of the first word."""
     size = len(fields[0][0])
     words = np.zeros(size * record // 64 + 2, np.uint64)
     start = np.arange(size, dtype=np.uint64) * np.uint64(record)
     for values, bits in fields:
         word = (start >> np.uint64(6)).astype(np.int64)
         shift = start & np.uint64(63)
-        # Records of one word follow each other, so equal indices are neighbours.
+        # Records of one word are consecutive, so equal indices are adjacent.
         _or_into(words, word, values << shift)
         carry = np.flatnonzero(shift + np.uint64(bits) > 64)
         _or_into(words, word[carry] + 1, values[carry] >> (np.uint64(64) - shift[carry]))

@@ -1,14 +1,15 @@
-"""Relative-entropy pruning: n-grams go whose loss changes the model least (Stolcke 1998).
+"""Relative-entropy pruning: remove the n-grams that change the model least (Stolcke 1998).
 
-Without n-gram (h w) its probability is a' p(w | h'), where the backoff a of h becomes a', so that h
-still sums to one. With sums over the successors v of h that stay, and h' for h less its oldest
-symbol:
+Without the n-gram (h w), the probability of w is a' p(w | h'). h' is h without its oldest symbol,
+and the backoff a of h becomes a', so that the probabilities after h still sum to 1. With sums over
+the remaining successors v of h:
 
-    a = (1 - sum of p(v|h)) / (1 - sum of p(v|h'))
-    D = p(h) {p(w|h) [ln p(w|h) - ln p(w|h') - ln a'] + (1 - sum of p(v|h)) [ln a - ln a']}
+    a = (1 - sum p(v|h)) / (1 - sum p(v|h'))
+    D = p(h) {p(w|h) [ln p(w|h) - ln p(w|h') - ln a'] + (1 - sum p(v|h)) [ln a - ln a']}
 
-(h w) goes where exp(D) - 1, the relative change of the perplexity as the model itself expects it,
-is below the threshold, unless a longer n-gram that stays is made of it. Longest n-grams first.
+exp(D) - 1 is the relative change of the perplexity that the model itself expects. (h w) is removed
+if this is below the threshold and no remaining longer n-gram contains (h w). The longest n-grams
+are pruned first.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ F64 = NDArray[np.float64]
 
 
 def prune(levels: list[Level], threshold: float, documents: int) -> list[Level]:
-    """The levels without the n-grams whose relative entropy is below the threshold.
+    """Return the levels without the n-grams that change the perplexity by less than the threshold.
 
     Args:
-        documents: how often the begin mark occurred, whose share of all symbols is its probability.
+        threshold: relative change of the perplexity.
+        documents: occurrences of the begin mark. Their share of all symbols is its probability.
     """
     shares = _shares(levels, documents)
     kept: list[Level] = list(levels)
@@ -44,7 +46,7 @@ def prune(levels: list[Level], threshold: float, documents: int) -> list[Level]:
 
 
 def _shares(levels: list[Level], documents: int) -> list[F64]:
-    """p(h) of the n-grams of orders 1..N-1 as contexts."""
+    """Return p(h) for the n-grams h of orders 1..N-1."""
     first = np.exp(-levels[0].nats)
     first[0] = documents / max(1, int(levels[0].counts.sum()))
     shares = [first]
@@ -54,7 +56,7 @@ def _shares(levels: list[Level], documents: int) -> list[F64]:
 
 
 def _free(shorter: Level, level: Level, keep: NDArray[np.bool_]) -> F64:
-    """1 - sum of p(w|h') over the kept successors w of each h: what backing off divides among."""
+    """Return 1 - sum p(w|h') over the kept successors w of each h."""
     lower = np.exp(-shorter.nats[level.parents[keep]])
     taken = np.bincount(level.contexts[keep], lower, len(shorter.nats))
     free: F64 = np.maximum(1.0 - taken, np.finfo(float).tiny)
@@ -62,7 +64,7 @@ def _free(shorter: Level, level: Level, keep: NDArray[np.bool_]) -> F64:
 
 
 def _costs(shorter: Level, level: Level, shares: F64, free: F64) -> F64:
-    """D of every n-gram, in nats."""
+    """Return D of every n-gram, in nats."""
     h = level.contexts
     p, below = np.exp(-level.nats), shorter.nats[level.parents]
     left = np.exp(-shorter.backoffs[h]) * free[h]
@@ -72,7 +74,7 @@ def _costs(shorter: Level, level: Level, shares: F64, free: F64) -> F64:
 
 
 def _renormalised(shorter: Level, level: Level, keep: NDArray[np.bool_]) -> F64:
-    """-ln backoff of each context once the others of its successors are gone."""
+    """Return -ln backoff of each context after the removal of the other n-grams."""
     gone = np.bincount(level.contexts[~keep], minlength=len(shorter.nats)) > 0
     everything = _free(shorter, level, np.ones(len(keep), np.bool_))
     lost = np.bincount(level.contexts[~keep], np.exp(-level.nats[~keep]), len(shorter.nats))

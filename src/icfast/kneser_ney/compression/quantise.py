@@ -1,9 +1,9 @@
-"""Scalar quantisation: few values that stand for many, at the least mean square error.
+"""Scalar quantisation: represent many values by a small codebook with least mean square error.
 
-Lloyd's algorithm (Lloyd 1982; Max 1960) on a fine histogram, begun where splitting whatever errs
-most has left about equal errors, as the best codes have (Panter & Dite 1951). A value is the
-weighted mean of those it stands for, so their weighted sum stays the same: where weights are
-counts, the loss on what was counted.
+Lloyd's algorithm (Lloyd 1982; Max 1960) runs on a fine histogram. Its start comes from repeatedly
+splitting the cells with the largest errors, since optimal codes have about equal errors (Panter &
+Dite 1951). Each code's value is the weighted mean of its members, so weighted sums do not change:
+with counts as weights, the loss on the training data stays the same.
 """
 
 from __future__ import annotations
@@ -21,15 +21,21 @@ from icfast.sums.loss import QUANTA_PER_NAT
 
 F64 = NDArray[np.float64]
 
-#: Cells of the histogram.
+#: Number of cells of the histogram.
 _CELLS = 1 << 20
 
-#: Rounds of Lloyd's algorithm at most.
+#: Maximum number of iterations of Lloyd's algorithm.
 _ROUNDS = 100
 
 
 class Codes(NamedTuple):
-    """What stands for the losses (0) and the backoffs (1) of one order, and which for which."""
+    """Codebooks and codes of one order.
+
+    Attributes:
+        codebooks: i64[2, 2^bits], values of loss codes and of backoff codes in units of 2^-32 nat.
+        losses: u16[n], the loss code of each n-gram.
+        backoffs: u16[n], the backoff code of each n-gram; empty at order N.
+    """
 
     codebooks: NDArray[np.int64]
     losses: NDArray[np.uint16]
@@ -37,18 +43,18 @@ class Codes(NamedTuple):
 
 
 def quantised(levels: Sequence[Level], bits: int) -> list[Codes]:
-    """Codes of orders 2..N, each order with codebooks of its own.
+    """Quantise the losses and backoffs of orders 2..N, with separate codebooks for each order.
 
     Raises:
-        OptionError: bits is not 1..16.
+        OptionError: bits is not in 1..16.
     """
     if not 1 <= bits <= MAX_BITS:
-        raise OptionError(f"bits {bits} must be from 1 to {MAX_BITS}")
+        raise OptionError(f"bits is {bits}, but must be from 1 to {MAX_BITS}")
     found = []
     for level in levels[1:]:
         used = level.counts.astype(np.float64)
         losses, loss_codes = quantise(level.nats, used, bits)
-        # A context is backed off from as often as something new follows it.
+        # A context backs off once per token that is not among its successors.
         often = used[: len(level.backoffs)] * np.exp(-np.maximum(level.backoffs, 0.0))
         backoffs, backoff_codes = quantise(level.backoffs, often, bits)
         found.append(Codes(to_quanta(np.array([losses, backoffs])), loss_codes, backoff_codes))
@@ -56,7 +62,7 @@ def quantised(levels: Sequence[Level], bits: int) -> list[Codes]:
 
 
 def decoded(levels: Sequence[Level], codes: Sequence[Codes]) -> list[Level]:
-    """The levels as the compressed model knows them."""
+    """Return the levels with the values that the compressed model stores."""
     found = [levels[0]]
     for level, own in zip(levels[1:], codes, strict=True):
         losses, backoffs = own.codebooks / QUANTA_PER_NAT
@@ -70,9 +76,10 @@ def to_quanta(nats: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def quantise(values: F64, weights: F64, bits: int) -> tuple[F64, NDArray[np.uint16]]:
-    """(codebook f64[2^bits], ascending; the code of each value), for finite values.
+    """Return (codebook f64[2^bits], ascending; code u16 of each value) for finite values.
 
-    Values of which there are no more than codes keep their own, to the histogram's resolution.
+    If there are no more distinct values than codes, each value keeps its own code, up to the
+    resolution of the histogram.
 
     >>> codebook, codes = quantise(np.array([1.0, 2.0, 9.0, 9.5]), np.array([3.0, 1, 1, 1]), 1)
     >>> codebook.tolist(), codes.tolist()
@@ -95,7 +102,7 @@ def quantise(values: F64, weights: F64, bits: int) -> tuple[F64, NDArray[np.uint
 
 
 def _lloyd(mass: F64, moment: F64, centres: F64, size: int) -> tuple[NDArray[np.int64], F64]:
-    """(first cell of codes 1.., value of every code)."""
+    """Return (first cell of codes 1.., value of every code)."""
     below, moments = (np.append(0.0, np.cumsum(each)) for each in (mass, moment))
     if len(mass) <= size:
         edges = np.minimum(np.arange(1, size), len(mass))
@@ -103,7 +110,7 @@ def _lloyd(mass: F64, moment: F64, centres: F64, size: int) -> tuple[NDArray[np.
     edges = _bisected(mass, centres, size)
     for _ in range(_ROUNDS):
         codebook = _means(below, moments, centres, edges)
-        # Halfway between two values begins the next one's.
+        # Each boundary is halfway between two values.
         again = np.searchsorted(centres, (codebook[:-1] + codebook[1:]) / 2)
         if np.array_equal(again, edges):
             break
@@ -112,7 +119,7 @@ def _lloyd(mass: F64, moment: F64, centres: F64, size: int) -> tuple[NDArray[np.
 
 
 def _bisected(mass: F64, centres: F64, size: int) -> NDArray[np.int64]:
-    """First cells of codes 1.., each round splitting at its mean whatever errs most."""
+    """Return the first cells of codes 1.., after splitting the worst codes at their means."""
     powers = (mass, mass * centres, mass * centres**2)
     below, moments, squares = (np.append(0.0, np.cumsum(power)) for power in powers)
     bounds = np.array([0, len(mass)])
@@ -129,7 +136,7 @@ def _bisected(mass: F64, centres: F64, size: int) -> NDArray[np.int64]:
 
 
 def _means(below: F64, moments: F64, centres: F64, edges: NDArray[np.int64]) -> F64:
-    """The mean of each code's cells; an empty code takes the centre its range begins at."""
+    """Return the mean of each code's cells. An empty code gets the first centre of its range."""
     bounds = np.concatenate([[0], edges, [len(centres)]])
     held = np.diff(below[bounds])
     empty = held <= 0
