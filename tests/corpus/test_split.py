@@ -115,7 +115,7 @@ def test_sparse_ids_fall_on_the_same_side(backend, tmp_path):
 
 def test_a_corpus_of_one_document(tmp_path):
     written = write_shards(tmp_path / "c", [[[1, 2, 3]]])
-    with pytest.raises(CorpusError, match=r"corpus of one document .*--eos-id .* or add shards"):
+    with pytest.raises(CorpusError, match=r"corpus has one document .*--eos-id .* or add shards"):
         sides(written, 0.1, select().kernels)
 
 
@@ -129,5 +129,5 @@ def test_an_empty_side(tmp_path, side, fraction):
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 1.5, float("nan")])
 def test_fractions_without_meaning(tmp_path, fraction):
     written = write_shards(tmp_path / "c", some_shards(), eos_id=EOS)
-    with pytest.raises(OptionError, match="must lie between 0 and 1"):
+    with pytest.raises(OptionError, match="must be between 0 and 1"):
         sides(written, fraction, select().kernels)

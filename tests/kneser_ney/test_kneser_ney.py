@@ -22,7 +22,7 @@ from icfast.kneser_ney.ladder import score_ladder
 from icfast.kneser_ney.model_file import read_model_file
 from icfast.kneser_ney.score import score_documents
 from icfast.ngrams import spectra as spectra_pass
-from icfast.ngrams.plan import Budget
+from icfast.ngrams.budget import Budget
 from icfast.parallel.threads import Work
 
 EOS, VOCABULARY = 0, 40

@@ -99,11 +99,11 @@ def test_what_stands_behind_the_last_block_is_noticed(run_file):
 
 def test_another_shape_and_another_version(run_file):
     for shape in (Shape(4, 29, 2), Shape(5, 30, 2), Shape(4, 30, 3)):
-        with pytest.raises(ArtefactError, match=r"its header says .*, the table says"):
+        with pytest.raises(ArtefactError, match=r"its header has .*, and its table"):
             read(run_file, shape)
     with (
         content(run_file, flipped(run_file.read_bytes(), 7, 3)),
-        pytest.raises(ArtefactError, match="run file version 2, this icfast reads version 1"),
+        pytest.raises(ArtefactError, match="run file version 2, and this icfast reads version 1"),
     ):
         read(run_file, TWO_WORDS)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,13 +17,13 @@ import icfast
 from icfast.corpus.documents import all_documents, sample
 from icfast.errors import ResourceError
 from icfast.kneser_ney.fit import fit_documents
-from icfast.ngrams import cost as cost_pass
 from icfast.ngrams import count as count_pass
 from icfast.ngrams import spectra as spectra_pass
+from icfast.ngrams.budget import Budget
 from icfast.ngrams.count import count_documents
-from icfast.ngrams.plan import Budget
 from icfast.ngrams.spectra import spectra_of
 from icfast.parallel.threads import Work
+from icfast.units import format_bytes
 
 EOS = 0
 SHARDS = [[[1, 2, 1, 1], [2], [1, 2, 1, 1], [1] * 50], [[4, 9, 4, 9, 1, 2] * 9]]
@@ -43,12 +42,19 @@ def test_a_corpus_small_enough_to_be_tried_whole(backend, written, convention):
     # Eight bytes of key, and two more.
     assert found.table_bytes == 10 * len(padded_window_counts(documents, 3))
     assert found.temporary_bytes == 0
-    assert found.seconds > 0
 
 
 def test_what_nobody_writes_takes_no_disk(written):
     found = icfast.cost(written.corpus, 3)
     assert (found.table_bytes, found.temporary_bytes) == (0, 0)
+
+
+def test_a_cost_shows_itself(written):
+    found = icfast.cost(written.corpus, 3)
+    assert repr(found).startswith(f"Cost(order=3, windows={found.windows}, passes=1, memory_bytes=")
+    shown = found._repr_html_()
+    assert f">{found.windows:,}</td>" in shown
+    assert f">{format_bytes(found.memory_bytes)}</td>" in shown
 
 
 def test_orders_beyond_keys_have_a_cost(backend, written):
@@ -59,7 +65,6 @@ def test_orders_beyond_keys_have_a_cost(backend, written):
     assert (found.order, found.windows, found.passes) == (90, sum(map(len, written.documents)), 1)
     assert found.memory_bytes == said[0].memory_bytes
     assert (found.table_bytes, found.temporary_bytes) == (0, 0)
-    assert 0 < found.seconds < 60
     with pytest.raises(ResourceError, match="needs at least"):
         icfast.cost(written.corpus, 90, memory="1MiB", backend=backend)
 
@@ -79,27 +84,6 @@ def test_passes_are_those_of_the_plan(backend, written, monkeypatch):
     monkeypatch.setattr(kernels, "scatter_windows", scatter)
     spectra_of(all_documents(written.corpus), 3, work)
     assert readings[0] >= len(set(scattered)) > 2  # a pass of equal windows reads nothing
-
-
-def test_leads_cut_by_reading_again_and_groups_are_in_the_seconds(backend, written, monkeypatch):
-    monkeypatch.setattr(spectra_pass, "budget", lambda *_: Budget(30, 6, 8))
-    work = Work.of(backend, 1)
-    with spectra_pass.counting(all_documents(written.corpus), 3, work) as task:
-        forecast, plan = task.forecast, task.sorter.plan
-        tokens = Counter(int(task.symbols.alphabet.ranks[t]) for d in written.documents for t in d)
-        # A pass that holds a part of a lead looks at all its windows.
-        looked_at = [
-            tokens[lead]
-            for begin, end in plan.passes
-            if not plan.equal[begin]
-            for lead in set(plan.leads[begin:end].tolist())
-        ]
-        assert forecast.windows_read == sum(looked_at) > forecast.documents.tokens
-        sorted_groups = list(task.sorter.map(lambda group: group.whole))
-        assert len(plan.passes) < forecast.groups
-        assert len(sorted_groups) / 2 <= forecast.groups <= 2 * len(sorted_groups)
-        monkeypatch.setattr(cost_pass, "_GROUP_SECONDS", 100.0)
-        assert 100 * forecast.groups <= forecast.cost.seconds < 100 * forecast.groups + 60
 
 
 def test_a_cost_is_said_once_before_each_count(tmp_path, written):
@@ -151,7 +135,7 @@ def test_a_disk_too_small_is_refused_before_the_work(tmp_path, written, monkeypa
         "fit": lambda: icfast.fit(written.corpus, 3, output=tmp_path / "model"),
     }
     before = set(tmp_path.rglob("*"))
-    with pytest.raises(ResourceError, match=r"takes about \d+ B, and \d+ B are free; .*nothing"):
+    with pytest.raises(ResourceError, match=r"takes about \d+ B, and \d+ B are free\. .*nothing"):
         jobs[job]()
     assert set(tmp_path.rglob("*")) == before
     monkeypatch.setattr(count_pass.shutil, "disk_usage", lambda _: Usage(10**9, 0, need))

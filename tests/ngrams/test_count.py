@@ -17,8 +17,8 @@ from tests.ngrams.corpora import as_dicts, assert_spectra, write_shards
 import icfast
 from icfast.backends.select import select
 from icfast.errors import OptionError, ResourceError, SelfCheckError
-from icfast.ngrams import spectra
-from icfast.ngrams.plan import Budget
+from icfast.ngrams import spectra, windows
+from icfast.ngrams.budget import Budget
 from icfast.ngrams.table import TableWriter
 
 EOS = 0
@@ -108,7 +108,7 @@ def test_an_interrupted_writer_leaves_nothing_behind(tmp_path, written, monkeypa
 
 
 def test_a_wrong_sum_is_never_written(backend, tmp_path, written, monkeypatch):
-    monkeypatch.setattr(spectra, "window_totals", lambda lengths, order: [1] * order)
+    monkeypatch.setattr(windows, "window_totals", lambda lengths, order: [1] * order)
     before = tree(tmp_path)
     with pytest.raises(SelfCheckError, match="nothing was written"):
         icfast.count(written.corpus, tmp_path / "table", 3, backend=backend)

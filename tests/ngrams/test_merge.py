@@ -69,7 +69,7 @@ def test_merged_parts_are_the_whole_in_any_order(
     backend, tmp_path, ids, convention, order, large, monkeypatch
 ):
     monkeypatch.setattr(blocks, "_BLOCK_ENTRIES", 20)
-    monkeypatch.setattr(merge, "_RANGE_ENTRIES", 30)
+    monkeypatch.setattr(merge, "_BUCKET_ENTRIES", 30)
     monkeypatch.setattr(merge, "_LARGE_ENTRIES", large)
     documents = shards(order, ids)
     whole, _ = count(tmp_path / "whole", documents, order, backend, convention=convention)
@@ -120,8 +120,8 @@ def test_nothing_to_merge(tmp_path):
         ({"eos_id": 7}, "cut at end id 0, another 7"),
         ({"boundary": "start"}, "cut with boundary 'end', another 'start'"),
         ({"cross_documents": True}, "counted with cross_documents False, another True"),
-        ({"vocab_size": 65535}, "vocabulary of 65536 against 65535"),
-        ({"vocab_size": None}, "vocabulary of 65536 against 8"),
+        ({"vocab_size": 65535}, "one vocabulary has 65536 ids, another 65535"),
+        ({"vocab_size": None}, "one vocabulary has 65536 ids, another 8"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -138,7 +138,7 @@ def test_shards_that_overlap_are_refused(tmp_path):
     same, new = [[1, 2, 3]], [[4, 4]]
     first, _ = count(tmp_path / "a", [same, new], 2)
     other, _ = count(tmp_path / "b", [same], 2)
-    with pytest.raises(MergeError, match=r"same content are counted twice \(0\.bin\)"):
+    with pytest.raises(MergeError, match=r"equal content would be counted twice \(0\.bin\)"):
         icfast.merge([first, other], tmp_path / "merged")
     with pytest.raises(MergeError, match="counted twice"):
         icfast.merge([first, first], tmp_path / "merged")
@@ -158,6 +158,6 @@ def test_ids_that_together_exceed_the_longest_key_are_refused(tmp_path):
     for name, ids in (("low", range(1, 15)), ("high", range(15, 29))):
         (tmp_path / name).mkdir()
         halves.append(count(tmp_path / name, [[list(ids)]], 64)[0])
-    with pytest.raises(OptionError, match="needs keys of 315 bits"):
+    with pytest.raises(OptionError, match="its keys need 315 bits"):
         icfast.merge(halves, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()

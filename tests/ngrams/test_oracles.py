@@ -12,7 +12,7 @@ from tests.ngrams.corpora import write_shards
 import icfast
 from icfast import laws
 from icfast.ngrams import spectra as spectra_pass
-from icfast.ngrams.plan import Budget
+from icfast.ngrams.budget import Budget
 
 ABRACADABRA = [1, 2, 3, 1, 4, 1, 5, 1, 2, 3, 1]
 

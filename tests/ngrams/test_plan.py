@@ -10,7 +10,7 @@ import icfast
 from icfast.corpus.documents import all_documents
 from icfast.ngrams import spectra as spectra_pass
 from icfast.ngrams.alphabet import count_type
-from icfast.ngrams.plan import Budget
+from icfast.ngrams.budget import Budget
 from icfast.ngrams.spectra import counting, spectra_of
 from icfast.parallel.threads import Work
 
@@ -44,7 +44,7 @@ def test_a_lead_is_cut_around_its_most_frequent_window(
     monkeypatch.setattr(kernels, "count_windows", count)
     documents = all_documents(repetitive.corpus)
     with counting(documents, order, work) as task:
-        plan = task.sorter.plan
+        plan = task.plan
     assert int(plan.windows.sum()) == documents.tokens
     of_lead = plan.windows[plan.equal]
     assert of_lead.max() > 8900

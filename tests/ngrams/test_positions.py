@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import tempfile
 from pathlib import Path
 
@@ -167,8 +168,8 @@ def test_a_cap_says_what_would_do_and_that_does(backend, tmp_path):
         ResourceError, match=r"--memory 9\.0 MiB is too little: order 300"
     ) as refused:
         icfast.spectra(corpus, 300, memory="9MiB", threads=2, backend=backend)
-    named = str(refused.value).rsplit(" ", 2)[-2:]
-    least = f"{float(named[0]) + 0.1:.1f}{named[1]}"
+    number, unit = re.search(r"needs at least ([\d.]+) (\w+)\.", str(refused.value)).groups()
+    least = f"{float(number) + 0.1:.1f}{unit}"
     found = icfast.spectra(corpus, 300, memory=least, threads=2, backend=backend)
     assert as_dicts(found) == as_dicts(icfast.spectra(corpus, 300, threads=2, backend=backend))
 

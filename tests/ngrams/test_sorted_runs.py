@@ -23,7 +23,7 @@ from tests.backends.definitions import (
 from tests.ngrams.corpora import as_dicts, assert_spectra
 
 from icfast.errors import ArtefactError, SelfCheckError
-from icfast.ngrams import sorted_runs as runs_module
+from icfast.ngrams import scan as scan_module
 from icfast.ngrams.keys import KeyShape
 from icfast.ngrams.scan import SpectraScan, self_check, window_totals
 from icfast.ngrams.sorted_runs import empty_ends, merge_streams, split_run, sum_ends
@@ -57,7 +57,7 @@ def spectra_of(kernels, runs, ends):
 # A dense row of 3 leaves most counts to the list of large ones, 1024 leaves none.
 @pytest.mark.parametrize("rows", [3, 1024])
 def test_scan_of_one_run_and_of_single_entries(kernels, rows, monkeypatch):
-    monkeypatch.setattr(runs_module, "_ROWS", rows)
+    monkeypatch.setattr(scan_module, "_ROWS", rows)
     laid, run, ends = laid_out()
     found = spectra_of(kernels, [run], ends)
     assert_spectra(found, laid.ranked)

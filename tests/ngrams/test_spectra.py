@@ -18,7 +18,7 @@ import icfast
 from icfast.corpus.documents import all_documents
 from icfast.errors import CorpusError, OptionError, ResourceError
 from icfast.ngrams import alphabet, plan, spectra
-from icfast.ngrams.plan import Budget
+from icfast.ngrams.budget import Budget
 from icfast.ngrams.spectra import spectra_of
 from icfast.parallel.threads import Work
 
@@ -26,7 +26,7 @@ EOS = 0
 END = 10**6  # stands for </s> in naive counts; larger than any id
 
 #: Passes of at most 40 windows; buckets above 10 are cut in place; groups of 6 small ones.
-TIGHT = Budget(pass_windows=40, group_windows=6, bucket_windows=10)
+TIGHT = Budget(pass_windows=40, sort_windows=6, bucket_windows=10)
 
 
 @pytest.fixture
@@ -298,13 +298,15 @@ def test_orders_without_meaning(tmp_path, order):
 def test_an_order_too_long_for_a_key_says_the_longest(backend, tmp_path):
     written = write_shards(tmp_path / "c", [[list(range(1, 300)) * 2]])
     # 299 ids take 9 bits: 28 of them fit 256.
-    with pytest.raises(OptionError, match="so --order 29 at most"):
+    with pytest.raises(OptionError, match="Pass --order 29 or less"):
         icfast.count(written.corpus, tmp_path / "t", 30, backend=backend)
 
 
 def test_a_convention_that_is_none(tmp_path):
     written = write_shards(tmp_path / "c", [[[1]]])
-    with pytest.raises(OptionError, match="convention 'words' is none of tokens, kenlm"):
+    with pytest.raises(
+        OptionError, match=r"convention 'words' is unknown\. Pass one of tokens, kenlm"
+    ):
         icfast.count(written.corpus, tmp_path / "t", convention="words")
 
 

@@ -14,9 +14,10 @@ from tests.ngrams.corpora import as_dicts, assert_spectra, write_shards
 
 import icfast
 from icfast.errors import OptionError, ResourceError
-from icfast.ngrams import plan, windows
+from icfast.ngrams import budget as budget_module
 from icfast.ngrams import spectra as spectra_pass
-from icfast.ngrams.plan import Budget
+from icfast.ngrams import windows
+from icfast.ngrams.budget import Budget
 from icfast.parallel import buffers
 
 EOS = 0
@@ -76,11 +77,11 @@ def test_its_bytes_are_said(written, folder, spilling):
 
 def test_many_passes_spill_where_there_is_a_folder(written, folder, monkeypatch):
     """13 passes read the corpus again and again; more of them go through a file."""
-    monkeypatch.setattr(plan, "_MOST_PASSES", 0)
+    monkeypatch.setattr(budget_module, "_MOST_PASSES", 0)
     with_folder = icfast.cost(written.corpus, 3, temporary=folder)
     without = icfast.cost(written.corpus, 3)
     assert (with_folder.temporary_bytes > 0, without.temporary_bytes) == (True, 0)
-    monkeypatch.setattr(plan, "_MOST_PASSES", 1)
+    monkeypatch.setattr(budget_module, "_MOST_PASSES", 1)
     assert icfast.cost(written.corpus, 3, temporary=folder).temporary_bytes == 0
 
 
@@ -98,7 +99,7 @@ def test_a_folder_too_full_is_refused(written, folder, spilling, monkeypatch):
 
 
 def test_a_folder_that_is_not_there_is_refused(written, tmp_path):
-    with pytest.raises(OptionError, match="no does not exist; make it, or name another"):
+    with pytest.raises(OptionError, match=r"no does not exist\. Make it, or pass another"):
         icfast.spectra(written.corpus, 3, temporary=tmp_path / "no")
 
 
@@ -106,8 +107,8 @@ LIMITED = """
 import resource, sys
 import icfast
 from icfast.errors import ResourceError
-from icfast.passes import plan
-plan._MOST_PASSES = 0
+from icfast.ngrams import budget
+budget._MOST_PASSES = 0
 path, folder, limit = sys.argv[1:]
 corpus = icfast.open(path, dtype="u2", eos_id=0)
 icfast.spectra(corpus, 3, temporary=folder, threads=1)  # whatever is opened on first use

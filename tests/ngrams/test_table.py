@@ -135,7 +135,10 @@ def test_blocks_that_are_missing_or_twice_are_refused(counted):
     for chosen in ([], [0], [0, 1], [1, 2], [0, 2], [0, 1, 2, 2]):
         with content(path, header + b"".join(packed[i] for i in chosen)):
             again = CountTable.load(table.directory)
-            with pytest.raises(ArtefactError, match=r"windows\.run (holds \d+ windows|is damaged)"):
+            with pytest.raises(
+                ArtefactError,
+                match=r"windows\.run is (truncated or damaged: it holds \d+ windows|damaged)",
+            ):
                 list(again.runs())
 
 
@@ -152,7 +155,7 @@ def rewritten(folder, change):
 def test_another_version_or_another_format(counted):
     table, _ = counted
     rewritten(table.directory, lambda body: body.update(version=2))
-    with pytest.raises(ArtefactError, match="of version 2, this icfast reads version 1"):
+    with pytest.raises(ArtefactError, match="of version 2, and this icfast reads version 1"):
         CountTable.load(table.directory)
     rewritten(table.directory, lambda body: body.update(version=1, format="other"))
     with pytest.raises(ArtefactError, match="does not describe a count table"):
@@ -193,3 +196,15 @@ def test_a_table_may_be_moved(counted, tmp_path):
     moved = tmp_path / "elsewhere"
     shutil.move(table.directory, moved)
     assert_spectra(CountTable.load(moved).spectra(), documents)
+
+
+def test_a_table_shows_itself(written, tmp_path):
+    table = icfast.count(written.corpus, tmp_path / "shown", 3)
+    assert repr(table) == (
+        f"CountTable({str(tmp_path / 'shown')!r}, order=3, tokens={table.totals.tokens}, "
+        f"documents={table.totals.documents}, shards={len(written.corpus.shards)})"
+    )
+    shown = table._repr_html_()
+    assert "<td" in shown
+    assert f">{table.totals.tokens:,}</td>" in shown
+    assert str(tmp_path / "shown") in shown

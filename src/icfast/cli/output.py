@@ -49,8 +49,7 @@ def say_cost(cost: Cost) -> None:
         f"plan: {numbers.count(cost.windows)} windows of {cost.order}, "
         f"{cost.passes} {'pass' if cost.passes == 1 else 'passes'}, "
         f"{format_bytes(cost.memory_bytes)} memory, "
-        f"{format_bytes(cost.temporary_bytes)} temporary, "
-        f"about {numbers.seconds(cost.seconds)}"
+        f"{format_bytes(cost.temporary_bytes)} temporary"
     )
 
 

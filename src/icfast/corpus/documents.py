@@ -1,7 +1,7 @@
-"""Which documents a pass runs over, under which convention, and the held-out split.
+"""Documents of a corpus under a convention, the held-out split, and chunks for threads.
 
-Everything below a :class:`Corpus` and above the kernels works on a :class:`DocumentSet`: ranges of
-mapped shards, so that a split costs a few bytes a document and no copy of a token.
+A :class:`DocumentSet` holds the positions of documents in memory-mapped shards. A split takes a few
+bytes per document and copies no tokens.
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ class ShardDocuments:
     """Documents chosen from one shard.
 
     Attributes:
-        starts, stops: i64[documents], first and end position of each.
-        numbers: i64[documents], each document's number in its shard.
-        text_bytes: u64[documents] UTF-8 bytes of their text, or None.
+        shard: the shard.
+        starts: i64[documents], position of each document's first token.
+        stops: i64[documents], position after each document's last token.
+        numbers: i64[documents], number of each document in its shard.
+        text_bytes: u64[documents], UTF-8 bytes of each document's text, or None if unknown.
     """
 
     shard: Shard
@@ -43,7 +45,7 @@ class ShardDocuments:
     text_bytes: NDArray[np.uint64] | None
 
     def chunk(self, begin: int = 0, end: int | None = None) -> Chunk:
-        """The documents that reach into tokens [begin, end), for a kernel."""
+        """Return the chunk of tokens [begin, end), with the documents that overlap it."""
         size = len(self.shard.tokens)
         if end is None or (begin == 0 and end == size):
             return Chunk(self.shard.tokens, self.starts, self.stops, 0, size)
@@ -54,17 +56,17 @@ class ShardDocuments:
         return Chunk(self.shard.tokens, self.starts[first:last], self.stops[first:last], begin, end)
 
     def first_document(self, begin: int) -> int:
-        """The first that reaches into tokens from `begin` on."""
-        # An empty document (only an end mark) belongs where it stands last.
+        """Return the index of the first document that overlaps the tokens from `begin` on."""
+        # An empty document, which has only an end mark, belongs to the chunk that ends at it.
         return int(np.searchsorted(self.stops, begin, "right")) if begin else 0
 
     def whole_documents(self, first: int, last: int) -> Chunk:
-        """The documents [first, last) as a chunk for a kernel; at least one."""
+        """Return the chunk of the documents [first, last), at least one."""
         starts, stops = self.starts[first:last], self.stops[first:last]
         return Chunk(self.shard.tokens, starts, stops, int(starts[0]), int(stops[-1]))
 
     def where(self, chosen: NDArray[np.bool_]) -> ShardDocuments:
-        """Only the chosen documents."""
+        """Return the chosen documents."""
         text_bytes = None if self.text_bytes is None else self.text_bytes[chosen]
         return ShardDocuments(
             self.shard, self.starts[chosen], self.stops[chosen], self.numbers[chosen], text_bytes
@@ -76,9 +78,10 @@ class DocumentSet:
     """Documents of a corpus under a convention.
 
     Attributes:
+        corpus: the corpus.
         by_shard: the documents chosen from each shard.
-        end_mark: whether each document is followed by a predicted end mark (kenlm).
-        chosen: "all", or which side of which split.
+        convention: "tokens" or "kenlm".
+        chosen: "all", or one side of a held-out split.
     """
 
     corpus: Corpus
@@ -88,7 +91,7 @@ class DocumentSet:
 
     @property
     def end_mark(self) -> bool:
-        """Whether a predicted </s> follows each document."""
+        """Whether a predicted </s> follows each document (convention "kenlm")."""
         return self.convention == "kenlm"
 
     def __len__(self) -> int:
@@ -96,41 +99,41 @@ class DocumentSet:
 
     @property
     def shard_names(self) -> tuple[str, ...]:
-        """The shards' file names."""
+        """File name of each shard."""
         return tuple(held.shard.path.name for held in self.by_shard)
 
     @property
     def shard_numbers(self) -> NDArray[np.int32]:
-        """i32[documents]: the shard each is in, an index into shard_names."""
+        """i32[documents]: index of each document's shard in `shard_names`."""
         sizes = [len(held.starts) for held in self.by_shard]
         return np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
 
     @property
     def numbers(self) -> NDArray[np.int64]:
-        """i64[documents]: each document's number in its shard."""
+        """i64[documents]: number of each document in its shard."""
         return np.concatenate([held.numbers for held in self.by_shard])
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """i64[documents]: predicted symbols of each."""
+        """i64[documents]: predicted symbols of each document."""
         lengths = [held.stops - held.starts for held in self.by_shard]
         return np.concatenate(lengths) + int(self.end_mark)
 
     @property
     def tokens(self) -> int:
-        """D, how many symbols are predicted."""
+        """Number of predicted symbols, D."""
         return int(self.lengths.sum())
 
     @property
     def text_bytes(self) -> int | None:
-        """UTF-8 bytes of their text, where every shard knows them."""
+        """UTF-8 bytes of the text, or None if a shard does not record them."""
         known = [held.text_bytes for held in self.by_shard]
-        if any(held is None for held in known):
+        if any(sizes is None for sizes in known):
             return None
-        return sum(int(held.sum()) for held in known if held is not None)
+        return sum(int(sizes.sum()) for sizes in known if sizes is not None)
 
     def source(self, order: int) -> Source:
-        """The conventions and shards a measurement of these documents carries."""
+        """Return the conventions and shards for the record of a measurement to order N."""
         corpus = self.corpus
         return Source(
             order=order,
@@ -156,17 +159,19 @@ def _record(held: ShardDocuments) -> ShardRecord:
 
 
 def all_documents(corpus: Corpus, convention: str = "tokens") -> DocumentSet:
-    """Every document of a corpus.
+    """Return all documents of a corpus.
 
-    Under "tokens" an end id is an ordinary token; under "kenlm" it is dropped and an end mark
+    Under "tokens" an end id is an ordinary token. Under "kenlm" it is dropped, and an end mark
     follows every document.
 
     Raises:
-        OptionError: no such convention.
-        CorpusError: a document is empty and the corpus was not opened with skip_bad.
+        OptionError: the convention is unknown.
+        CorpusError: a document is empty, and the corpus was not opened with skip_bad.
     """
     if convention not in CONVENTIONS:
-        raise OptionError(f"convention {convention!r} is none of {', '.join(CONVENTIONS)}")
+        raise OptionError(
+            f"convention {convention!r} is unknown. Pass one of {', '.join(CONVENTIONS)}."
+        )
     chosen = []
     for shard in corpus.shards:
         found = corpus.content(shard) if convention == "kenlm" else corpus.documents_of(shard)
@@ -184,9 +189,9 @@ def all_documents(corpus: Corpus, convention: str = "tokens") -> DocumentSet:
 
 
 def content_hashes(corpus: Corpus, kernels: Kernels) -> list[NDArray[np.uint64]]:
-    """Per shard, each document's 64-bit hash over its ids, end id left out.
+    """Return u64[documents] per shard: a 64-bit hash of each document's ids without the end id.
 
-    fmix64(FNV-1a(ids as little-endian u32)); frozen, since splits must stay what they were.
+    The hash is fmix64(FNV-1a(ids as little-endian u32)). It must never change: splits depend on it.
     """
     hashes = []
     for shard in corpus.shards:
@@ -202,15 +207,17 @@ def content_hashes(corpus: Corpus, kernels: Kernels) -> list[NDArray[np.uint64]]
 
 @dataclass(frozen=True)
 class Split:
-    """A corpus in two: documents to fit on, documents to predict.
+    """Split of a corpus into training documents and held-out documents.
 
     Attributes:
-        fraction: the share of documents asked for.
-        predicted_set_sha256: SHA-256 over the sorted hashes of the held-out documents: two losses
-            are comparable only where it is the same.
-        repeated_documents: of both sides, those whose ids another document before has, end id
-            left out.
-        repeated_tokens: of these.
+        training: the documents to fit on.
+        heldout: the documents to predict.
+        fraction: requested share of held-out documents.
+        predicted_set_sha256: SHA-256 over the sorted hashes of the held-out documents. Two losses
+            are comparable only if it is equal.
+        repeated_documents: documents on both sides whose ids, without the end id, repeat an
+            earlier document.
+        repeated_tokens: tokens of the repeated documents.
     """
 
     training: DocumentSet
@@ -224,18 +231,18 @@ class Split:
 def split(documents: DocumentSet, fraction: float, kernels: Kernels) -> Split:
     """Hold out the documents whose hash is below fraction * 2^64.
 
-    Equal documents fall on the same side, and a document's side does not depend on the others.
+    Equal documents are on the same side, and the side of a document does not depend on the others.
 
     Raises:
         OptionError: the fraction is not between 0 and 1.
-        CorpusError: a side is left empty, or the corpus is one document.
+        CorpusError: a side is empty, or the corpus has only one document.
     """
     if not 0.0 < fraction < 1.0:
-        raise OptionError(f"held-out fraction {fraction} must lie between 0 and 1")
+        raise OptionError(f"held-out fraction {fraction} is invalid: it must be between 0 and 1")
     if len(documents) < 2:
         raise CorpusError(
-            "a corpus of one document can't be split into training and held-out documents; "
-            "state --eos-id (and --boundary) so that its documents are found, or add shards"
+            "the corpus has one document and cannot be split into training and held-out documents. "
+            "Pass --eos-id (and --boundary) so that its documents are found, or add shards."
         )
     hashes = content_hashes(documents.corpus, kernels)
     threshold = np.uint64(int(fraction * 2.0**64))
@@ -245,8 +252,8 @@ def split(documents: DocumentSet, fraction: float, kernels: Kernels) -> Split:
     for side, name in ((training, "training"), (heldout, "held-out")):
         if not len(side):
             raise CorpusError(
-                f"the {name} side is empty: {len(documents)} documents at a held-out fraction of "
-                f"{fraction}; choose another --heldout, or add documents"
+                f"the {name} side is empty: the corpus has {len(documents)} documents, and the "
+                f"held-out fraction is {fraction}. Pass another --heldout, or add documents."
             )
     chosen = [values[side] for values, side in zip(hashes, held, strict=True)]
     again = _seen_before(np.concatenate(hashes))
@@ -261,14 +268,14 @@ def split(documents: DocumentSet, fraction: float, kernels: Kernels) -> Split:
 
 
 def _seen_before(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """bool[documents]: whether an equal one stands before."""
+    """Return bool[documents]: whether an earlier document has an equal hash."""
     again = np.ones(len(hashes), np.bool_)
     again[np.unique(hashes, return_index=True)[1]] = False
     return again
 
 
 def predicted_set_sha256(documents: DocumentSet, kernels: Kernels) -> str:
-    """SHA-256 over the sorted hashes of the documents, as a split has it of its held-out side."""
+    """Return the SHA-256 over the sorted hashes of the documents, as in :class:`Split`."""
     hashes = content_hashes(documents.corpus, kernels)
     by_shard = zip(hashes, documents.by_shard, strict=True)
     return _set_sha256([values[held.numbers] for values, held in by_shard])
@@ -300,7 +307,11 @@ class ShardChunk(NamedTuple):
 
 
 def check_ids(status: Status, shard: Shard, vocab_size: int) -> None:
-    """Raise what a kernel that reads ids reported of a shard."""
+    """Raise the error that a kernel reported for a shard.
+
+    Raises:
+        CorpusError: an id is outside the vocabulary.
+    """
     if status[0] == ID_OUTSIDE_VOCABULARY:
         raise outside_vocabulary(shard, status[1], vocab_size)
     check(status, shard.path)
@@ -349,7 +360,7 @@ def sample(documents: DocumentSet, tokens: int, cuts: int) -> list[ShardChunk]:
 def _overlaps(
     held: ShardDocuments, lows: NDArray[np.int64], highs: NDArray[np.int64]
 ) -> list[tuple[int, int]]:
-    """Return the ranges of tokens inside a document and inside one of the ascending ranges."""
+    """Return the overlaps of the documents with the ascending ranges [lows, highs)."""
     edges = np.unique(np.concatenate([held.starts, held.stops, lows, highs]))
     middle = edges[:-1]
 

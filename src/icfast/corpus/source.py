@@ -1,4 +1,4 @@
-"""Where a measurement comes from: conventions and shards. Merging refuses strangers by it."""
+"""The source of a measurement: its conventions and shards. Merging compares sources."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from icfast.errors import MergeError
 from icfast.sums.stored import stored_as
 
-#: What merged measurements must agree on, and how to say it.
+#: Fields that must be equal to merge measurements, and how messages name them.
 _AGREE = {
     "order": "counted to order",
     "convention": "made under convention",
@@ -24,7 +24,7 @@ _AGREE = {
 
 @dataclass(frozen=True)
 class ShardRecord:
-    """One input shard: its file name, the SHA-256 of its files, and what was counted of it."""
+    """Record of an input shard: name, SHA-256 of its files, and tokens and documents counted."""
 
     name: str
     sha256: str
@@ -34,14 +34,19 @@ class ShardRecord:
 
 @dataclass(frozen=True)
 class Source:
-    """The conventions a measurement was made under, and the shards it covers.
+    """Conventions of a measurement, and the shards it covers.
 
     Attributes:
-        order: N.
+        order: N, tokens of the longest n-grams.
         convention: "tokens" or "kenlm".
-        vocab_size: V, stated or largest id + 1.
-        vocab_size_given: whether V was stated.
-        documents: "all", or which side of which split.
+        tokenizer: name of the tokenizer, or None if it was not recorded.
+        vocab_size: V, as given or the largest id + 1.
+        vocab_size_given: whether V was given.
+        eos_id: the id that separates documents, or None.
+        boundary: "end" or "start", the position of that id in its document.
+        cross_documents: whether each file is one document.
+        documents: "all", or one side of a held-out split.
+        shards: record of each shard.
     """
 
     order: int
@@ -56,15 +61,15 @@ class Source:
     shards: tuple[ShardRecord, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain dictionary, the inverse of :meth:`from_json`."""
+        """Return a dictionary for JSON, the inverse of :meth:`from_json`."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Source:
-        """Read what :meth:`as_json` wrote.
+        """Return the source that :meth:`as_json` wrote.
 
         Raises:
-            KeyError, TypeError, ValueError: it is something else.
+            KeyError, TypeError, ValueError: the dictionary has another form.
         """
         shards = tuple(stored_as(ShardRecord, record) for record in stored["shards"])
         source = stored_as(cls, stored, shards=shards)
@@ -74,10 +79,11 @@ class Source:
 
 
 def merged_source(sources: Sequence[Source]) -> Source:
-    """The source of the sum of measurements.
+    """Return the source of merged measurements.
 
     Raises:
-        MergeError: they differ in order, tokenizer, vocabulary or a convention, or share a shard.
+        MergeError: the sources differ in order, tokenizer, vocabulary or a convention, or share a
+            shard.
     """
     first = sources[0]
     for other in sources[1:]:
@@ -85,15 +91,15 @@ def merged_source(sources: Sequence[Source]) -> Source:
             mine, its = getattr(first, name), getattr(other, name)
             if mine != its:
                 raise MergeError(
-                    f"can't merge: one was {words} {mine!r}, another {its!r}; "
-                    "count both under the same conventions"
+                    f"cannot merge: one was {words} {mine!r}, another {its!r}. Count both with the "
+                    "same conventions."
                 )
         if first.vocab_size_given != other.vocab_size_given or (
             first.vocab_size_given and first.vocab_size != other.vocab_size
         ):
             raise MergeError(
-                f"can't merge: vocabulary of {first.vocab_size} against {other.vocab_size}; "
-                "state the same --vocab-size when counting both"
+                f"cannot merge: one vocabulary has {first.vocab_size} ids, another "
+                f"{other.vocab_size}. Count both with the same --vocab-size."
             )
     shards = tuple(record for source in sources for record in source.shards)
     _refuse_overlap(shards)
@@ -106,6 +112,6 @@ def _refuse_overlap(shards: Sequence[ShardRecord]) -> None:
     twice = sorted({record.name for record in shards if often[record.sha256] > 1})
     if twice:
         raise MergeError(
-            f"can't merge: shards with the same content are counted twice ({', '.join(twice)}); "
-            "merge tables of disjoint shards"
+            f"cannot merge: shards with equal content would be counted twice ({', '.join(twice)}). "
+            "Merge tables of disjoint shards."
         )

@@ -1,4 +1,4 @@
-"""Words of a text whose bytes are the ids of a corpus."""
+"""Number of words of a corpus whose ids are the bytes of its text."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from numpy.typing import NDArray
 from icfast.corpus.corpus import BYTES
 from icfast.corpus.documents import DocumentSet, ShardDocuments
 
-#: What bytes.split() cuts at.
+#: Bytes that bytes.split() splits at.
 _WHITE_SPACE = b" \t\n\r\x0b\x0c"
 
 
 def count_words(documents: DocumentSet) -> int | None:
-    """Runs of bytes between white space in all documents; None where the ids are no bytes.
+    """Count the words in all documents: maximal sequences of bytes without white space.
 
-    The end id, where there is one, counts as white space.
+    The end id counts as white space.
+
+    Returns:
+        the number of words, or None if the ids are not bytes.
     """
     corpus = documents.corpus
     if corpus.tokenizer != BYTES or any(s.tokens.itemsize != 1 for s in corpus.shards):

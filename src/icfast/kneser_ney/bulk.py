@@ -22,7 +22,7 @@ from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.weights import weights_bytes
 from icfast.ngrams.alphabet import Symbols
 from icfast.ngrams.keys import KeyShape
-from icfast.parallel.buffers import ThreadRooms, zeros
+from icfast.parallel.buffers import ThreadScratch, zeros
 from icfast.parallel.threads import Pool, Work
 
 #: Windows that one thread matches at a time. One lead is never split.
@@ -178,14 +178,14 @@ class Bulk:
     def _match(self, bounds: NDArray[np.int64], keys: NDArray[np.uint64], matches: Matches) -> None:
         leads = np.arange(self.symbols.leads, dtype=np.uint32)
         groups = list(_groups(bounds))
-        rooms = ThreadRooms()
+        buffers = ThreadScratch()
         words = self.symbols.shape.words
 
         def match(group: int) -> None:
             first, last = groups[group]
             largest = int(np.diff(bounds[first : last + 1]).max())
-            table = rooms.counts.words(2 * largest, 1)[:, 0].view(np.uint32)
-            room = MatchRoom(rooms.scratch.words(2 * largest, words), table)
+            table = buffers.counts.words(2 * largest, 1)[:, 0].view(np.uint32)
+            room = MatchRoom(buffers.scratch.words(2 * largest, words), table)
             status = self.work.backend.kernels.match_windows(
                 leads[first:last],
                 bounds[first : last + 1],

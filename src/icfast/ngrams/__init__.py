@@ -1,1 +1,1 @@
-"""Counting n-grams: the plan, windows, spectra, count tables and their merge, suffixes."""
+"""Counting n-grams: spectra, count tables and their merge, growth curves, match lengths."""

@@ -1,7 +1,8 @@
-"""Ids that occur, as ranks: order-preserving, so that sorted runs of two corpora can merge.
+"""The alphabet of a count: the ids that occur, numbered by rank.
 
-Vocabularies up to a few million ids go through one dense table from id to rank. Sparse 32-bit ids
-(up to 2^32 of them) are searched in the sorted list of those that occur, a chunk at a time.
+Ranks keep the order of ids, so that sorted runs of two corpora can be merged. For vocabularies of
+up to a few million ids a dense table maps each id to its rank. For larger vocabularies (up to 2^32
+ids) a binary search in the sorted list of ids translates one chunk at a time.
 """
 
 from __future__ import annotations
@@ -17,23 +18,25 @@ from icfast.corpus.documents import DocumentSet, ShardChunk, check_ids, chunks_b
 from icfast.ngrams.keys import KeyShape
 from icfast.parallel.threads import Pool, Work
 
-#: Largest vocabulary that gets a dense table of four bytes an id.
+#: Maximum vocabulary with a dense table, of four bytes per id.
 _DENSE_IDS = 1 << 22
 
-#: Tokens translated at a time where ids are sparse.
+#: Tokens of a chunk if ids are translated by search.
 _CHUNK_TOKENS = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
 class Symbols:
-    """The alphabet of a pass: begin mark 0, ids 1..U in their order, end mark U + 1.
+    """The ranks of an alphabet: 0 is the begin mark, 1..U are the ids, U + 1 is the end mark.
 
     Attributes:
         ids: u32[U], the ids that occur, ascending.
-        shape: how windows over this alphabet are packed.
-        thread_counts: u32 or u64[threads, U], how often each id occurs in the chunks of each
-            thread; None for sparse ids, which are listed without counting.
-        strangers: whether other ids are one symbol more, the last, instead of an error.
+        vocab_size: V; ids are below it.
+        end_mark: whether rank U + 1 is a predicted end mark.
+        shape: packing of the keys.
+        thread_counts: u32 or u64[threads, U], occurrences of each id in the chunks of each thread;
+            None for sparse ids, which are listed without counting.
+        strangers: whether other ids become one more symbol, the last; otherwise they are errors.
     """
 
     ids: NDArray[np.uint32]
@@ -55,25 +58,25 @@ class Symbols:
 
     @property
     def leads(self) -> int:
-        """How many ranks a window can end with, the unused rank 0 included."""
+        """Number of leads: ranks that a window can end with, and the unused rank 0."""
         return len(self.ids) + 1 + int(self.end_mark) + int(self.strangers)
 
     def of_order(self, order: int) -> Symbols:
-        """The same symbols, for windows of this order packed into keys."""
+        """Return these symbols with keys for windows of this order."""
         return replace(self, shape=KeyShape.of(order, len(self.ids)))
 
     @property
     def alphabet(self) -> Alphabet:
-        """What kernels get."""
+        """The alphabet as kernels read it."""
         end_rank = len(self.ids) + 1 if self.end_mark else 0
         table: NDArray[np.uint32] = self._table  # type: ignore[attr-defined]
         return Alphabet(table, end_rank, self.shape.order, self.shape.bits)
 
     def view(self, chunk: Chunk) -> Chunk:
-        """The chunk as the alphabet's table reads it."""
+        """Return the chunk with tokens that the table of `alphabet` maps to ranks."""
         if not is_sparse(self.vocab_size) or not len(chunk.starts):
             return chunk
-        if not len(self.ids):  # nothing but end marks to count
+        if not len(self.ids):  # only end marks are counted
             return chunk._replace(tokens=np.zeros(chunk.end, np.uint32))
         history = chunk.begin - (self.shape.order - 1)
         low = max(int(min(chunk.starts[0], chunk.begin)), history, 0)
@@ -84,7 +87,7 @@ class Symbols:
         return Chunk(ranks, starts, chunk.stops - low, chunk.begin - low, chunk.end - low)
 
     def tails(self, chunk: Chunk) -> Chunk:
-        """The chunk's documents, cut to what their last window needs where ids are translated."""
+        """Return the chunk as `view` does, with only the last window of each document."""
         if not is_sparse(self.vocab_size):
             return chunk
         starts = np.maximum(chunk.starts, chunk.stops - self.shape.order)
@@ -96,12 +99,12 @@ class Symbols:
 
 
 def is_sparse(vocab_size: int) -> bool:
-    """Whether a dense table over the vocabulary would be out of proportion."""
+    """Return whether the vocabulary is too large for a dense table."""
     return vocab_size > _DENSE_IDS
 
 
 def count_type(tokens: int) -> type[np.unsignedinteger]:
-    """What numbers of so many windows are kept in."""
+    """Return the type that holds counts of up to this many windows."""
     return np.uint32 if tokens < 1 << 32 else np.uint64
 
 
@@ -112,7 +115,7 @@ def thread_chunks(documents: DocumentSet, work: Work) -> list[list[ShardChunk]]:
 
 
 def list_symbols(documents: DocumentSet, order: int, work: Work, pool: Pool) -> Symbols:
-    """Find the ids that occur, checking each against the vocabulary.
+    """Find the ids that occur, and check that each is in the vocabulary.
 
     Raises:
         CorpusError: an id is outside the vocabulary.

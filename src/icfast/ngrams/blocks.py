@@ -1,16 +1,18 @@
-"""Runs on disk: a file of checksummed blocks of sorted (key, count) entries.
+"""Sorted runs on disk: a file of checksummed blocks of (key, count) entries.
 
-Layout, little-endian, version 1; every part starts at a multiple of 8 bytes::
+A block is a unit of storage: what one checksum covers.
+
+Layout, little-endian, version 1. Every block and the header start at a multiple of 8 bytes::
 
     header   magic "ICFRUN\\x00\\x01", u32 order, u32 bits, u32 words W, u32 CRC-32 of the 20 before
     block    "BLK1", u32 leads L, u64 entries E, u32 count width c, u32 CRC-32, u64 payload bytes
-             payload: u64 entries[L] of each lead, u64 keys[E, W], u32 leads[L], cE bytes of counts,
+             payload: u64 entries[L] per lead, u64 keys[E, W], u32 leads[L], cE bytes of counts,
              zeros to a multiple of 8
     ...      until the end of the file
 
-c is 1, 2, 4 or 8, the least that holds the block's counts. The CRC-32 of a block is over its
-header with that field zero, then its payload. Keys ascend within a lead, leads within a file; a
-lead may go on in the next block.
+c is 1, 2, 4 or 8, the minimum for the counts of the block. The CRC-32 of a block covers its header
+with that field zero, then its payload. Keys ascend within a lead, and leads within a file. A lead
+may continue in the next block.
 """
 
 from __future__ import annotations
@@ -40,18 +42,18 @@ _BLOCK_ENTRIES = 1 << 18
 
 
 def write_header(file: BinaryIO, shape: KeyShape) -> None:
-    """Begin a run file."""
+    """Write the header of a run file."""
     header = _HEADER.pack(_MAGIC, shape.order, shape.bits, shape.words)
     file.write(header + struct.pack("<I", zlib.crc32(header)))
 
 
 def pack_blocks(run: SortedRun) -> list[memoryview]:
-    """A run as the blocks of a file; independent of the blocks around it, so made in any thread."""
-    return [_pack(part) for part in split_run(run, _BLOCK_ENTRIES)]
+    """Pack a run into blocks. They do not depend on other blocks: any thread can pack them."""
+    return [_pack(entries) for entries in split_run(run, _BLOCK_ENTRIES)]
 
 
 def _pack(run: SortedRun) -> memoryview:
-    """One block, written in place: the only copy made of the run."""
+    """Pack a run into one block, with one copy of its arrays."""
     entries, words = run.keys.shape
     leads, width = len(run.leads), _count_width(int(run.counts.max()))
     size = _payload_bytes(leads, entries, words, width)
@@ -84,14 +86,14 @@ def read_runs(
     high: int = 2**32,
     sound: set[int] | None = None,
 ) -> Iterator[SortedRun]:
-    """The windows of a file whose lead lies in [low, high), each block checked as it is read.
+    """Yield the windows of a file with a lead in [low, high), one checked block at a time.
 
     Args:
-        sound: where blocks stand whose checksums were found right; they are not summed again, and
-            new ones are added.
+        sound: positions of blocks whose checksums were verified. They are not verified again, and
+            the positions of new ones are added.
 
     Raises:
-        ArtefactError: a block is damaged, cut off, or of another shape.
+        ArtefactError: a block is damaged, truncated, or has another key shape.
     """
     mapped = _map(path)
     for block in _blocks(mapped, path, shape):
@@ -110,10 +112,10 @@ def read_runs(
 
 
 def list_blocks(path: Path, shape: KeyShape) -> list[tuple[int, int]]:
-    """(first lead, entries) of each block of a file, none of them checked.
+    """Return (first lead, entries) of each block of a file, without verifying checksums.
 
     Raises:
-        ArtefactError: a block's header makes no sense, or it is cut off.
+        ArtefactError: the header of a block is invalid, or the block is truncated.
     """
     mapped = _map(path)
     return [(block.lead_range(mapped)[0], block.entries) for block in _blocks(mapped, path, shape)]
@@ -130,7 +132,7 @@ def _map(path: Path) -> mmap.mmap:
 
 
 class _Block(NamedTuple):
-    """Where a block's payload stands, and what its header says of it."""
+    """Position of a block's payload, and the fields of its header."""
 
     begin: int
     leads: int
@@ -142,11 +144,11 @@ class _Block(NamedTuple):
 
     @property
     def after_keys(self) -> int:
-        """Where its leads stand."""
+        """Position of the leads."""
         return self.begin + 8 * self.leads + 8 * self.words * self.entries
 
     def lead_range(self, mapped: mmap.mmap) -> tuple[int, int]:
-        """Its first lead and its last; all of them where it has none."""
+        """Return the first and the last lead; the full range if the block has none."""
         if not self.leads:
             return 0, 2**32
         leads = _array(mapped, self.after_keys, "<u4", self.leads)
@@ -165,28 +167,31 @@ def _check_header(mapped: mmap.mmap, path: Path, shape: KeyShape) -> int:
     size = _HEADER.size + 4
     head = mapped[:size]
     if len(head) < size or head[:6] != _MAGIC[:6]:
-        raise _damaged(path, 0, "it does not begin as a run file")
+        raise _damaged(path, 0, "it does not begin like a run file")
     if head[:8] != _MAGIC:
         raise ArtefactError(
-            f"{path} is of run file version {head[7]}, this icfast reads version {_MAGIC[7]}"
+            f"{path} has run file version {head[7]}, and this icfast reads version {_MAGIC[7]}. "
+            "Count it again."
         )
     found = _HEADER.unpack(head[:-4])[1:]
     wanted = (shape.order, shape.bits, shape.words)
     if zlib.crc32(head[:-4]) != struct.unpack("<I", head[-4:])[0] or found != wanted:
-        raise _damaged(path, 0, f"its header says {found}, the table says {wanted}")
+        raise _damaged(
+            path, 0, f"its header has (order, bits, words) = {found}, and its table {wanted}"
+        )
     return size
 
 
 def _read_block(mapped: mmap.mmap, offset: int, path: Path, words: int) -> _Block:
     begin = offset + _BLOCK.size
     if begin > len(mapped):
-        raise _damaged(path, offset, "a block is cut off")
+        raise _damaged(path, offset, "a block is truncated")
     mark, leads, entries, width, checksum, size = _BLOCK.unpack_from(mapped, offset)
     sound = mark == _MARK and width in (1, 2, 4, 8)
     if not sound or size != _payload_bytes(leads, entries, words, width):
-        raise _damaged(path, offset, "a block's header makes no sense")
+        raise _damaged(path, offset, "the header of a block is invalid")
     if begin + size > len(mapped):
-        raise _damaged(path, offset, "a block is cut off")
+        raise _damaged(path, offset, "a block is truncated")
     return _Block(begin, leads, entries, words, width, checksum, size)
 
 
@@ -198,18 +203,20 @@ def _check_sum(mapped: mmap.mmap, block: _Block, path: Path) -> None:
 
 
 def _unpack(mapped: mmap.mmap, block: _Block, path: Path) -> SortedRun:
-    """Its arrays, mapped; counts as wide as they are stored."""
+    """Return the memory-mapped arrays of a block; counts keep their stored width."""
     lengths = _array(mapped, block.begin, "<u8", block.leads)
     keys = _array(mapped, block.begin + 8 * block.leads, "<u8", block.words * block.entries)
     leads = _array(mapped, block.after_keys, "<u4", block.leads)
     counts = _array(mapped, block.after_keys + 4 * block.leads, f"<u{block.width}", block.entries)
-    # Each length by itself first: a sum of u64 may wrap to anything.
+    # Each length is checked first: a sum of u64 may overflow.
     sound = block.leads > 0 and lengths.min() > 0 and lengths.max() <= block.entries
     bounds = np.zeros(block.leads + 1, np.int64)
     if sound:
         np.cumsum(lengths.astype(np.int64), out=bounds[1:])
     if not sound or bounds[-1] != block.entries:
-        raise _damaged(path, block.begin - _BLOCK.size, "a block's leads don't add up")
+        raise _damaged(
+            path, block.begin - _BLOCK.size, "the leads of a block do not add up to its entries"
+        )
     return SortedRun(leads, bounds, keys.reshape(block.entries, block.words), counts)
 
 
@@ -219,5 +226,5 @@ def _array(mapped: mmap.mmap, offset: int, dtype: str, count: int) -> NDArray[An
 
 def _damaged(path: Path, offset: int, why: str) -> ArtefactError:
     return ArtefactError(
-        f"{path} is damaged at byte {offset}: {why}; count it again from the corpus"
+        f"{path} is damaged at byte {offset}: {why}. Count it again from the corpus."
     )

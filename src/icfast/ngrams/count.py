@@ -1,4 +1,4 @@
-"""Count tables of a corpus, and their sum."""
+"""Count tables of a corpus, and the merge of tables."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from icfast.corpus import Corpus
 from icfast.corpus.documents import DocumentSet, all_documents
 from icfast.errors import ResourceError
 from icfast.ngrams.blocks import pack_blocks
-from icfast.ngrams.cost import Forecast, Table
+from icfast.ngrams.cost import Table, key_cost, most_table_bytes
 from icfast.ngrams.merge import merge_tables
 from icfast.ngrams.scan import window_totals
 from icfast.ngrams.spectra import counting
 from icfast.ngrams.table import CountTable, Totals, write_table
+from icfast.ngrams.windows import WindowCount
 from icfast.parallel.progress import Progress, silent
 from icfast.parallel.threads import Work
 from icfast.units import format_bytes
@@ -22,7 +23,7 @@ from icfast.units import format_bytes
 
 def count(
     corpus: Corpus,
-    directory: str | Path,
+    output: str | Path,
     order: int = 5,
     *,
     convention: str = "tokens",
@@ -32,17 +33,19 @@ def count(
     backend: str = "auto",
     progress: Progress = silent,
 ) -> CountTable:
-    """Write the table of all windows of `order` tokens of a corpus.
+    """Count all windows of `order` tokens and write them to a count table.
 
     Args:
-        directory: the table, a new folder; it appears only when whole.
-        convention: tokens (an end id is a token) or kenlm (it becomes </s>).
-        memory, temporary, threads, backend: as in :func:`icfast.spectra`.
+        output: folder of the new table. It must not exist, and it appears when it is complete.
+        order: N, 1 to 64. N - 1 packed ids must fit 256 bits.
+        convention: "tokens" (an end id is a token) or "kenlm" (an end id becomes </s>).
+        memory, temporary, threads, backend, progress: as in :func:`icfast.spectra`.
 
     Raises:
         CorpusError: an id is outside the vocabulary, or a document is empty.
-        OptionError: the folder exists already, or an argument has no meaning.
-        ResourceError: memory or disk do not suffice; nothing is left behind.
+        OptionError: the folder exists, or an argument is invalid.
+        ResourceError: the memory or the disk is too small. No partial table is left.
+        BackendError: the backend is not available.
 
     >>> import tempfile
     >>> import icfast
@@ -55,65 +58,77 @@ def count(
     Totals(tokens=11, documents=1, windows=(11, 10))
     """
     work = Work.of(backend, threads, memory, progress, temporary=temporary)
-    return count_documents(all_documents(corpus, convention), Path(directory), order, work)
+    return count_documents(all_documents(corpus, convention), Path(output), order, work)
 
 
 def count_documents(
-    documents: DocumentSet, directory: Path, order: int, work: Work, table: Table = "kept"
+    documents: DocumentSet, output: Path, order: int, work: Work, table: Table = "kept"
 ) -> CountTable:
-    """Write the table of chosen documents, to keep it or for a while."""
+    """Write the count table of chosen documents.
+
+    Args:
+        table: "temporary" if the caller removes the table after use.
+    """
     with (
-        write_table(directory) as writer,
-        counting(documents, order, work, table) as task,
+        write_table(output) as writer,
+        counting(documents, order, work, table) as planned,
     ):
-        _check_disk(task.forecast, directory.parent)
-        symbols = task.symbols
+        _check_disk(planned, table, output.parent)
+        symbols = planned.symbols
         totals = Totals(
             documents.tokens,
             len(documents),
             tuple(window_totals(documents.lengths, order)),
         )
         writer.begin(symbols.shape)
-        spectra = task.spectra(keep=pack_blocks, take=writer.add)
+        spectra = planned.spectra(keep=pack_blocks, take=writer.add)
         writer.finish(
-            documents.source(order), symbols.shape, totals, symbols.ids, task.ends, spectra
+            documents.source(order), symbols.shape, totals, symbols.ids, planned.ends, spectra
         )
-    return CountTable.load(directory)
+    return CountTable.load(output)
 
 
-def _check_disk(forecast: Forecast, folder: Path) -> None:
-    """Refuse a table that its disk can't hold.
+def _check_disk(planned: WindowCount, table: Table, folder: Path) -> None:
+    """Refuse a table that is larger than the free space of its disk.
 
     Raises:
-        ResourceError: less is free than the table takes.
+        ResourceError: the disk has less free space than the table needs.
     """
     free = shutil.disk_usage(folder).free
-    # Where even distinct windows throughout would fit, nothing needs to be tried.
-    if forecast.most_table_bytes <= free or forecast.cost.table_bytes <= free:
+    # No sample is needed if the table fits even with all windows distinct.
+    if most_table_bytes(planned) <= free:
         return
-    raise ResourceError(
-        f"cannot write a count table to {folder}: it takes about "
-        f"{format_bytes(forecast.cost.table_bytes)}, and {format_bytes(free)} are free; free some "
-        "space or choose another folder (nothing was written)"
-    )
+    table_bytes = key_cost(planned, table).table_bytes
+    if table_bytes > free:
+        raise ResourceError(
+            f"{folder} has too little space for the count table: it takes about "
+            f"{format_bytes(table_bytes)}, and {format_bytes(free)} are free. Free some space or "
+            "choose another folder; nothing was written."
+        )
 
 
 def merge(
     tables: Sequence[CountTable],
-    directory: str | Path,
+    output: str | Path,
     *,
     threads: int | None = None,
     backend: str = "auto",
 ) -> CountTable:
-    """Add count tables of disjoint shards: exactly the table of all their shards together.
+    """Merge count tables of disjoint shards into the table of all their shards.
 
-    Each thread holds about a million entries at a time, and a block of each table.
+    The result equals the table of one count over all shards. Each thread holds about a million
+    entries at a time, and one block of each table.
+
+    Args:
+        tables: at least one table.
+        output: folder of the new table. It must not exist.
+        threads, backend: as in :func:`icfast.spectra`.
 
     Raises:
-        MergeError: they differ in order, tokenizer or a convention, or share a shard.
+        MergeError: the tables differ in order, tokenizer or a convention, or share a shard.
         ArtefactError: a table is damaged.
-        OptionError: the folder exists already.
+        OptionError: the folder exists, or the merged ids make keys too long for the order.
     """
     work = Work.of(backend, threads)
     with work.pool() as pool:
-        return merge_tables(tables, Path(directory), work.backend.kernels, pool.map)
+        return merge_tables(tables, Path(output), work.backend.kernels, pool.map)

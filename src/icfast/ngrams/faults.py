@@ -16,9 +16,9 @@ from icfast.ngrams.keys import KeyShape
 
 
 def ids_fault(ids: NDArray[Any], vocab_size: int) -> str | None:
-    """What keeps an array from being the u32[U] ids that occur; None where nothing does."""
+    """Return why an array is not the u32[U] ids of an alphabet, or None if it is."""
     if not isinstance(ids, np.ndarray) or ids.dtype != np.dtype("<u4") or ids.ndim != 1:
-        return "its ids are not a list of u32"
+        return "its ids are not a one-dimensional array of u32"
     if not np.all(ids[1:] > ids[:-1]):
         return "its ids do not ascend"
     if len(ids) and ids[-1] >= vocab_size:
@@ -27,12 +27,11 @@ def ids_fault(ids: NDArray[Any], vocab_size: int) -> str | None:
 
 
 def run_fault(run: SortedRun, shape: KeyShape, used_ids: int, leads: int) -> str | None:
-    """What keeps a run that was read from being windows; None where nothing does.
-
-    Checksums vouch for what was written, not for its sense, and kernels index by what they read.
+    """Return why a run that was read cannot be windows, or None if it can.
 
     Args:
-        leads: the largest rank a window may end with.
+        used_ids: number of ids, U.
+        leads: the largest rank that a window may end with.
     """
     if run.leads[0] == 0 or run.leads[-1] > leads or not np.all(run.leads[1:] > run.leads[:-1]):
         return f"its leads do not ascend from 1 to at most {leads}"
@@ -53,7 +52,7 @@ def run_fault(run: SortedRun, shape: KeyShape, used_ids: int, leads: int) -> str
 
 
 def _ascends(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Whether each key but the first is above the one before it."""
+    """Return bool[n - 1]: whether each key is above the key before it."""
     above = keys[1:, -1] > keys[:-1, -1]
     for word in range(keys.shape[1] - 2, -1, -1):
         high, low = keys[1:, word], keys[:-1, word]
@@ -62,14 +61,14 @@ def _ascends(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
 
 
 def _begins(run: SortedRun) -> NDArray[np.bool_]:
-    """Whether each entry but the first is the first of its lead."""
+    """Return bool[n - 1]: whether each entry after the first begins a lead."""
     begins = np.zeros(len(run.counts) - 1, np.bool_)
     begins[run.bounds[1:-1] - 1] = True
     return begins
 
 
 def _symbols(keys: NDArray[np.uint64], shape: KeyShape, i: int) -> NDArray[np.uint64]:
-    """w[t-i] of each key."""
+    """Return the symbol w[t-i] of each key."""
     position = shape.bits * (shape.order - 1 - i)
     word, offset = shape.words - 1 - position // 64, position % 64
     symbols = keys[:, word] >> np.uint64(offset)

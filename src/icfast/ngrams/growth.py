@@ -1,4 +1,4 @@
-"""How types come up along a corpus, and what each shard has of them: one reading of the tokens."""
+"""The growth curve of a corpus: distinct ids as a function of tokens, and counts per shard."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from icfast.ngrams.alphabet import is_sparse, list_symbols
 from icfast.parallel.threads import Work
 from icfast.sums.spectrum import Spectrum
 
-#: Places of the curve, evenly spaced in the logarithm of their tokens.
+#: Points of the curve, evenly spaced in the logarithm of the tokens.
 _POINTS = 64
 
-#: Tokens one thread reads at a time.
+#: Tokens that one thread reads at a time.
 _CHUNK_TOKENS = 1 << 21
 
 
 @dataclass(frozen=True, eq=False)
 class Growth:
-    """What the documents hold, counted along the corpus: shard after shard, in its order.
+    """Growth curve of a corpus, read shard by shard.
 
     Attributes:
-        tokens: i64[points], n, ascending, the last one D.
+        tokens: i64[points], numbers of tokens n, ascending; the last one is D.
         types: i64[points], V(n), distinct ids among the first n tokens.
-        shards: unigram counts of each shard, those without tokens left out.
+        shards: unigram spectrum of each shard that has tokens.
     """
 
     tokens: NDArray[np.int64]
@@ -48,7 +48,7 @@ class _CurveChunk(NamedTuple):
 def growth(documents: DocumentSet, work: Work) -> Growth:
     """Count distinct ids along the corpus, and the ids of each shard.
 
-    Memory: a row of counts over the alphabet for each thread, and one for the shard.
+    The memory is one row of counts over the alphabet for each thread, and one for the shard.
 
     Raises:
         CorpusError: an id is outside the vocabulary.

@@ -10,7 +10,7 @@ from icfast.errors import OptionError
 
 @dataclass(frozen=True)
 class KeyShape:
-    """How windows of one order are packed: bits per symbol, words per key."""
+    """Packing of the windows of one order: bits per symbol and 64-bit words per key."""
 
     order: int
     bits: int
@@ -18,34 +18,37 @@ class KeyShape:
 
     @property
     def key_bytes(self) -> int:
-        """Of one key."""
+        """Bytes of a key."""
         return 8 * self.words
 
     @classmethod
     def of(cls, order: int, used_ids: int) -> KeyShape:
-        """The shape of windows over so many ids.
+        """Return the shape for windows over an alphabet of `used_ids` ids.
 
         Raises:
-            OptionError: the order is not 1..64, or its histories exceed the longest key.
+            OptionError: the order is not 1..64, or a history needs more than 256 bits.
 
         >>> KeyShape.of(5, 50_257)
         KeyShape(order=5, bits=16, words=1)
         """
         if not 1 <= order <= MAX_ORDER:
-            raise OptionError(f"order {order} must be at least 1 and at most {MAX_ORDER}")
+            raise OptionError(
+                f"order {order} is invalid: it must be at least 1 and at most {MAX_ORDER}"
+            )
         bits = max(1, used_ids.bit_length())
         words = max(1, -(-(order - 1) * bits // 64))
         if words > MAX_KEY_WORDS:
             most = 1 + 64 * MAX_KEY_WORDS // bits
             raise OptionError(
-                f"order {order} over {used_ids} used ids needs keys of {(order - 1) * bits} bits; "
-                f"icfast packs up to {64 * MAX_KEY_WORDS}, so --order {most} at most"
+                f"order {order} is too high for {used_ids} distinct ids: its keys need "
+                f"{(order - 1) * bits} bits, and icfast packs up to {64 * MAX_KEY_WORDS}. Pass "
+                f"--order {most} or less."
             )
         return cls(order, bits, words)
 
 
 def can_pack(order: int, used_ids: int) -> bool:
-    """Whether windows of this order over so many ids fit a key.
+    """Return whether windows of this order over `used_ids` ids fit a key.
 
     >>> can_pack(17, 50_257), can_pack(18, 50_257)
     (True, False)

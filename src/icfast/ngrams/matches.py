@@ -1,4 +1,4 @@
-"""Match lengths of a corpus: its documents as one text, whose suffixes are sorted."""
+"""Match lengths of a corpus, from the suffix array of its documents."""
 
 from __future__ import annotations
 
@@ -17,34 +17,35 @@ from icfast.parallel.threads import Work
 from icfast.sums.matches import MatchLengths
 from icfast.units import format_bytes
 
-#: Of each token and each separator between documents: text, order and two links of four bytes.
+#: Bytes per token and per separator between documents: text, suffix array and two links.
 _SYMBOL_BYTES = 16
 
-#: Of each document: its range as it is cut and added up.
+#: Bytes per document: its bounds and lengths.
 _DOCUMENT_BYTES = 64
 
-#: Interpreter objects, thread stacks, what numpy takes a chunk at a time.
+#: Interpreter objects, thread stacks, and arrays of one NumPy step.
 _OVERHEAD_BYTES = 16 << 20
 
-#: The same where ids are sparse and must be translated.
+#: Bytes for the translation of sparse ids.
 _SPARSE_BYTES = 48 << 20
 
-#: Positions are signed 32-bit numbers.
+#: Maximum symbols: positions are signed 32-bit integers.
 _MOST_SYMBOLS = 2**31 - 1
 
-#: Lengths looked at in one numpy step.
+#: Lengths of one NumPy step.
 _CHUNK = 1 << 16
 
 
 def match_lengths(corpus: Corpus, work: Work, tokens: int | None = None) -> MatchLengths:
-    """Match lengths of every token of a corpus, or of its first `tokens`.
+    """Return the match lengths of every token of a corpus, or of its first `tokens` tokens.
 
-    Suffixes are sorted in linear time on one thread, and in 16 bytes a token and document.
+    icfast builds the suffix array on one thread in linear time, with 16 bytes per token and
+    document.
 
     Raises:
         CorpusError: an id is outside the vocabulary, or a document is empty.
         OptionError: `tokens` is below 1.
-        ResourceError: the memory cap does not hold them, or 32-bit positions do not.
+        ResourceError: the memory is too little, or 32-bit positions are too few.
     """
     chosen = _first_tokens(all_documents(corpus), tokens)
     _refuse_too_many(chosen, work)
@@ -67,11 +68,14 @@ def match_lengths(corpus: Corpus, work: Work, tokens: int | None = None) -> Matc
 
 
 def _first_tokens(documents: DocumentSet, tokens: int | None) -> DocumentSet:
-    """The documents up to so many tokens, the last one cut."""
+    """Return the first `tokens` tokens of the documents; the last document is cut."""
     if tokens is None:
         return documents
     if tokens < 1:
-        raise OptionError(f"match lengths of {tokens} tokens: state at least 1, or leave it out")
+        raise OptionError(
+            f"match lengths of {tokens} tokens do not exist. Pass at least 1 (--match-tokens), or "
+            "leave it out."
+        )
     by_shard = []
     for held in documents.by_shard:
         lengths = held.stops - held.starts
@@ -89,7 +93,7 @@ def _refuse_too_many(documents: DocumentSet, work: Work) -> None:
     found = f"match lengths of {tokens} tokens in {len(documents)} documents"
     if size > _MOST_SYMBOLS:
         raise ResourceError(
-            f"{found} need {size} positions, at most {_MOST_SYMBOLS} can be numbered; "
+            f"{found} need {size} positions, and 32 bits number at most {_MOST_SYMBOLS}. "
             f"{_advice(tokens * _MOST_SYMBOLS // size)}"
         )
     vocab_size = documents.corpus.vocab_size
@@ -99,17 +103,18 @@ def _refuse_too_many(documents: DocumentSet, work: Work) -> None:
     if needed > work.memory_bytes:
         free = max(0, work.memory_bytes - fixed) // _SYMBOL_BYTES
         raise ResourceError(
-            f"{found} need {format_bytes(needed)}, --memory is {format_bytes(work.memory_bytes)}; "
-            f"raise it, or {_advice(tokens * free // size)}"
+            f"{found} need {format_bytes(needed)}, and --memory is "
+            f"{format_bytes(work.memory_bytes)}. Raise it, or use less: "
+            f"{_advice(tokens * free // size)}"
         )
 
 
 def _advice(tokens: int) -> str:
-    return f"take only the first tokens of the corpus, such as {max(1, tokens)} (--match-tokens)"
+    return f"Use only the first tokens of the corpus, such as {max(1, tokens)} (--match-tokens)."
 
 
 def _join(documents: DocumentSet, symbols: Symbols, work: Work, text: I32) -> None:
-    """Write the documents one after the other, a separator of its own behind each."""
+    """Write the documents one after another, each followed by a distinct separator."""
     at, separator = 0, len(symbols.ids)
     for chunks in thread_chunks(documents, work):
         for chunk, shard in chunks:
@@ -124,18 +129,18 @@ def _join(documents: DocumentSet, symbols: Symbols, work: Work, text: I32) -> No
 
 
 def _without_separators(lengths: I32) -> NDArray[np.int32]:
-    """The lengths above 0, packed from the front in place."""
+    """Move the lengths above 0 to the front, in place, and return them."""
     at = 0
     for start in range(0, len(lengths), _CHUNK):
-        held = lengths[start : start + _CHUNK]
-        kept = held[held > 0]
+        some = lengths[start : start + _CHUNK]
+        kept = some[some > 0]
         lengths[at : at + len(kept)] = kept
         at += len(kept)
     return lengths[:at]
 
 
 def _cut_tokens(lengths: I32, of_documents: NDArray[np.int64]) -> int:
-    """How many matches end where their document does."""
+    """Return the number of matches that end with their document."""
     stops, cut = np.cumsum(of_documents), 0
     for first in range(0, len(lengths), _CHUNK):
         tokens = np.arange(first, min(first + _CHUNK, len(lengths)))

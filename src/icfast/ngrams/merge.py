@@ -1,7 +1,7 @@
-"""The sum of count tables: ranges of leads, each merged on its own, on all cores.
+"""The merge of count tables: buckets of leads, each merged independently, on all cores.
 
-A lead's windows stand together in every table, so ranges of leads add up. A range is cut where
-blocks begin; one that a single hot lead makes large is streamed instead of held.
+The windows of a lead are contiguous in every table, so buckets of leads add up. Buckets begin
+where blocks begin. A bucket that one frequent lead makes large is streamed, not held in memory.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from icfast.ngrams.scan import SpectraScan, self_check
 from icfast.ngrams.sorted_runs import add_runs, merge_streams, sum_ends
 from icfast.ngrams.table import CountTable, Totals, write_table
 
-#: Entries merged by one thread at a time.
-_RANGE_ENTRIES = 1 << 19
+#: Entries that one thread merges at a time.
+_BUCKET_ENTRIES = 1 << 19
 
-#: A range with more is not held in memory.
+#: Maximum entries of a bucket that is held in memory.
 _LARGE_ENTRIES = 1 << 22
 
 
-class _Range(NamedTuple):
-    """Leads [low, high) of the merged table, and about how many entries all tables have there."""
+class _Bucket(NamedTuple):
+    """Leads [low, high) of the merged table, and about the entries of all tables there."""
 
     low: int
     high: int
@@ -42,29 +42,29 @@ class _Range(NamedTuple):
 
 
 class _Merged(NamedTuple):
-    """What a thread made of a range; per table, how many windows it read."""
+    """Merged bucket: its scan, its blocks, and i64[tables] windows read of each table."""
 
     scan: SpectraScan
     blocks: list[memoryview]
     seen: NDArray[np.int64]
 
 
-#: Calls on items, perhaps several at once, results in their order.
-OrderedMap = Callable[[Callable[[_Range], _Merged], Iterable[_Range]], Iterator[_Merged]]
+#: Function that calls another on items, several at once, and yields the results in order.
+OrderedMap = Callable[[Callable[[_Bucket], _Merged], Iterable[_Bucket]], Iterator[_Merged]]
 
 
 def merge_tables(
-    tables: Sequence[CountTable], directory: Path, kernels: Kernels, ordered_map: OrderedMap
+    tables: Sequence[CountTable], output: Path, kernels: Kernels, ordered_map: OrderedMap
 ) -> CountTable:
-    """The table of all their shards, exactly as if these had been counted together.
+    """Write the table of all shards of the tables, as one count of these shards would.
 
     Raises:
-        MergeError: they differ in order, tokenizer or a convention, or share a shard.
-        OptionError: their ids together make keys too long for their order.
+        MergeError: the tables differ in order, tokenizer or a convention, or share a shard.
+        OptionError: the merged ids make keys too long for the order.
         ArtefactError: a table is damaged.
     """
     if not tables:
-        raise MergeError("nothing to merge: name at least one table")
+        raise MergeError("there is nothing to merge. Name at least one table.")
     source = merged_source([table.source for table in tables])
     ids = np.unique(np.concatenate([table.ids for table in tables]))
     shape = KeyShape.of(source.order, len(ids))
@@ -76,17 +76,17 @@ def merge_tables(
         tuple(map(sum, zip(*(table.totals.windows for table in tables), strict=True))),
     )
     merging = _Merging(kernels, remaps, shape, ends)
-    with write_table(directory) as writer:
+    with write_table(output) as writer:
         writer.begin(shape)
         total, seen = SpectraScan(kernels, shape, ends), np.zeros(len(tables), np.int64)
-        for large, ranges in groupby(_ranges(remaps), lambda r: r.entries > _LARGE_ENTRIES):
+        for large, buckets in groupby(_buckets(remaps), lambda b: b.entries > _LARGE_ENTRIES):
             if large:
-                for leads in ranges:
-                    for run in merging.runs(leads, seen):
+                for bucket in buckets:
+                    for run in merging.runs(bucket, seen):
                         total.add(run)
                         writer.add(pack_blocks(run))
                 continue
-            for merged in ordered_map(merging.whole, ranges):
+            for merged in ordered_map(merging.whole, buckets):
                 total.absorb(merged.scan)
                 writer.add(merged.blocks)
                 seen += merged.seen
@@ -96,22 +96,22 @@ def merge_tables(
         spectra = total.spectra(totals.tokens, totals.documents)
         self_check(spectra, totals.windows)
         writer.finish(source, shape, totals, ids, ends, spectra)
-    return CountTable.load(directory)
+    return CountTable.load(output)
 
 
-def _ranges(remaps: Sequence[_Remap]) -> list[_Range]:
-    """All leads, cut where some table's block begins."""
+def _buckets(remaps: Sequence[_Remap]) -> list[_Bucket]:
+    """Return all leads in buckets that begin where a block of some table begins."""
     starts: dict[int, int] = {}
     for lead, entries in (block for remap in remaps for block in remap.blocks()):
         starts[lead] = starts.get(lead, 0) + entries
     cuts, sizes = [0], [0]
     for lead, entries in sorted(starts.items()):
-        if sizes[-1] >= _RANGE_ENTRIES:
+        if sizes[-1] >= _BUCKET_ENTRIES:
             cuts.append(lead)
             sizes.append(0)
         sizes[-1] += entries
     return [
-        _Range(*edges, size) for edges, size in zip(pairwise([*cuts, 2**32]), sizes, strict=True)
+        _Bucket(*edges, size) for edges, size in zip(pairwise([*cuts, 2**32]), sizes, strict=True)
     ]
 
 
@@ -122,31 +122,31 @@ class _Merging:
     shape: KeyShape
     ends: Ends
 
-    def runs(self, leads: _Range, seen: NDArray[np.int64]) -> Iterator[SortedRun]:
-        """The sum over a range, run by run; windows read of each table are added to seen."""
-        return merge_streams(self.kernels, self._streams(leads, seen))
+    def runs(self, bucket: _Bucket, seen: NDArray[np.int64]) -> Iterator[SortedRun]:
+        """Yield the merged runs of a bucket; add the windows read of each table to `seen`."""
+        return merge_streams(self.kernels, self._streams(bucket, seen))
 
-    def whole(self, leads: _Range) -> _Merged:
-        """A range, all of it in memory, scanned and packed."""
+    def whole(self, bucket: _Bucket) -> _Merged:
+        """Merge a bucket in memory, scan it and pack it."""
         seen = np.zeros(len(self.remaps), np.int64)
         scan = SpectraScan(self.kernels, self.shape, self.ends)
-        runs = [*chain(*self._streams(leads, seen))]
+        runs = [*chain(*self._streams(bucket, seen))]
         if not runs:
             return _Merged(scan, [], seen)
         run = add_runs(self.kernels, runs)
         scan.add(run, flush=True)
         return _Merged(scan, pack_blocks(run), seen)
 
-    def _streams(self, leads: _Range, seen: NDArray[np.int64]) -> list[Iterator[SortedRun]]:
+    def _streams(self, bucket: _Bucket, seen: NDArray[np.int64]) -> list[Iterator[SortedRun]]:
         return [
-            remap.runs(leads.low, leads.high, seen[i : i + 1])
+            remap.runs(bucket.low, bucket.high, seen[i : i + 1])
             for i, remap in enumerate(self.remaps)
         ]
 
 
 @dataclass(frozen=True)
 class _Remap:
-    """A table as seen through the merged dictionary."""
+    """Table whose keys are translated to the ranks of the merged ids."""
 
     kernels: Kernels
     table: CountTable
@@ -155,7 +155,7 @@ class _Remap:
     sound: set[int] = field(default_factory=set)
 
     def runs(self, low: int, high: int, seen: NDArray[np.int64]) -> Iterator[SortedRun]:
-        """Its windows whose new lead lies in [low, high), their number added to seen[0]."""
+        """Yield the windows with a new lead in [low, high); add their number to seen[0]."""
         ranks = self._ranks
         old_low, old_high = np.searchsorted(ranks, [low, high]).tolist()
         for run in self.table.runs_of(old_low, old_high, self.sound):
@@ -163,7 +163,7 @@ class _Remap:
             yield run._replace(leads=ranks[run.leads], keys=self._keys(run.keys, ranks))
 
     def blocks(self) -> list[tuple[int, int]]:
-        """(new first lead, entries) of each of its blocks."""
+        """Return (new first lead, entries) of each block."""
         ranks = self._ranks
         return [(int(ranks[lead]), entries) for lead, entries in self.table.blocks()]
 
@@ -173,7 +173,7 @@ class _Remap:
 
     @cached_property
     def _ranks(self) -> NDArray[np.uint32]:
-        """New rank of each old one: begin mark, ids, end mark."""
+        """u32[U + 2]: new rank of each old rank (begin mark, ids, end mark)."""
         ranks = np.zeros(len(self.table.ids) + 2, np.uint32)
         ranks[1:-1] = np.searchsorted(self.ids, self.table.ids) + 1
         ranks[-1] = len(self.ids) + 1

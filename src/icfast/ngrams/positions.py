@@ -1,9 +1,9 @@
-"""Spectra of any order: windows known by where they end, refined only where they repeat.
+"""Spectra of any order, counted by position: windows are compared only as far as they repeat.
 
-The documents are laid out as one text of symbols, and a window is a word, whatever the order: its
-position there, and in the bits left its next few symbols in a code, short for frequent ones. The
-windows of a lead are sorted as words, and only runs of at least two go on to the symbols behind
-these, read from the text; a window that occurs once is done, for all higher orders too.
+The documents are written into one text of symbols. A window is one 64-bit word for every order: its
+end position in the text, and in the remaining bits its newest history symbols in a variable-length
+code. The windows of a lead are sorted by these words. Equal ones are compared further by symbols
+read from the text. A window that occurs once needs no further comparison, also at higher orders.
 """
 
 from __future__ import annotations
@@ -23,39 +23,39 @@ from icfast.errors import ResourceError, check
 from icfast.ngrams.alphabet import Symbols, thread_chunks
 from icfast.ngrams.ranges import RangeSum, dense_rows, most_listed
 from icfast.ngrams.scan import self_check, window_totals
-from icfast.parallel.buffers import ThreadRooms, zeros
+from icfast.parallel.buffers import ThreadScratch, zeros
 from icfast.parallel.threads import Pool, Work
 from icfast.sums.spectrum import Spectra
 from icfast.units import format_bytes
 
-#: Windows sorted by one thread at a time, where memory allows.
-_GROUP_WINDOWS = 1 << 20
+#: Windows that one thread sorts at a time, if memory allows.
+_SORT_WINDOWS = 1 << 20
 
 #: Interpreter objects, thread stacks and allocator slack of a pass.
 _OVERHEAD_BYTES = 8 << 20
 
-#: A window in its pass.
+#: Bytes of a window in its pass.
 _WINDOW_BYTES = 8
 
-#: Fewest windows worth a group.
-_LEAST_GROUP_WINDOWS = 1 << 10
+#: Minimum windows that one thread sorts at a time.
+_LEAST_SORT_WINDOWS = 1 << 10
 
 
 @dataclass(frozen=True)
 class PositionBudget:
-    """How the memory cap is shared out.
+    """Shares of the memory budget of a count by position.
 
     Attributes:
-        pass_windows: windows held at once.
-        group_windows: windows one thread sorts at a time, unless one lead has more.
-        least_bytes: the smallest cap that suffices.
-        memory_bytes: the cap.
-        passes: readings of the text.
-        planned_bytes: what they will allocate.
+        pass_windows: windows that a pass holds.
+        sort_windows: windows that one thread sorts at a time, unless one lead has more.
+        least_bytes: minimum memory that suffices.
+        memory_bytes: the memory allowed.
+        passes: number of times that the text is read.
+        planned_bytes: bytes that the passes allocate.
     """
 
     pass_windows: int
-    group_windows: int
+    sort_windows: int
     least_bytes: int
     memory_bytes: int
     passes: int
@@ -63,57 +63,57 @@ class PositionBudget:
 
     @property
     def suffices(self) -> bool:
-        """Whether the cap does."""
+        """Whether the memory allowed is enough."""
         return self.memory_bytes >= self.least_bytes
 
     def check(self, documents: DocumentSet, symbols: Symbols, order: int) -> None:
-        """Refuse a cap that does not hold the text and the windows of the most frequent id.
+        """Refuse a budget that does not hold the text and the windows of the most frequent id.
 
         Raises:
-            ResourceError: it does not.
+            ResourceError: the memory is too little.
         """
         if not self.suffices:
             raise ResourceError(
                 f"--memory {format_bytes(self.memory_bytes)} is too little: order {order} over "
                 f"{documents.tokens} tokens of {len(symbols.ids)} ids needs at least "
-                f"{format_bytes(self.least_bytes)}"
+                f"{format_bytes(self.least_bytes)}. Pass a larger --memory, or a lower --order."
             )
 
 
 def position_budget(
     documents: DocumentSet, symbols: Symbols, order: int, work: Work
 ) -> PositionBudget:
-    """Share out the cap: the text, then what threads sort, the rest for windows."""
+    """Divide the memory: first the text, then a share for sorting, the rest for windows."""
     text = _text_size(documents) * _text_dtype(symbols).itemsize
     spectra = (work.threads + 3) * len(KINDS) * (order + 2) * dense_rows(order) * 8
     tables = symbols.alphabet.ranks.nbytes + symbols.leads * (24 + 16 * work.threads)
     fixed = _OVERHEAD_BYTES + text + tables + spectra + 24 * len(documents)
     leads = _windows_of_leads(documents, symbols)
     largest = int(leads.max(initial=0))
-    # Entries, their scratch and shared lengths; and what frequent n-grams are listed in.
-    per_window = 20 + 32 * most_listed(_GROUP_WINDOWS, order) // _GROUP_WINDOWS
-    least_group = max(largest, _LEAST_GROUP_WINDOWS)
-    least = fixed + largest * _WINDOW_BYTES + work.threads * per_window * least_group
+    # Entries, their scratch and shared lengths, and the list of frequent n-grams.
+    per_window = 20 + 32 * most_listed(_SORT_WINDOWS, order) // _SORT_WINDOWS
+    least_sort = max(largest, _LEAST_SORT_WINDOWS)
+    least = fixed + largest * _WINDOW_BYTES + work.threads * per_window * least_sort
     free = work.memory_bytes - fixed
-    group = max(least_group, min(_GROUP_WINDOWS, free // (8 * work.threads * per_window)))
-    windows = max((free - work.threads * per_window * group) // _WINDOW_BYTES, largest)
-    passes = _spans(leads, windows)
+    sort_windows = max(least_sort, min(_SORT_WINDOWS, free // (8 * work.threads * per_window)))
+    windows = max((free - work.threads * per_window * sort_windows) // _WINDOW_BYTES, largest)
+    passes = _windows_of_passes(leads, windows)
     sorting = sorted(
         16 * int(leads[low:high].max()) + 4 * int(leads[low:high].sum())
-        for low, high in _packed(np.append(0, np.cumsum(leads)), group)
+        for low, high in _ranges_of_leads(np.append(0, np.cumsum(leads)), sort_windows)
     )
     planned = fixed + max(passes, default=0) * _WINDOW_BYTES + sum(sorting[-work.threads :])
-    return PositionBudget(windows, group, least, work.memory_bytes, len(passes), planned)
+    return PositionBudget(windows, sort_windows, least, work.memory_bytes, len(passes), planned)
 
 
-def _spans(leads: NDArray[np.int64], most: int) -> list[int]:
-    """Windows of each pass."""
+def _windows_of_passes(leads: NDArray[np.int64], most: int) -> list[int]:
+    """Return the number of windows of each pass."""
     edges = np.append(0, np.cumsum(leads))
-    return [int(edges[high] - edges[low]) for low, high in _packed(edges, most)]
+    return [int(edges[high] - edges[low]) for low, high in _ranges_of_leads(edges, most)]
 
 
 def _windows_of_leads(documents: DocumentSet, symbols: Symbols) -> NDArray[np.int64]:
-    """i64[leads]; where ids were not counted, one may have all of them."""
+    """Return i64[leads] windows. If ids were not counted, one lead may have all windows."""
     if symbols.thread_counts is None:
         return np.array([documents.tokens], np.int64)
     of_ids = symbols.thread_counts.sum(axis=0).astype(np.int64)
@@ -129,11 +129,13 @@ def _text_dtype(symbols: Symbols) -> np.dtype[np.unsignedinteger]:
 
 
 def symbol_codes(counts: NDArray[np.integer]) -> U64:
-    """One to five bytes from the top of a word, the last 128..255, those before it 1..127.
+    """Return u64[symbols] codes of one to five bytes, at the top of a word.
+
+    The last byte of a code is 128..255, and those before it are 1..127. Symbol 0, the begin mark,
+    has code 0.
 
     Args:
-        counts: how often each symbol occurs; frequent ones get short codes. Symbol 0, the begin
-            mark, gets code 0.
+        counts: occurrences of each symbol. Frequent symbols get short codes.
     """
     codes = np.zeros(len(counts), np.uint64)
     left = 1 + np.argsort(-counts[1:].astype(np.int64), kind="stable")
@@ -158,7 +160,7 @@ def spectra_by_position(
     work: Work,
     pool: Pool,
 ) -> Spectra:
-    """Spectra of orders 1..order of chosen documents."""
+    """Count the spectra of orders 1..order of chosen documents."""
     text = _write_text(documents, symbols, work, pool)
     spectra = _PositionPass(text, symbols, order, limits, work, pool).spectra(
         documents.tokens, len(documents)
@@ -168,7 +170,7 @@ def spectra_by_position(
 
 
 def _write_text(documents: DocumentSet, symbols: Symbols, work: Work, pool: Pool) -> Text:
-    """All documents' symbols, padding before each and behind the last."""
+    """Return the symbols of all documents, with padding before each and after the last."""
     text = zeros(_text_size(documents), _text_dtype(symbols))
     lengths = documents.lengths + TEXT_PADDING
     begins = np.append(0, np.cumsum(lengths)) + TEXT_PADDING
@@ -185,20 +187,19 @@ def _write_text(documents: DocumentSet, symbols: Symbols, work: Work, pool: Pool
             first = held.first_document(chunk.begin)
             place = places[first : first + len(chunk.starts)]
             viewed = symbols.view(chunk)
-            # A view may begin elsewhere in the shard than its chunk.
+            # A view may begin at another position than its chunk.
             place = place + (chunk.begin - viewed.begin)
             status = work.backend.kernels.write_text(viewed, symbols.alphabet, place, text)
             check_ids(status, shard, symbols.vocab_size)
 
     chunks = thread_chunks(documents, work)
-    for _ in pool.map(write, range(len(chunks))):
-        pass
+    pool.for_each(write, range(len(chunks)))
     return text
 
 
 @dataclass(frozen=True)
 class _PositionPass:
-    """Windows by lead, sorted group by group, in as many readings of the text as needed."""
+    """Count of the windows of a text by lead, in one or more passes over the text."""
 
     text: Text
     symbols: Symbols
@@ -208,33 +209,35 @@ class _PositionPass:
     pool: Pool
 
     def spectra(self, tokens: int, documents: int) -> Spectra:
-        """Of all windows."""
+        """Return the spectra of all windows."""
         total = RangeSum(self.order)
         counts = self._counts()
         of_leads = counts.sum(axis=0)
         codes = symbol_codes(of_leads)
-        done, rooms = 0, ThreadRooms()
+        done, buffers = 0, ThreadScratch()
         sizes = np.append(0, np.cumsum(of_leads))
-        passes = list(_packed(sizes, self.limits.pass_windows))
+        passes = list(_ranges_of_leads(sizes, self.limits.pass_windows))
         most = max((int(sizes[high] - sizes[low]) for low, high in passes), default=0)
         windows = zeros(most, np.dtype(np.uint64))
         for low, high in passes:
             bounds = sizes[low : high + 1] - sizes[low]
             self._scatter(low, high, bounds, counts[:, low:high], codes, windows)
-            sort = partial(self._sorted, bounds, windows, rooms)
-            for found, size in self.pool.map(sort, _packed(bounds, self.limits.group_windows)):
+            sort = partial(self._sorted, bounds, windows, buffers)
+            for found, size in self.pool.map(
+                sort, _ranges_of_leads(bounds, self.limits.sort_windows)
+            ):
                 total.absorb(found)
                 done += size
                 self.work.progress("counting", done, int(sizes[-1]))
         return total.spectra(tokens, documents)
 
     def _ranges(self) -> list[tuple[int, int]]:
-        """One range of the text per thread, paddings at its ends left out."""
+        """Return one range of the text per thread, without the padding at the ends of the text."""
         edges = np.linspace(TEXT_PADDING, len(self.text) - 1, self.work.threads + 1)
         return list(pairwise(edges.astype(int).tolist()))
 
     def _counts(self) -> NDArray[np.int64]:
-        """i64[threads, leads] windows."""
+        """Return i64[threads, leads] windows."""
         counts = np.zeros((self.work.threads, self.symbols.leads), np.uint64)
 
         def count(thread: int) -> None:
@@ -242,8 +245,7 @@ class _PositionPass:
             check(self.work.backend.kernels.count_symbols(self.text, begin, end, counts[thread]))
 
         ranges = self._ranges()
-        for _ in self.pool.map(count, range(len(ranges))):
-            pass
+        self.pool.for_each(count, range(len(ranges)))
         counts[:, 0] = 0  # paddings
         return counts.astype(np.int64)
 
@@ -256,7 +258,7 @@ class _PositionPass:
         codes: U64,
         windows: U64,
     ) -> None:
-        """Each thread writes behind those before it."""
+        """Write the windows of a pass by lead. Each thread writes after the threads before it."""
         offsets = bounds[:-1] + np.cumsum(counts, axis=0) - counts
 
         def scatter(thread: int) -> None:
@@ -268,21 +270,20 @@ class _PositionPass:
             )
 
         ranges = self._ranges()
-        for _ in self.pool.map(scatter, range(len(ranges))):
-            pass
+        self.pool.for_each(scatter, range(len(ranges)))
 
     def _sorted(
         self,
         bounds: NDArray[np.int64],
         windows: U64,
-        rooms: ThreadRooms,
-        group: tuple[int, int],
+        buffers: ThreadScratch,
+        leads: tuple[int, int],
     ) -> tuple[RangeSum, int]:
-        """The sums of a range of a pass's leads, and how many windows they have."""
-        first, last = group
+        """Return the spectra of a range of leads of the pass, and the number of their windows."""
+        first, last = leads
         kernels, bounds = self.work.backend.kernels, bounds[first : last + 1]
         size, largest = int(bounds[-1] - bounds[0]), int(np.diff(bounds).max())
-        room = rooms.scratch.words(2 * largest + size // 2 + 1, 1)[:, 0]
+        room = buffers.scratch.words(2 * largest + size // 2 + 1, 1)[:, 0]
         entries, scratch = room[:largest], room[largest : 2 * largest]
         shared = room[2 * largest :].view(np.uint32)
         bits = self.symbols.shape.bits
@@ -299,8 +300,8 @@ class _PositionPass:
         return found, size
 
 
-def _packed(bounds: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
-    """Ranges of leads with at most so many windows, or of one lead."""
+def _ranges_of_leads(bounds: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of leads with at most `most` windows, or of one lead."""
     first = 0
     while first < len(bounds) - 1:
         room = int(np.searchsorted(bounds, bounds[first] + most, "right")) - 1

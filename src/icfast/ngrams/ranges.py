@@ -1,5 +1,7 @@
-"""Spectra collected as ranges of orders: an n-gram that occurs as often as the longer ones it goes
-on in is recorded once, not once an order. Arrays only, no files.
+"""Spectra collected as ranges of orders.
+
+An n-gram that occurs as often as its extensions to longer n-grams is recorded once for the whole
+range of orders, not once per order.
 """
 
 from __future__ import annotations
@@ -12,30 +14,30 @@ from numpy.typing import NDArray
 from icfast.backends.counting import KINDS, SpectraRanges
 from icfast.sums.spectrum import Spectra, Spectrum
 
-#: Multiplicities below this are counted in dense rows, of which all orders together have at most
-#: _CELLS; the others are listed.
+#: Bounds of the multiplicities counted in dense rows, and maximum cells of these rows over all
+#: orders. Larger multiplicities are listed.
 _ROWS = 1024
 _LEAST_ROWS = 16
 _CELLS = 1 << 19
 
 
 def dense_rows(order: int) -> int:
-    """How many multiplicities have a dense row in spectra of orders 1..order."""
+    """Return the number of multiplicities with a dense row in spectra of orders 1..order."""
     return max(_LEAST_ROWS, min(_ROWS, _CELLS // (len(KINDS) * (order + 2))))
 
 
 def most_listed(windows: int, order: int) -> int:
-    """The most ranges so many windows can list.
+    """Return the maximum number of ranges that the windows can list.
 
-    At each order at most windows / rows types are frequent, and a branch of the tree of n-grams has
-    at most four ranges; there are no more branches than windows.
+    At each order at most windows / rows types are frequent. A branch of the tree of n-grams has at
+    most four ranges, and there are at most as many branches as windows.
     """
     frequent = (windows // dense_rows(order)) * (order + 1)
     return 4 * min(windows, frequent)
 
 
 class RangeSum:
-    """Sums of ranges of orders, per kind and multiplicity."""
+    """Sum of ranges of orders, per kind and multiplicity."""
 
     def __init__(self, order: int) -> None:
         self._order = order
@@ -43,11 +45,15 @@ class RangeSum:
         self._large: list[NDArray[np.uint64]] = []
 
     def out(self, room: NDArray[np.uint64]) -> SpectraRanges:
-        """What a kernel adds to; room is u64[most_listed(..), 4]."""
+        """Return the arrays that a kernel adds to.
+
+        Args:
+            room: u64[most_listed(windows, order), 4], for the ranges that the kernel lists.
+        """
         return SpectraRanges(self._small, room, np.zeros(1, np.int64))
 
     def take(self, out: SpectraRanges) -> None:
-        """Keep what a kernel listed."""
+        """Keep the ranges that a kernel listed."""
         self._large.append(out.large[: out.large_length[0]].copy())
 
     def absorb(self, other: RangeSum) -> None:
@@ -56,19 +62,24 @@ class RangeSum:
         self._large += other._large
 
     def spectra(self, tokens: int, documents: int) -> Spectra:
-        """The spectra of orders 1..N, of documents with so many predicted symbols."""
+        """Return the spectra of orders 1..N.
+
+        Args:
+            tokens: predicted symbols in all documents.
+            documents: number of documents.
+        """
         listed = np.concatenate([np.zeros((0, 4), np.uint64), *self._large])
         by_kind = {
             kind: tuple(self._of_kind(i, listed[listed[:, 0] == i])) for i, kind in enumerate(KINDS)
         }
         if self._order > 1:
-            # The bare begin mark is followed once per document.
+            # The begin mark alone is a context once per document.
             bare = Spectrum.from_counts([documents])
             by_kind["starting_followed"] = (bare, *by_kind["starting_followed"][1:])
         return Spectra(order=self._order, tokens=tokens, documents=documents, **by_kind)
 
     def _of_kind(self, kind: int, listed: NDArray[np.uint64]) -> Iterator[Spectrum]:
-        """One spectrum an order, from the sums of all ranges that reach it."""
+        """Yield the spectrum of each order, from all ranges that contain the order."""
         dense = np.zeros(self._small.shape[2], np.uint64)
         large = np.unique(listed[:, 1])
         types = np.zeros(len(large), np.int64)
@@ -86,12 +97,13 @@ class RangeSum:
 
 
 class _Changes:
-    """Rows that change at an order."""
+    """Index of the rows that change at each order."""
 
     def __init__(self, orders: NDArray[np.uint64], rows: NDArray[np.int64]) -> None:
         by_order = np.argsort(orders, kind="stable")
         self._orders, self._rows = orders[by_order], rows[by_order]
 
     def at(self, n: int) -> NDArray[np.int64]:
+        """Return the rows that change at order n."""
         low, high = np.searchsorted(self._orders, np.array([n, n + 1], np.uint64))
         return self._rows[low:high]

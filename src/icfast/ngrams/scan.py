@@ -13,23 +13,23 @@ from icfast.errors import SelfCheckError, check
 from icfast.ngrams.keys import KeyShape
 from icfast.sums.spectrum import Spectra, Spectrum
 
-#: Multiplicities below this are counted in a dense row; the others are listed.
+#: Multiplicities below this are counted in a dense row. Larger ones are listed.
 _ROWS = 1024
 
-#: Lists of large multiplicities kept apart; an array of a few numbers is mostly its header.
+#: Lists of large multiplicities before they are joined; the header dominates a small array.
 _MOST_LISTS = 64
 
 
 def scan_bytes(shape: KeyShape) -> int:
-    """What one SpectraScan holds."""
+    """Return the bytes that one SpectraScan holds."""
     return len(KINDS) * shape.order * _ROWS * 8
 
 
 class SpectraScan:
-    """Collects the spectra of orders 1..N from runs in key order.
+    """Scan that collects the spectra of orders 1..N from runs in key order.
 
-    N-grams open at the end of a run stay open for the next one, so a lead may be spread over
-    several runs. Scans of disjoint leads add up: see :meth:`absorb`.
+    N-grams that are open at the end of a run stay open for the next run, so a lead may have several
+    runs. Scans of disjoint leads add up: see :meth:`absorb`.
     """
 
     def __init__(self, kernels: Kernels, shape: KeyShape, ends: Ends) -> None:
@@ -42,10 +42,14 @@ class SpectraScan:
         self._large: list[list[NDArray[np.uint64]]] = [[] for _ in range(len(KINDS) * shape.order)]
 
     def add(self, run: SortedRun, *, flush: bool = False, where: object = "the windows") -> None:
-        """Scan one run; flush closes the n-grams still open."""
+        """Scan one run, and close the open n-grams if `flush` is set.
+
+        Args:
+            where: source of the run, for error messages.
+        """
         shape = self._shape
         carried = int(self._sums[0].sum())
-        # So many n-grams of an order can be that frequent, and so many close at all.
+        # At most this many n-grams of an order are too frequent for the dense row.
         frequent = (int(run.counts.sum()) + carried) // _ROWS + 2
         capacity = min(frequent, len(run.counts) + 1)
         out = SpectraOut(
@@ -67,7 +71,7 @@ class SpectraScan:
                 held[:] = [np.concatenate(held)]
 
     def flush(self) -> None:
-        """Close what is open."""
+        """Close the open n-grams."""
         shape = self._shape
         nothing = SortedRun(
             np.zeros(0, np.uint32),
@@ -78,18 +82,23 @@ class SpectraScan:
         self.add(nothing, flush=True)
 
     def absorb(self, other: SpectraScan) -> None:
-        """Add what a flushed scan of other leads has collected."""
+        """Add the spectra of a flushed scan of other leads."""
         self._small += other._small
         for held, more in zip(self._large, other._large, strict=True):
             held.extend(more)
 
     def spectra(self, tokens: int, documents: int) -> Spectra:
-        """The spectra of orders 1..N, of documents with so many predicted symbols."""
+        """Return the spectra of orders 1..N.
+
+        Args:
+            tokens: predicted symbols in all documents.
+            documents: number of documents.
+        """
         order = self._shape.order
         found = list(map(_spectrum, self._small.reshape(-1, _ROWS), self._large))
         by_kind = {kind: found[i * order : (i + 1) * order] for i, kind in enumerate(KINDS)}
         if order > 1:
-            # The bare begin mark is followed once per document.
+            # The begin mark alone is a context once per document.
             by_kind["starting_followed"][0] = Spectrum.from_counts([documents])
         return Spectra(
             order=order,
@@ -107,35 +116,35 @@ def _spectrum(small: NDArray[np.uint64], large: list[NDArray[np.uint64]]) -> Spe
 
 
 def self_check(spectra: Spectra, windows: Sequence[int]) -> None:
-    """Check sum r * phi_r against M_n, the windows that documents of these lengths have.
+    """Check that sum over r of r * phi_r equals M_n for each order n.
 
-    With marked histories, n-grams and contexts alike stand for every token.
+    With marked histories, the n-grams of every order and their contexts each add up to the number
+    of tokens.
 
     Args:
-        windows: M_n = sum over documents of max(0, length - n + 1), n = 1..N.
+        windows: M_n = sum over documents of max(0, length - n + 1), for n = 1..N.
 
     Raises:
-        SelfCheckError: they differ, which no input may cause.
+        SelfCheckError: the sums differ, which no input may cause.
     """
     starting = starting_followed = 0
     for n, expected in enumerate(windows, start=1):
         found = spectra[n].windows
-        # As spectra.padded(n) and padded_contexts(n) have them, whose spectra are not needed here.
+        # The windows of spectra.padded(n) and padded_contexts(n), without building these spectra.
         starting += spectra.starting[n - 1].windows
         padded = found + starting
         followed = spectra.contexts(n).windows + starting_followed
         starting_followed += spectra.starting_followed[n - 1].windows
         if found != expected or not padded == followed == spectra.tokens:
             raise SelfCheckError(
-                f"order {n}: the spectrum holds {found} windows ({padded} with marked histories, "
-                f"{followed} behind their contexts), the documents have {expected} "
-                f"({spectra.tokens}); this is a bug in icfast or a file that changed while it was "
-                "read: nothing was written"
+                f"order {n}: the spectrum has {found} windows ({padded} with marked histories, "
+                f"{followed} by context), and the documents have {expected} ({spectra.tokens}). A "
+                "file changed while it was read, or this is a bug in icfast; nothing was written."
             )
 
 
 def window_totals(lengths: NDArray[np.int64], order: int) -> list[int]:
-    """M_n = sum over documents of max(0, length - n + 1), for n = 1..order.
+    """Return M_n = sum over documents of max(0, length - n + 1), for n = 1..order.
 
     >>> window_totals(np.array([3, 1]), 3)
     [4, 2, 1]

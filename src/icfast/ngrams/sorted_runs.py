@@ -16,19 +16,19 @@ from icfast.ngrams.keys import KeyShape
 
 
 def empty_ends(shape: KeyShape) -> Ends:
-    """No document ends at all."""
+    """Return the document ends of no documents."""
     keys = np.zeros((0, shape.words), np.uint64)
     return Ends(np.zeros(0, np.uint32), keys, np.zeros(0, np.uint64))
 
 
-def sum_ends(parts: Sequence[Ends], shape: KeyShape) -> Ends:
-    """All windows of the parts, sorted, equal ones added."""
-    parts = [part for part in parts if len(part.leads)]
-    if not parts:
+def sum_ends(each: Sequence[Ends], shape: KeyShape) -> Ends:
+    """Return all windows of several Ends, sorted, with equal windows added."""
+    each = [ends for ends in each if len(ends.leads)]
+    if not each:
         return empty_ends(shape)
-    leads = np.concatenate([part.leads for part in parts])
-    keys = np.concatenate([part.keys for part in parts])
-    counts = np.concatenate([part.counts for part in parts])
+    leads = np.concatenate([ends.leads for ends in each])
+    keys = np.concatenate([ends.keys for ends in each])
+    counts = np.concatenate([ends.counts for ends in each])
     rank = np.lexsort([*keys.T[::-1], leads])
     leads, keys, counts = leads[rank], keys[rank], counts[rank]
     new = np.ones(len(leads), np.bool_)
@@ -38,14 +38,14 @@ def sum_ends(parts: Sequence[Ends], shape: KeyShape) -> Ends:
 
 
 def split_run(run: SortedRun, entries: int) -> Iterator[SortedRun]:
-    """The run in parts of at most this many entries."""
+    """Yield consecutive slices of a run, of at most `entries` entries."""
     total = int(run.bounds[-1] - run.bounds[0])
     for first in range(0, total, entries):
         yield slice_run(run, first, min(first + entries, total))
 
 
 def slice_run(run: SortedRun, first: int, last: int) -> SortedRun:
-    """Entries [first, last) of a run, counted from its start."""
+    """Return the entries [first, last) of a run, counted from its start."""
     origin = int(run.bounds[0])
     bounds = np.clip(run.bounds - origin, first, last)
     kept = np.flatnonzero(bounds[1:] > bounds[:-1])
@@ -59,29 +59,29 @@ def slice_run(run: SortedRun, first: int, last: int) -> SortedRun:
 
 
 def first_window(run: SortedRun) -> tuple[int, ...]:
-    """(lead, key words ...) of the first entry."""
+    """Return (lead, key words ...) of the first entry."""
     return (int(run.leads[0]), *run.keys[0].tolist())
 
 
 def last_window(run: SortedRun) -> tuple[int, ...]:
-    """(lead, key words ...) of the last entry."""
+    """Return (lead, key words ...) of the last entry."""
     return (int(run.leads[-1]), *run.keys[-1].tolist())
 
 
 def merge_streams(kernels: Kernels, streams: Sequence[Iterator[SortedRun]]) -> Iterator[SortedRun]:
-    """The sum of several streams of runs, again in key order, one run of each in memory.
+    """Merge streams of runs into one stream, with one run of each stream in memory.
 
-    Each step takes from every stream what is not above the smallest last window at hand.
+    Each step takes from every stream the entries up to the smallest last window of their runs.
     """
     heads = [_Head(stream) for stream in streams]
     while heads := [head for head in heads if head.ready()]:
         bound = min(head.last() for head in heads)
-        taken = [part for head in heads if len((part := head.take(bound)).counts)]
+        taken = [run for head in heads if len((run := head.take(bound)).counts)]
         yield add_runs(kernels, taken)
 
 
 class _Head:
-    """The run at the head of one stream, and how far it was taken."""
+    """Current run of a stream, and the number of its entries already taken."""
 
     def __init__(self, stream: Iterator[SortedRun]) -> None:
         self._stream = stream
@@ -100,7 +100,7 @@ class _Head:
         return last_window(self._run)
 
     def take(self, bound: tuple[int, ...]) -> SortedRun:
-        """Entries not above the bound."""
+        """Return the entries that are not above the bound."""
         assert self._run is not None
         run, first = self._run, self._first
         self._first = max(first, _position_above(run, bound))
@@ -108,7 +108,7 @@ class _Head:
 
 
 def _position_above(run: SortedRun, bound: tuple[int, ...]) -> int:
-    """How many entries of the run are not above the bound."""
+    """Return the number of entries of the run that are not above the bound."""
     lead, key = bound[0], bound[1:]
     bucket = int(np.searchsorted(run.leads, lead, "left"))
     if bucket == len(run.leads) or run.leads[bucket] != lead:
@@ -123,7 +123,7 @@ def _position_above(run: SortedRun, bound: tuple[int, ...]) -> int:
 
 
 def add_runs(kernels: Kernels, runs: Sequence[SortedRun]) -> SortedRun:
-    """The sum of runs whose keys begin and end with their bounds; at least one."""
+    """Add runs of the same key shape; at least one, with the keys of its bounds only."""
     if len(runs) == 1:
         return runs[0]
     leads = np.concatenate([run.leads for run in runs])

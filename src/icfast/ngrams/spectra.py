@@ -1,35 +1,28 @@
-"""Spectra of a corpus, no table kept."""
+"""Spectra of a corpus, without a count table."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
-from icfast.backends.counting import Ends, SortedRun
+from icfast.backends.counting import SortedRun
 from icfast.corpus import Corpus
 from icfast.corpus.documents import DocumentSet, all_documents
 from icfast.ngrams.alphabet import Symbols, list_symbols
-from icfast.ngrams.cost import Forecast, Table
+from icfast.ngrams.budget import budget
+from icfast.ngrams.cost import Table, key_cost, position_cost
 from icfast.ngrams.keys import can_pack
-from icfast.ngrams.plan import budget, make_plan
-from icfast.ngrams.position_cost import position_cost
+from icfast.ngrams.plan import make_plan
 from icfast.ngrams.positions import PositionBudget, position_budget, spectra_by_position
-from icfast.ngrams.scan import SpectraScan, self_check, window_totals
-from icfast.ngrams.windows import Group, Sorter, document_ends
+from icfast.ngrams.windows import WindowCount, document_ends
 from icfast.parallel.cost import Cost
 from icfast.parallel.progress import Progress, silent
 from icfast.parallel.threads import Pool, Work
 from icfast.sums.spectrum import Spectra
 
-Kept = TypeVar("Kept")
-
-#: Histories of up to so many bits are counted as packed keys of one or two words. Beyond, windows
-#: known by their position take no longer, in half the memory, and the order is not bounded.
+#: Maximum bits of a history that is counted as a packed key, of one or two words. Beyond, counting
+#: by position is as fast, needs half the memory, and has no maximum order.
 _KEY_BITS = 128
 
 
@@ -43,24 +36,30 @@ def spectra(
     backend: str = "auto",
     progress: Progress = silent,
 ) -> Spectra:
-    """Count spectra of orders 1..order, exactly, from one sorted pass.
+    """Count the spectra of orders 1..order exactly, with one sort.
+
+    The spectrum of order n maps a multiplicity r to phi_r, the number of distinct windows of n
+    tokens that occur r times. Windows do not cross documents.
 
     Args:
-        order: N, at least 1; there is no upper bound.
-        memory: what icfast may allocate, such as ``"4GiB"``; the default is half of what is
-            available. Smaller caps read the corpus more often; the result is the same integers.
-        temporary: a folder; where a cap would mean many readings, keys go into one file there
-            instead (8 bytes a token and 64 bits of history), which is gone afterwards.
-        threads: how many; the default is every core.
-        backend: auto, core, numba or cuda.
+        order: N, at least 1. There is no maximum.
+        memory: maximum bytes that icfast allocates, such as ``"4GiB"``; the default is half of the
+            available memory. With less memory icfast reads the corpus more often. The result does
+            not depend on it.
+        temporary: folder for a temporary file. If the memory would need many passes, icfast writes
+            the keys to a file there: 8 bytes per token and 64 bits of history. The file is removed.
+        threads: number of threads; the default is one per core.
+        backend: "auto", "core", "numba" or "cuda".
+        progress: receives the progress of the count.
 
     Returns:
-        ``spectra[n]`` is the :class:`Spectrum` of order n: windows inside documents.
+        :class:`icfast.Spectra`; ``spectra[n]`` is the :class:`icfast.Spectrum` of order n.
 
     Raises:
         CorpusError: an id is outside the vocabulary, or a document is empty.
-        ResourceError: the memory cap is too small, or the temporary folder too full.
-        OptionError: an argument has no meaning.
+        ResourceError: the memory is too little, or the temporary folder is too full.
+        OptionError: an argument is invalid.
+        BackendError: the backend is not available.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -88,15 +87,22 @@ def cost(
     threads: int | None = None,
     backend: str = "auto",
 ) -> Cost:
-    """Say what counting will take: the ids are listed and passes planned, nothing is counted.
+    """Return the passes, memory and disk that a count needs, without counting.
+
+    icfast lists the ids, plans the passes, and counts a sample to estimate the share of distinct
+    windows.
 
     Args:
-        table: with a table written, as :func:`icfast.count` does.
-        convention: tokens or kenlm, as in :func:`icfast.count`.
-        memory, temporary, threads, backend: as in :func:`spectra`.
+        order: N, at least 1.
+        table: whether the count writes a table, as :func:`icfast.count` does.
+        convention: "tokens" or "kenlm".
+        memory, temporary, threads, backend: as in :func:`icfast.spectra`.
 
     Raises:
-        CorpusError, ResourceError, OptionError: as counting itself would.
+        CorpusError: an id is outside the vocabulary, or a document is empty.
+        ResourceError: the memory is too little.
+        OptionError: an argument is invalid.
+        BackendError: the backend is not available.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -113,124 +119,71 @@ def cost(
     documents = all_documents(corpus, convention)
     with work.pool() as pool:
         symbols = list_symbols(documents, 1, work, pool)
-        limits = None if table else _positions(documents, symbols, order, work)
+        limits = None if table else _position_budget(documents, symbols, order, work)
         if limits is not None:
-            return position_cost(documents, symbols, order, limits, work)
-        keys = symbols.of_order(order)
-        return _planned(documents, keys, work, pool, "kept" if table else "none").forecast.cost
+            return position_cost(documents, order, limits)
+        purpose: Table = "kept" if table else "none"
+        count = _planned(documents, symbols.of_order(order), work, pool, purpose)
+        return key_cost(count, purpose)
 
 
 def spectra_of(documents: DocumentSet, order: int, work: Work) -> Spectra:
-    """Spectra of chosen documents."""
+    """Count the spectra of chosen documents."""
     with work.pool() as pool:
         symbols = list_symbols(documents, 1, work, pool)
-        limits = _positions(documents, symbols, order, work)
+        limits = _position_budget(documents, symbols, order, work)
         if limits is not None:
             if work.announce is not None:
-                work.announce(position_cost(documents, symbols, order, limits, work))
+                work.announce(position_cost(documents, order, limits))
             return spectra_by_position(documents, symbols, order, limits, work, pool)
-        count = _planned(documents, symbols.of_order(order), work, pool)
-        return count.spectra(keep=_nothing, take=_drop)
+        count = _planned(documents, symbols.of_order(order), work, pool, "none")
+        return count.spectra(keep=_keep_nothing, take=_drop)
 
 
-def _positions(
+def _position_budget(
     documents: DocumentSet, symbols: Symbols, order: int, work: Work
 ) -> PositionBudget | None:
-    """How memory is shared out where windows are counted by position; None for packed keys."""
+    """Return the memory budget of a count by position; None if packed keys are the better way."""
     if (order - 1) * symbols.shape.bits <= _KEY_BITS:
         return None
     limits = position_budget(documents, symbols, order, work)
-    # Below that cap keys need more passes, but less at a time.
+    # With less memory, packed keys take more passes, but each pass needs less.
     if not limits.suffices and can_pack(order, len(symbols.ids)):
         return None
     limits.check(documents, symbols, order)
     return limits
 
 
-def _nothing(run: SortedRun) -> None:
-    """Keep nothing of a run beyond its spectra."""
+def _keep_nothing(run: SortedRun) -> None:
+    """Keep nothing of a run: its spectra are counted already."""
 
 
 def _drop(kept: None) -> None:
-    """Nothing was kept."""
-
-
-@dataclass(frozen=True)
-class Counting:
-    """A counting pass that is planned and ready to run."""
-
-    documents: DocumentSet
-    symbols: Symbols
-    ends: Ends
-    sorter: Sorter
-    forecast: Forecast
-
-    def spectra(self, keep: Callable[[SortedRun], Kept], take: Callable[[Kept], None]) -> Spectra:
-        """Count the spectra; hand keep(run) of every sorted run to `take`, in key order.
-
-        keep is called in the threads and must copy what it returns.
-        """
-        kernels, shape = self.sorter.work.backend.kernels, self.symbols.shape
-        new = partial(SpectraScan, kernels, shape, self.ends)
-        total, scans = new(), _ThreadScans(new)
-
-        def consume(group: Group) -> tuple[SortedRun | None, Kept]:
-            if not group.whole:
-                return group.run, keep(group.run)
-            scans.here().add(group.run, flush=True)
-            return None, keep(group.run)
-
-        for part, kept in self.sorter.map(consume):
-            if part is not None:
-                # A lead in several groups has n-grams across their edges: scanned here, in order.
-                total.add(part)
-            take(kept)
-        total.flush()
-        for scan in scans.all:
-            total.absorb(scan)
-        spectra = total.spectra(self.documents.tokens, len(self.documents))
-        self_check(spectra, window_totals(self.documents.lengths, shape.order))
-        return spectra
-
-
-class _ThreadScans:
-    """One scan for each thread, of all its whole groups."""
-
-    def __init__(self, new: Callable[[], SpectraScan]) -> None:
-        self._new = new
-        self._here = threading.local()
-        self.all: list[SpectraScan] = []
-
-    def here(self) -> SpectraScan:
-        """The scan of this thread."""
-        if not hasattr(self._here, "scan"):
-            self._here.scan = self._new()
-            self.all.append(self._here.scan)
-        scan: SpectraScan = self._here.scan
-        return scan
+    """Accept what `_keep_nothing` returned."""
 
 
 @contextmanager
 def counting(
     documents: DocumentSet, order: int, work: Work, table: Table = "none"
-) -> Iterator[Counting]:
-    """List the ids, plan the passes, and hold the threads while they run.
+) -> Iterator[WindowCount]:
+    """Plan a count of packed keys, and hold its threads while it runs.
 
     Args:
-        table: what becomes of the runs: "none", or a table that is "kept" or "temporary".
+        table: the purpose of the sorted runs.
     """
     with work.pool() as pool:
-        yield _planned(documents, list_symbols(documents, order, work, pool), work, pool, table)
+        symbols = list_symbols(documents, order, work, pool)
+        yield _planned(documents, symbols, work, pool, table)
 
 
 def _planned(
-    documents: DocumentSet, symbols: Symbols, work: Work, pool: Pool, table: Table = "none"
-) -> Counting:
+    documents: DocumentSet, symbols: Symbols, work: Work, pool: Pool, table: Table
+) -> WindowCount:
+    """Return a count that is ready to run, after its cost was announced."""
     limits = budget(documents, symbols, work, table != "none")
     ends = document_ends(documents, symbols, work)
     plan = make_plan(documents, symbols, limits, work, pool)
-    forecast = Forecast(documents, symbols, plan, limits, work, table)
+    count = WindowCount(documents, symbols, ends, plan, limits, work, pool)
     if work.announce is not None:
-        work.announce(forecast.cost)
-    sorter = Sorter(documents, symbols, plan, limits, work, pool)
-    return Counting(documents, symbols, ends, sorter, forecast)
+        work.announce(key_cost(count, table))
+    return count

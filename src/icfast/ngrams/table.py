@@ -1,15 +1,15 @@
-"""Count tables on disk: the mergeable artefact, a folder.
+"""Count tables: folders that hold all windows of a corpus with their counts, and can be merged.
 
 ::
 
-    TABLE/table.json    what it is: format version, source (conventions, shards and their digests),
-                        key shape, totals, SHA-256 of the small files
-    TABLE/ids.npy       u32[U], the ids that occur, ascending: rank r stands for ids[r - 1]
+    TABLE/table.json    format version, source (conventions, shards and their digests), key shape,
+                        totals, SHA-256 of the small files
+    TABLE/ids.npy       u32[U], the ids that occur, ascending: rank r is the id ids[r - 1]
     TABLE/ends.run      windows that end a document, as blocks
     TABLE/windows.run   all windows of N symbols, as blocks in key order (see blocks.py)
     TABLE/spectra.npz   the spectra of orders 1..N: <kind>_<n>_multiplicity and _types
 
-A table is written under a temporary name and renamed when whole.
+icfast writes a table under a temporary name and renames it when it is complete.
 """
 
 from __future__ import annotations
@@ -36,18 +36,19 @@ from icfast.ngrams.faults import ids_fault, run_fault
 from icfast.ngrams.keys import KeyShape
 from icfast.ngrams.scan import self_check
 from icfast.ngrams.sorted_runs import first_window, last_window, sum_ends
+from icfast.notebook import facts_html
 from icfast.sums.spectrum import Spectra, Spectrum
 from icfast.sums.stored import checked, stored_as
 
 _FORMAT = "icfast-count-table"
 _VERSION = 1
-#: Small files, checked whole when a table is opened; windows.run is checked block by block.
+#: Small files, checked when a table is opened; windows.run is checked block by block.
 _CHECKED_WHOLE = ("ids.npy", "ends.run", "spectra.npz")
 
 
 @dataclass(frozen=True)
 class Totals:
-    """What was counted: predicted symbols, documents, and M_n per order."""
+    """Totals of a count: predicted symbols, documents, and windows M_n of each order n = 1..N."""
 
     tokens: int
     documents: int
@@ -56,13 +57,14 @@ class Totals:
 
 @dataclass(frozen=True, eq=False)
 class CountTable:
-    """A count table on disk, read a block at a time.
+    """Count table on disk, read one block at a time.
 
     Attributes:
+        directory: folder of the table.
         source: conventions and shards.
-        shape: how its windows are packed.
+        shape: packing of the keys.
+        totals: tokens, documents and windows counted.
         ids: u32[U], the id of each rank.
-        end_mark: whether rank U + 1 is the predicted end of a document.
     """
 
     directory: Path
@@ -71,29 +73,50 @@ class CountTable:
     totals: Totals
     ids: NDArray[np.uint32]
 
+    def __repr__(self) -> str:
+        return (
+            f"CountTable({str(self.directory)!r}, order={self.order}, tokens={self.totals.tokens}, "
+            f"documents={self.totals.documents}, shards={len(self.source.shards)})"
+        )
+
+    def _repr_html_(self) -> str:
+        source, totals = self.source, self.totals
+        facts = {
+            "order": str(self.order),
+            "tokens": f"{totals.tokens:,}",
+            "documents": f"{totals.documents:,}",
+            "windows of N tokens": f"{totals.windows[-1]:,}",
+            "distinct ids": f"{len(self.ids):,} of {source.vocab_size:,}",
+            "convention": source.convention,
+            "tokenizer": source.tokenizer or "not recorded",
+            "shards": str(len(source.shards)),
+            "folder": str(self.directory),
+        }
+        return facts_html("Count table", facts)
+
     @property
     def order(self) -> int:
-        """N."""
+        """N, the number of tokens in a window."""
         return self.shape.order
 
     @property
     def end_mark(self) -> bool:
-        """Whether each document was followed by a predicted </s>."""
+        """Whether rank U + 1 is a predicted </s> that follows each document."""
         return self.source.convention == "kenlm"
 
     @classmethod
     def load(cls, directory: str | Path) -> CountTable:
-        """Open a table; its blocks are checked when they are read.
+        """Open a table. Its blocks are checked when they are read.
 
         Raises:
-            ArtefactError: not a table, of another version, or damaged.
+            ArtefactError: the folder is not a table, has another version, or is damaged.
         """
         folder = Path(directory)
         stored = _manifest(folder)
         files = stored.get("files")
         for name in _CHECKED_WHOLE:
             if not isinstance(files, dict) or _sha256(folder / name) != files.get(name):
-                raise ArtefactError(f"{folder / name} is damaged (checksum); count it again")
+                raise ArtefactError(f"{folder / name} is damaged (checksum). Count it again.")
         if not (folder / "windows.run").is_file():
             raise _missing(folder / "windows.run")
         try:
@@ -106,22 +129,24 @@ class CountTable:
             )
             table._check()
         except Exception as error:  # numpy raises what its parsers raise, MemoryError too
-            raise ArtefactError(f"{folder} is damaged: {error}; count it again") from error
+            raise ArtefactError(f"{folder} is damaged: {error}. Count it again.") from error
         return table
 
     def _check(self) -> None:
-        """Refuse parts that do not fit together."""
+        """Refuse files of a table that contradict each other."""
         source, totals = self.source, self.totals
         fault = ids_fault(self.ids, source.vocab_size)
         if fault is not None:
             raise ValueError(fault)
         if self.shape != KeyShape.of(source.order, len(self.ids)):
-            raise ValueError(f"{self.shape} is not of {len(self.ids)} ids at order {source.order}")
+            raise ValueError(
+                f"{self.shape} does not fit {len(self.ids)} ids at order {source.order}"
+            )
         if len(totals.windows) != source.order or totals.windows[0] != totals.tokens:
-            raise ValueError(f"its totals {totals} are not of order {source.order}")
+            raise ValueError(f"its totals {totals} do not fit order {source.order}")
 
     def ends(self) -> Ends:
-        """The windows that end a document."""
+        """Return the windows that end a document."""
         parts = [
             Ends(np.repeat(run.leads, np.diff(run.bounds)), run.keys, run.counts)
             for run in self._runs("ends.run")
@@ -131,7 +156,7 @@ class CountTable:
         return ends
 
     def runs(self) -> Iterator[SortedRun]:
-        """All windows in key order, a block at a time, each checked.
+        """Yield all windows in key order, one checked block at a time.
 
         Raises:
             ArtefactError: a block is damaged, or blocks are missing.
@@ -143,10 +168,11 @@ class CountTable:
         self.check_total(seen)
 
     def runs_of(self, low: int, high: int, sound: set[int] | None = None) -> Iterator[SortedRun]:
-        """The windows whose lead lies in [low, high); their number is the caller's to check.
+        """Yield the windows with a lead in [low, high). The caller checks their number.
 
         Args:
-            sound: as :func:`icfast.ngrams.blocks.read_runs` has it, for reading range by range.
+            sound: positions of blocks whose checksums were verified, as in
+                :func:`icfast.ngrams.blocks.read_runs`.
 
         Raises:
             ArtefactError: a block is damaged.
@@ -156,7 +182,7 @@ class CountTable:
     def _runs(
         self, name: str, low: int = 0, high: int = 2**32, sound: set[int] | None = None
     ) -> Iterator[SortedRun]:
-        """The runs of one of the files, in key order and nothing but windows."""
+        """Yield the runs of a file in key order, after checking that they hold windows."""
         path, leads = self.directory / name, len(self.ids) + int(self.end_mark)
         last = tuple[int, ...]()
         for run in read_runs(path, self.shape, low, high, sound):
@@ -166,27 +192,27 @@ class CountTable:
             if fault is None and first_window(run) <= last:
                 fault = "its blocks do not ascend"
             if fault is not None:
-                raise ArtefactError(f"{path} is damaged: {fault}; count it again")
+                raise ArtefactError(f"{path} is damaged: {fault}. Count it again.")
             last = last_window(run)
             yield run
 
     def blocks(self) -> list[tuple[int, int]]:
-        """(first lead, entries) of each block.
+        """Return (first lead, entries) of each block.
 
         Raises:
-            ArtefactError: a lead is no rank.
+            ArtefactError: a lead is not a rank.
         """
         path = self.directory / "windows.run"
         found = list_blocks(path, self.shape)
         if any(lead > len(self.ids) + int(self.end_mark) for lead, _ in found):
-            raise ArtefactError(f"{path} is damaged: a lead is no rank; count it again")
+            raise ArtefactError(f"{path} is damaged: a lead is not a rank. Count it again.")
         return found
 
     def check_total(self, seen: int) -> None:
-        """Refuse a table whose blocks hold another number of windows than it says.
+        """Refuse a table if the windows read are not as many as its totals.
 
         Raises:
-            ArtefactError: they do.
+            ArtefactError: the numbers differ.
         """
         self._check_total("windows.run", seen, self.totals.tokens, "windows")
 
@@ -194,12 +220,12 @@ class CountTable:
         path = self.directory / name
         if seen != total:
             raise ArtefactError(
-                f"{path} holds {seen} {what}, its table says {total}; it is cut off or damaged, "
-                "count it again"
+                f"{path} is truncated or damaged: it holds {seen} {what}, and table.json says "
+                f"{total}. Count it again."
             )
 
     def spectra(self) -> Spectra:
-        """The spectra of orders 1..N, as they were counted."""
+        """Return the spectra of orders 1..N that were stored with the counts."""
         try:
             with (
                 (self.directory / "spectra.npz").open("rb") as file,
@@ -220,20 +246,20 @@ class CountTable:
             self_check(spectra, self.totals.windows)
         except Exception as error:  # numpy raises what its parsers raise, MemoryError too
             raise ArtefactError(
-                f"{self.directory / 'spectra.npz'} is damaged: {error}; count it again"
+                f"{self.directory / 'spectra.npz'} is damaged: {error}. Count it again."
             ) from error
         return spectra
 
 
 class TableWriter:
-    """Receives the windows of a table in key order."""
+    """Writer of a table, which receives its windows in key order."""
 
     def __init__(self, folder: Path, windows: BinaryIO) -> None:
         self._folder = folder
         self._windows = windows
 
     def begin(self, shape: KeyShape) -> None:
-        """Say how windows are packed, before the first of them."""
+        """Write the header, before the first windows."""
         write_header(self._windows, shape)
 
     def add(self, blocks: Iterable[memoryview]) -> None:
@@ -250,7 +276,7 @@ class TableWriter:
         ends: Ends,
         spectra: Spectra,
     ) -> None:
-        """Write what stands beside the windows, the manifest last."""
+        """Write the other files of the table, the manifest last."""
         folder = self._folder
         self._windows.flush()
         _save(folder / "ids.npy", ids.astype("<u4", copy=False))
@@ -276,14 +302,14 @@ class TableWriter:
 
 
 def _save(path: Path, array: NDArray[np.uint32]) -> None:
-    # np.save to a file of its own loses the errno of a full disk.
+    # np.save to a path loses the errno of a full disk.
     content = io.BytesIO()
     np.save(content, array, allow_pickle=False)
     path.write_bytes(content.getvalue())
 
 
 def _load(path: Path) -> NDArray[np.uint32]:
-    # Opened here: numpy leaves a file open that it takes for something else.
+    # Opened here: np.load leaves a file open if it is not an array.
     with path.open("rb") as file:
         ids: NDArray[np.uint32] = np.load(file, allow_pickle=False)
         return ids
@@ -297,17 +323,17 @@ def _as_run(ends: Ends) -> SortedRun:
 
 
 @contextmanager
-def write_table(directory: Path) -> Iterator[TableWriter]:
-    """A new table under a temporary name, renamed when the body ends well.
+def write_table(output: Path) -> Iterator[TableWriter]:
+    """Write a new table under a temporary name, and rename it when the body succeeds.
 
-    Entered before the work, so that what keeps it from being written is met first.
+    Enter it before the work, so that an output that cannot be written fails at once.
 
     Raises:
-        OptionError: the folder exists already, or can't be made.
+        OptionError: the folder exists, or cannot be made.
         ResourceError: the disk is full.
     """
     with (
-        atomic_directory(directory) as folder,
+        atomic_directory(output) as folder,
         (folder / "windows.run").open("wb") as windows,
     ):
         yield TableWriter(folder, windows)
@@ -319,11 +345,11 @@ def _totals(stored: dict[str, Any]) -> Totals:
 
 
 def _check_spectrum(spectrum: Spectrum) -> None:
-    """Refuse arrays that are no spectrum."""
+    """Refuse arrays that are not a spectrum."""
     multiplicity, types = spectrum.multiplicity, spectrum.types
     for array in (multiplicity, types):
         if array.dtype != np.dtype("<u8") or array.ndim != 1 or not array.all():
-            raise ValueError("a spectrum is not of positive u64")
+            raise ValueError("a spectrum is not an array of positive u64")
     if len(multiplicity) != len(types) or not np.all(multiplicity[1:] > multiplicity[:-1]):
         raise ValueError("a spectrum does not ascend")
 
@@ -334,19 +360,22 @@ def _manifest(folder: Path) -> dict[str, Any]:
         stored = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ArtefactError(
-            f"{folder} is not a count table: {path.name} can't be read ({error.strerror})"
+            f"{folder} is not a count table: {path.name} cannot be read ({error.strerror}). Name a "
+            "folder that `icfast count` or `icfast merge` wrote."
         ) from error
     except (ValueError, RecursionError) as error:
-        raise ArtefactError(f"{path} is damaged: {error}; count it again") from error
+        raise ArtefactError(f"{path} is damaged: {error}. Count it again.") from error
     if not isinstance(stored, dict) or stored.get("format") != _FORMAT:
-        raise ArtefactError(f"{path} does not describe a count table")
+        raise ArtefactError(
+            f"{path} does not describe a count table. Name a folder that `icfast count` wrote."
+        )
     if stored.get("version") != _VERSION:
         raise ArtefactError(
-            f"{folder} is a count table of version {stored.get('version')}, "
-            f"this icfast reads version {_VERSION}"
+            f"{folder} is a count table of version {stored.get('version')}, and this icfast reads "
+            f"version {_VERSION}. Count it again."
         )
     if stored.pop("checksum", None) != _checksum(stored):
-        raise ArtefactError(f"{path} is damaged (checksum); count it again")
+        raise ArtefactError(f"{path} is damaged (checksum). Count it again.")
     return stored
 
 
@@ -361,8 +390,8 @@ def _sha256(path: Path) -> str:
     except FileNotFoundError:
         raise _missing(path) from None
     except OSError as error:
-        raise ArtefactError(f"{path} can't be read: {error.strerror}; count it again") from error
+        raise ArtefactError(f"{path} cannot be read: {error.strerror}. Count it again.") from error
 
 
 def _missing(path: Path) -> ArtefactError:
-    return ArtefactError(f"{path} is missing; the table is incomplete, count it again")
+    return ArtefactError(f"{path} is missing: the table is incomplete. Count it again.")

@@ -1,9 +1,15 @@
-"""From documents to sorted distinct windows, in key order, on all cores and within the cap."""
+"""Counting windows as packed keys: every pass scatters them into buckets, sorts, and scans.
+
+All threads work on each step. In the scatter a thread takes its chunks of the corpus; in the sort
+it takes ranges of neighbouring buckets.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
@@ -14,27 +20,22 @@ from icfast.backends.counting import Ends, SortedRun
 from icfast.corpus.documents import DocumentSet, check_ids
 from icfast.errors import CorpusError, check
 from icfast.ngrams.alphabet import Symbols, thread_chunks
-from icfast.ngrams.plan import Budget, Plan
+from icfast.ngrams.budget import Budget
+from icfast.ngrams.plan import Plan
+from icfast.ngrams.scan import SpectraScan, self_check, window_totals
 from icfast.ngrams.sorted_runs import sum_ends
-from icfast.parallel.buffers import ThreadRooms, spilled, zeros
+from icfast.parallel.buffers import ThreadScratch, spilled, zeros
 from icfast.parallel.threads import Pool, Work
+from icfast.sums.spectrum import Spectra
 
-Result = TypeVar("Result")
+Kept = TypeVar("Kept")
 
-
-class Group(NamedTuple):
-    """Neighbouring buckets one thread sorts at a time.
-
-    Attributes:
-        whole: no lead in it goes on in another group.
-    """
-
-    run: SortedRun
-    whole: bool
+I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
 
 
 def document_ends(documents: DocumentSet, symbols: Symbols, work: Work) -> Ends:
-    """The windows that end a document, sorted, with how many documents end so."""
+    """Return the windows that end a document, sorted, with the number of documents each ends."""
     ends = []
     for held in documents.by_shard:
         leads = np.zeros(len(held.starts), np.uint32)
@@ -47,68 +48,108 @@ def document_ends(documents: DocumentSet, symbols: Symbols, work: Work) -> Ends:
     return sum_ends(ends, symbols.shape)
 
 
+class _PassBuckets(NamedTuple):
+    """Buckets of a pass, after those too large to be sorted whole were split.
+
+    Attributes:
+        leads: u32[buckets].
+        bounds: i64[buckets + 1], positions among the keys of the pass.
+        split: bool[buckets], whether the lead has other buckets.
+    """
+
+    leads: NDArray[np.uint32]
+    bounds: I64
+    split: NDArray[np.bool_]
+
+
 @dataclass(frozen=True)
-class Sorter:
-    """Runs a plan: scatter each pass into its buckets, then sort groups of buckets."""
+class WindowCount:
+    """A count of all windows, planned and ready to run.
+
+    Attributes:
+        ends: the windows that end a document.
+    """
 
     documents: DocumentSet
     symbols: Symbols
+    ends: Ends
     plan: Plan
     limits: Budget
     work: Work
     pool: Pool
-    rooms: ThreadRooms = field(default_factory=ThreadRooms)
+    buffers: ThreadScratch = field(default_factory=ThreadScratch)
 
-    def map(self, consume: Callable[[Group], Result]) -> Iterator[Result]:
-        """consume(group) for every group, called in the threads, results in key order.
+    def spectra(self, keep: Callable[[SortedRun], Kept], take: Callable[[Kept], None]) -> Spectra:
+        """Run the count and return the spectra of orders 1..N.
 
-        The arrays of a group that is whole are used again: consume copies what it keeps.
+        Args:
+            keep: receives every sorted run in a worker thread. The arrays of the run are reused:
+                copy what is kept.
+            take: receives the results of `keep`, in key order.
         """
+        new = partial(SpectraScan, self.work.backend.kernels, self.symbols.shape, self.ends)
+        total, scans = new(), _ThreadScans(new)
+
+        def consume(run: SortedRun, whole: bool) -> tuple[SortedRun | None, Kept]:
+            if not whole:
+                return run, keep(run)
+            scans.here().add(run, flush=True)
+            return None, keep(run)
+
         done = np.append(0, np.cumsum(self.plan.windows)).astype(np.int64)
-        # One array for all passes: a second one, while results still hold the first, would double
-        # what is allocated.
+        keys = self._allocate_keys()
+        for begin, end in self.plan.passes:
+            for bucket, (run, kept) in self._run_pass(begin, end, keys, consume):
+                if run is not None:
+                    # N-grams of a split lead reach across its runs: scanned here, in key order.
+                    total.add(run)
+                take(kept)
+                self.work.progress("counting", int(done[bucket]), int(done[-1]))
+        total.flush()
+        for scan in scans.all:
+            total.absorb(scan)
+        spectra = total.spectra(self.documents.tokens, len(self.documents))
+        self_check(spectra, window_totals(self.documents.lengths, self.symbols.shape.order))
+        return spectra
+
+    def _allocate_keys(self) -> U64:
+        """Return one array for the keys of all passes.
+
+        A second array, while results still refer to the first, would double the memory.
+        """
         shape = (self.plan.pass_windows, self.symbols.shape.words)
         if self.limits.spills and self.work.temporary is not None and shape[0]:
-            keys = spilled(shape, np.uint64, self.work.temporary)
-        else:
-            keys = zeros(shape, np.uint64)
-        for begin, end in self.plan.passes:
-            for last, result in self._pass(begin, end, keys, consume):
-                self.work.progress("counting", int(done[last]), int(done[-1]))
-                yield result
+            return spilled(shape, np.uint64, self.work.temporary)
+        return zeros(shape, np.uint64)
 
-    def _pass(
-        self, begin: int, end: int, keys: NDArray[np.uint64], consume: Callable[[Group], Result]
-    ) -> Iterator[tuple[int, Result]]:
-        """(bucket behind the group, result) for every group of one pass."""
-        if self.plan.equal[begin]:
-            yield end, consume(Group(self._equal_run(begin), whole=False))
+    def _run_pass(
+        self, begin: int, end: int, keys: U64, consume: Callable[[SortedRun, bool], Kept]
+    ) -> Iterator[tuple[int, Kept]]:
+        """Yield (end of the buckets done, result) for every sorted run of one pass."""
+        plan = self.plan
+        if plan.equal[begin]:
+            # Equal windows need no sorting, only their number.
+            bounds, one = np.array([0, 1], np.int64), slice(begin, begin + 1)
+            run = SortedRun(plan.leads[one], bounds, plan.buckets.low[one], plan.windows[one])
+            yield end, consume(run, False)
             return
-        bounds = np.append(0, np.cumsum(self.plan.windows[begin:end])).astype(np.int64)
+        bounds = np.append(0, np.cumsum(plan.windows[begin:end])).astype(np.int64)
         self._scatter(begin, end, bounds, keys)
-        segments = self._segments(begin, end, bounds, keys)
+        buckets = self._split_large(begin, end, bounds, keys)
 
-        def sort(group: tuple[int, int]) -> tuple[int, Result]:
-            first, last = group
-            whole = not segments.part[first]
-            bucket = begin + int(np.searchsorted(bounds, segments.bounds[last], "left"))
-            return bucket, consume(Group(self._sorted(segments, first, last, keys), whole))
+        def sort(chosen: tuple[int, int]) -> tuple[int, Kept]:
+            first, last = chosen
+            run = self._sort(buckets, first, last, keys)
+            done = begin + int(np.searchsorted(bounds, buckets.bounds[last], "left"))
+            return done, consume(run, not buckets.split[first])
 
-        yield from self.pool.map(sort, self._groups(segments))
+        yield from self.pool.map(sort, self._ranges(buckets))
 
-    def _equal_run(self, bucket: int) -> SortedRun:
-        """A bucket whose windows are all the same needs no sorting, only its count."""
-        return SortedRun(
-            self.plan.leads[bucket : bucket + 1],
-            np.array([0, 1], np.int64),
-            self.plan.buckets.low[bucket : bucket + 1],
-            self.plan.windows[bucket : bucket + 1],
-        )
+    def _scatter(self, begin: int, end: int, bounds: I64, keys: U64) -> None:
+        """Write the key of each window of the pass into its bucket.
 
-    def _scatter(
-        self, begin: int, end: int, bounds: NDArray[np.int64], keys: NDArray[np.uint64]
-    ) -> None:
-        """Each thread writes after the threads before it, so they never overlap."""
+        Each thread writes after the threads before it, so they never overlap.
+        """
         counts = self.plan.counts[:, begin:end]
         offsets = np.zeros(counts.shape, np.int64)
         offsets[0] = bounds[:-1]
@@ -129,8 +170,7 @@ class Sorter:
                 )
                 check_ids(status, shard, self.symbols.vocab_size)
 
-        for _ in self.pool.map(scatter, range(len(chunks))):
-            pass
+        self.pool.for_each(scatter, range(len(chunks)))
         expected = bounds[:-1].copy()
         as_counted = True
         for reached, windows in zip(offsets, counts, strict=True):
@@ -138,88 +178,93 @@ class Sorter:
             as_counted &= np.array_equal(reached, expected)
         if not as_counted:
             raise CorpusError(
-                "other windows were found than were counted before: a shard changed while it was "
-                "read; run again when nothing writes to it"
+                "the second reading of the corpus found other windows than the first: a shard "
+                "changed while it was read. Run again when nothing writes to it."
             )
 
-    def _segments(
-        self, begin: int, end: int, bounds: NDArray[np.int64], keys: NDArray[np.uint64]
-    ) -> _Segments:
-        """The buckets of a pass, those too large to be sorted at once cut in place."""
+    def _split_large(self, begin: int, end: int, bounds: I64, keys: U64) -> _PassBuckets:
+        """Split the buckets that are too large to be sorted whole, in place."""
         sizes = np.diff(bounds)
         large = np.flatnonzero(sizes > self.limits.bucket_windows)
-        cuts = list(self.pool.map(lambda b: self._cut(keys, int(bounds[b]), int(sizes[b])), large))
-        often = np.ones(len(sizes), np.int64)
-        often[large] = [len(cut) for cut in cuts]
-        begins = np.repeat(bounds[:-1], often)
-        part = np.repeat(self.plan.split[begin:end], often)
-        cut_here = np.zeros(len(sizes), np.bool_)
-        cut_here[large] = True
-        begins[np.repeat(cut_here, often)] = [first for cut in cuts for first in cut]
-        part |= np.repeat(cut_here, often)
-        leads = np.repeat(self.plan.leads[begin:end], often)
-        return _Segments(leads, np.append(begins, bounds[-1]), part)
+        cuts = list(
+            self.pool.map(lambda b: self._split_keys(keys, int(bounds[b]), int(sizes[b])), large)
+        )
+        repeats = np.ones(len(sizes), np.int64)
+        repeats[large] = [len(cut) for cut in cuts]
+        begins = np.repeat(bounds[:-1], repeats)
+        split = np.repeat(self.plan.split[begin:end], repeats)
+        split_here = np.zeros(len(sizes), np.bool_)
+        split_here[large] = True
+        rows = np.repeat(split_here, repeats)
+        begins[rows] = [first for cut in cuts for first in cut]
+        leads = np.repeat(self.plan.leads[begin:end], repeats)
+        return _PassBuckets(leads, np.append(begins, bounds[-1]), split | rows)
 
-    def _cut(self, keys: NDArray[np.uint64], begin: int, size: int) -> list[int]:
-        """Where the parts of a bucket begin, cut again until each is small or of equal keys."""
+    def _split_keys(self, keys: U64, begin: int, size: int) -> list[int]:
+        """Split a bucket until each part is small or has equal keys; return where parts begin."""
         bounds = np.zeros(257, np.int64)
         largest = self.limits.bucket_windows
         check(self.work.backend.kernels.split_keys(keys[begin : begin + size], largest, bounds))
         begins = []
         for first, last in pairwise(bounds.tolist()):
-            if last - first <= self.limits.bucket_windows or last - first == size:
+            if last - first <= largest or last - first == size:
                 begins += [begin + first] if last > first else []
             else:
-                begins += self._cut(keys, begin + first, last - first)
+                begins += self._split_keys(keys, begin + first, last - first)
         return begins
 
-    def _groups(self, segments: _Segments) -> Iterator[tuple[int, int]]:
-        """(first, last): segments up to the group size; parts of a lead apart from whole ones."""
-        part, bounds = segments.part, segments.bounds
-        edges = np.flatnonzero(part[1:] != part[:-1]) + 1
-        for low, high in pairwise([0, *edges.tolist(), len(part)]):
+    def _ranges(self, buckets: _PassBuckets) -> Iterator[tuple[int, int]]:
+        """Yield ranges of buckets that a thread sorts at a time.
+
+        Buckets of split leads do not share a range with buckets of whole leads.
+        """
+        split, bounds = buckets.split, buckets.bounds
+        edges = np.flatnonzero(split[1:] != split[:-1]) + 1
+        for low, high in pairwise([0, *edges.tolist(), len(split)]):
             first = low
             while first < high:
-                room = bounds[first] + self.limits.group_windows
-                last = max(first + 1, int(np.searchsorted(bounds, room, "right")) - 1)
+                limit = bounds[first] + self.limits.sort_windows
+                last = max(first + 1, int(np.searchsorted(bounds, limit, "right")) - 1)
                 last = min(last, high)
                 yield first, last
                 first = last
 
-    def _sorted(
-        self, segments: _Segments, first: int, last: int, keys: NDArray[np.uint64]
-    ) -> SortedRun:
-        bounds, leads = segments.bounds[first : last + 1], segments.leads[first:last]
+    def _sort(self, buckets: _PassBuckets, first: int, last: int, keys: U64) -> SortedRun:
+        """Sort a range of buckets into one run."""
+        bounds, leads = buckets.bounds[first : last + 1], buckets.leads[first:last]
         start, size = int(bounds[0]), int(bounds[-1] - bounds[0])
         if size > self.limits.bucket_windows and last - first == 1:
-            # Could not be cut: all its windows are the same, so only their number matters.
+            # The bucket could not be split: all its windows are equal.
             one = np.array([size], np.uint64)
             return SortedRun(leads, np.array([0, 1], np.int64), keys[start : start + 1], one)
         largest = int(np.diff(bounds).max(initial=0))
-        counts = self.rooms.counts.words(size, 1)[:, 0]
-        scratch = self.rooms.scratch.words(largest, keys.shape[1])
+        counts = self.buffers.counts.words(size, 1)[:, 0]
+        scratch = self.buffers.scratch.words(largest, keys.shape[1])
         distinct = np.zeros(len(leads), np.int64)
         check(self.work.backend.kernels.sort_runs(bounds, keys, counts, scratch, distinct))
         packed = np.append(0, np.cumsum(distinct)).astype(np.int64)
         counts = counts[: packed[-1]]
-        if segments.part[first]:
-            # A run names a lead once, however many of its parts were sorted here.
+        if buckets.split[first]:
+            # A run lists a lead once, however many of its buckets were sorted here.
             leads, firsts = np.unique(leads, return_index=True)
             packed = np.append(packed[firsts], packed[-1])
-        # Parts of a lead are scanned later, in order, when this thread's counts are in use again.
-        kept = counts.copy() if segments.part[first] else counts
-        return SortedRun(leads, packed, keys[start : start + packed[-1]], kept)
+            # It is scanned later, in key order, when this thread's counts are in use again.
+            counts = counts.copy()
+        return SortedRun(leads, packed, keys[start : start + packed[-1]], counts)
 
 
-class _Segments(NamedTuple):
-    """What is sorted at once: buckets, or parts of large ones.
+class _ThreadScans:
+    """One scan per thread, of the leads that are whole in a run."""
 
-    Attributes:
-        leads: u32[segments].
-        bounds: i64[segments + 1], positions among the keys of the pass.
-        part: bool[segments]: the lead has other segments.
-    """
+    def __init__(self, new: Callable[[], SpectraScan]) -> None:
+        self._new = new
+        self._here = threading.local()
+        self.all: list[SpectraScan] = []
 
-    leads: NDArray[np.uint32]
-    bounds: NDArray[np.int64]
-    part: NDArray[np.bool_]
+    def here(self) -> SpectraScan:
+        """Return the scan of this thread."""
+        if not hasattr(self._here, "scan"):
+            self._here.scan = self._new()
+            self.all.append(self._here.scan)
+        scan: SpectraScan = self._here.scan
+        return scan

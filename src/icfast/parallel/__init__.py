@@ -1,4 +1,4 @@
-"""Threads, the memory budget and large buffers: the options of work."""
+"""Threads, the memory budget, large buffers and progress."""
 
 from icfast.parallel.options import WorkOptions
 from icfast.parallel.progress import Progress

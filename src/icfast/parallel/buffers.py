@@ -1,7 +1,7 @@
-"""Large working arrays, straight from the system: given back to it the moment they are dropped.
+"""Large arrays, mapped directly from the operating system and returned to it when dropped.
 
-malloc keeps freed blocks for later, which would break a memory cap; and huge pages, where the
-system grants them, save the page faults that otherwise cost as much as the scatter itself.
+malloc keeps freed memory for later use, which would exceed a memory budget. Huge pages, if the
+system grants them, save page faults that take as long as the scatter itself.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from numpy.typing import DTypeLike, NDArray
 from icfast.errors import ResourceError
 from icfast.units import format_bytes
 
-#: Below this malloc is as good; the size of one huge page.
+#: Minimum size of a mapped array: one huge page. Below it malloc is as good.
 _LARGE_BYTES = 2 << 20
 
 
 def zeros(shape: int | tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """An array of zeros whose memory is resident only where it was touched."""
+    """Return an array of zeros whose pages become resident when they are first touched."""
     dtype = np.dtype(dtype)
     size = int(np.prod(shape)) * dtype.itemsize
     if size < _LARGE_BYTES:
@@ -37,12 +37,12 @@ def zeros(shape: int | tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
 
 
 def spilled(shape: tuple[int, ...], dtype: DTypeLike, folder: Path) -> NDArray[Any]:
-    """An array of zeros in one file without a name, which is gone when the array is.
+    """Return an array of zeros in an unnamed file, which is removed with the array.
 
-    Its blocks are taken beforehand: a disk that is full later can't hurt.
+    The space is allocated at once, so a disk that fills up later does no harm.
 
     Raises:
-        ResourceError: the folder can't hold the file, or no file can be opened.
+        ResourceError: the folder has too little space, or no file can be opened.
     """
     dtype = np.dtype(dtype)
     size = int(np.prod(shape)) * dtype.itemsize
@@ -51,7 +51,7 @@ def spilled(shape: tuple[int, ...], dtype: DTypeLike, folder: Path) -> NDArray[A
         if size > free:
             raise ResourceError(
                 f"cannot spill to {folder}: it takes {format_bytes(size)}, and "
-                f"{format_bytes(free)} are free; {_INSTEAD}"
+                f"{format_bytes(free)} are free. {_INSTEAD}"
             )
         with tempfile.TemporaryFile(dir=folder) as file:
             if hasattr(os, "posix_fallocate"):
@@ -61,35 +61,37 @@ def spilled(shape: tuple[int, ...], dtype: DTypeLike, folder: Path) -> NDArray[A
             memory = mmap.mmap(file.fileno(), size)
     except OSError as error:
         raise ResourceError(
-            f"cannot spill {format_bytes(size)} to {folder}: {error.strerror}; {_INSTEAD}"
+            f"cannot spill {format_bytes(size)} to {folder}: {error.strerror}. {_INSTEAD}"
         ) from error
     return np.frombuffer(memory, dtype).reshape(shape)
 
 
-#: What to do where a count can't spill.
+#: Advice for a count that cannot spill.
 _INSTEAD = (
-    "free some space, choose another temporary folder, or none (the corpus is then read more "
-    "often); nothing was left behind"
+    "Free some space, pass another --temporary, or leave it out (icfast then reads the corpus more "
+    "often). No file was left."
 )
 
 
-class Room:
-    """One array used again and again, made anew only to grow."""
+class Scratch:
+    """Array that is reused, and replaced only to grow."""
 
     def __init__(self) -> None:
         self._words = zeros(0, np.uint64)
 
     def words(self, rows: int, columns: int) -> NDArray[np.uint64]:
-        """u64[rows, columns], holding anything."""
+        """Return u64[rows, columns] with arbitrary contents."""
         if rows * columns > len(self._words):
-            self._words = zeros(0, np.uint64)  # given back before the larger one is taken
+            self._words = zeros(
+                0, np.uint64
+            )  # returned to the system before the larger one is mapped
             self._words = zeros(rows * columns, np.uint64)
         return self._words[: rows * columns].reshape(rows, columns)
 
 
-class ThreadRooms(threading.local):
-    """What each thread sorts in."""
+class ThreadScratch(threading.local):
+    """Scratch arrays of each thread, for sorting."""
 
     def __init__(self) -> None:
-        self.counts = Room()
-        self.scratch = Room()
+        self.counts = Scratch()
+        self.scratch = Scratch()

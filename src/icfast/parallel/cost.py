@@ -1,24 +1,25 @@
-"""Cost of a counting pass, known before it begins."""
+"""The cost of a count, known before it begins."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from icfast.notebook import facts_html
+from icfast.units import format_bytes
+
 
 @dataclass(frozen=True)
 class Cost:
-    """What counting takes.
+    """Passes, memory and disk that a count needs.
 
     Attributes:
         order: N.
-        windows: how many windows of N symbols are counted, those with marked histories included.
-        passes: how often the corpus is read for them.
-        memory_bytes: most that is allocated at once; the mapped corpus is not counted.
-        table_bytes: about the size of the count table; 0 where none is written.
-        temporary_bytes: what is written and removed again: keys that memory does not hold, a table
+        windows: number of windows of N symbols, including those with marked histories.
+        passes: number of times that the corpus is read for them.
+        memory_bytes: maximum bytes allocated at once; the memory-mapped corpus is not counted.
+        table_bytes: approximate size of the count table; 0 if none is written.
+        temporary_bytes: bytes written and removed again: keys that memory does not hold, or a table
             made only to fit a model.
-        seconds: about the time from the plan on, where nothing else runs on these cores: the
-            sample's time on one thread, shared out.
     """
 
     order: int
@@ -27,4 +28,14 @@ class Cost:
     memory_bytes: int
     table_bytes: int
     temporary_bytes: int
-    seconds: float
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "order": str(self.order),
+            "windows": f"{self.windows:,}",
+            "passes": str(self.passes),
+            "memory": format_bytes(self.memory_bytes),
+            "count table": format_bytes(self.table_bytes),
+            "temporary files": format_bytes(self.temporary_bytes),
+        }
+        return facts_html("Cost of the count", facts)

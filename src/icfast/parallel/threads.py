@@ -1,4 +1,4 @@
-"""Threads and memory of a pass. Kernels release the GIL, so plain threads use all cores."""
+"""Threads and memory of a computation. Kernels release the GIL, so threads use all cores."""
 
 from __future__ import annotations
 
@@ -25,27 +25,29 @@ _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 def parse_bytes(size: str | int) -> int:
-    """Bytes in a size such as ``"4GiB"``, ``"250MB"`` or ``1024``.
+    """Return the bytes of a size such as ``"4GiB"``, ``"250MB"`` or ``1024``.
 
     Raises:
-        OptionError: the text is not a positive number with B, kB, KiB, MB, MiB, ... behind it.
+        OptionError: the text is not a positive number with a unit (B, kB, KiB, MB, MiB, ...).
 
     >>> parse_bytes("256MiB"), parse_bytes("1.5GB"), parse_bytes(4096)
     (268435456, 1500000000, 4096)
     """
     match = _SIZE.fullmatch(str(size).strip())
     if match is None:
-        raise OptionError(f"size {size!r} is not a number with a unit such as 512MiB or 4GB")
+        raise OptionError(
+            f"size {size!r} is not a number with a unit. Pass a size such as 512MiB or 4GB."
+        )
     unit = match["unit"].lower()
     base = 1024 if "i" in unit else 1000
     count = int(float(match["number"]) * base ** _POWERS[unit.rstrip("b").rstrip("i")])
     if count <= 0:
-        raise OptionError(f"size {size!r} must be positive")
+        raise OptionError(f"size {size!r} is not positive. Pass a size such as 512MiB or 4GB.")
     return count
 
 
 def available_threads() -> int:
-    """Cores this process may use."""
+    """Return the number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:
@@ -53,7 +55,7 @@ def available_threads() -> int:
 
 
 def available_memory() -> int:
-    """Bytes that can be allocated without swapping, as the system tells; 4 GiB if it does not."""
+    """Return the bytes that can be allocated without swapping; 4 GiB if that is unknown."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -65,12 +67,15 @@ def available_memory() -> int:
 
 @dataclass(frozen=True)
 class Work:
-    """How a pass is done: on which backend, by how many threads, in how much memory.
+    """Resolved work options: a backend that is loaded, threads, and memory in bytes.
 
     Attributes:
-        memory_bytes: what icfast itself may allocate; mapped input is not counted.
-        temporary: a folder for files that hold what memory does not; None: there are none.
-        announce: told what a counting pass will take, before it begins; None: nobody asks.
+        backend: the loaded backend.
+        threads: number of threads.
+        memory_bytes: maximum bytes that icfast allocates; memory-mapped input is not counted.
+        progress: receives the progress of the work.
+        announce: receives the cost of a count before it begins, or None.
+        temporary: folder for temporary files, or None to write none.
     """
 
     backend: Backend
@@ -90,24 +95,26 @@ class Work:
         announce: Callable[[Cost], None] | None = None,
         temporary: str | Path | None = None,
     ) -> Work:
-        """Work options as users give them; memory defaults to half of what is available.
+        """Return the work for options as :class:`icfast.parallel.WorkOptions` describes them.
 
         Raises:
-            OptionError: not a backend, a size, a number of threads or a folder.
-            BackendError: the forced backend is missing.
+            OptionError: the backend, size, number of threads or folder is invalid.
+            BackendError: the backend is not available.
         """
         if threads is not None and threads < 1:
-            raise OptionError(f"threads {threads} must be at least 1")
+            raise OptionError(f"threads {threads} is invalid: it must be at least 1")
         size = available_memory() // 2 if memory is None else parse_bytes(memory)
         folder = None if temporary is None else Path(temporary)
         if folder is not None and not folder.is_dir():
-            raise OptionError(f"temporary folder {folder} does not exist; make it, or name another")
+            raise OptionError(
+                f"temporary folder {folder} does not exist. Make it, or pass another folder."
+            )
         cores = threads or available_threads()
         return cls(select(backend), cores, size, progress, announce, folder)
 
     @contextmanager
     def pool(self) -> Iterator[Pool]:
-        """Threads for one pass; what is still waiting is dropped when the body fails."""
+        """Yield a pool of threads. If the body fails, calls that have not begun are cancelled."""
         executor = ThreadPoolExecutor(self.threads, thread_name_prefix="icfast")
         try:
             yield Pool(executor, self.threads)
@@ -117,14 +124,16 @@ class Work:
 
 @dataclass(frozen=True)
 class Pool:
-    """A few threads, and results in the order of the work."""
+    """Pool of threads that returns results in the order of the items."""
 
     executor: ThreadPoolExecutor
     threads: int
 
     def map(self, call: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """call(item) for each item, in order; one more is begun than there are threads, so that
-        results waiting for their turn stay few."""
+        """Yield call(item) for each item, in order.
+
+        At most one call more than there are threads is submitted, so that few results wait.
+        """
         waiting: deque[Future[Result]] = deque()
         for item in items:
             waiting.append(self.executor.submit(call, item))
@@ -134,6 +143,6 @@ class Pool:
             yield waiting.popleft().result()
 
     def for_each(self, call: Callable[[Item], None], items: Iterable[Item]) -> None:
-        """call(item) for each item, nothing to collect."""
+        """Call a function for each item."""
         for _ in self.map(call, items):
             pass
