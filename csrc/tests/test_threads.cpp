@@ -117,7 +117,7 @@ void check_counting(Shape shape) {
   CHECK_EQUAL(static_cast<std::uint64_t>(total), tokens);  // at order 1 every window is complete
 }
 
-TEST(lanes_scatter_and_groups_sort_side_by_side) {
+TEST(threads_scatter_and_sort_side_by_side) {
   check_counting<std::uint8_t, 1>({3, 8});
   check_counting<std::uint16_t, 1>({5, 16});
   check_counting<std::uint16_t, 2>({6, 13});

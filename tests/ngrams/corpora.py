@@ -1,4 +1,4 @@
-"""Small corpora on disk, and the documents icfast must see in them."""
+"""Small corpora on disk, and the documents that icfast must find in them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Documents = Sequence[Sequence[int]]
 
 
 class Written(NamedTuple):
-    """A corpus, and its documents as sequences of ids, end ids included."""
+    """Corpus, and its documents as sequences of ids, end ids included."""
 
     corpus: Corpus
     documents: list[list[int]]
@@ -34,7 +34,7 @@ def write_shards(
     boundary: str = "end",
     **options: Any,
 ) -> Written:
-    """Headerless shards; with an end id each document gets one, else a shard is one document."""
+    """Write shards without headers; without an end id each shard is one document."""
     folder.mkdir(exist_ok=True)
     paths, documents = [], []
     for number, shard in enumerate(shards):
@@ -58,7 +58,7 @@ def as_dicts(spectra: Spectra) -> dict[str, list[dict[int, int]]]:
 
 
 def assert_spectra(spectra: Spectra, documents: Documents) -> None:
-    """Every kind and order, the tokens and the documents, against naive counts."""
+    """Compare every kind and order, tokens and documents with naive counts."""
     expected = naive_spectra(documents, spectra.order)
     if spectra.order > 1:
         expected["starting_followed"][0] = {len(documents): 1}

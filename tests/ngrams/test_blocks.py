@@ -59,7 +59,7 @@ def test_counts_take_the_least_width(largest, width):
 
 @pytest.fixture
 def run_file(tmp_path, monkeypatch):
-    """A file of two blocks."""
+    """Return a file of two blocks."""
     monkeypatch.setattr(blocks, "_BLOCK_ENTRIES", 3)
     path = tmp_path / "x.run"
     write(path, run_of(Counter(COUNTS), TWO_WORDS), TWO_WORDS)

@@ -1,4 +1,4 @@
-"""What counting is said to take, against what it takes."""
+"""The announced cost of a count, compared with the measured cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counting to disk: the same as without, whole or not at all, and within its memory."""
+"""Count tables: equal to counts in memory, complete or absent, and within the memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def written(tmp_path):
 
 @pytest.fixture
 def tight(monkeypatch):
-    """Several passes, and leads split over them."""
+    """Force several passes, with leads split between them."""
     monkeypatch.setattr(spectra, "budget", lambda *_: Budget(30, 6, 8))
 
 
@@ -52,7 +52,7 @@ def test_count_is_spectra_and_the_windows(backend, tmp_path, written, order, thr
 
 
 def test_tables_of_leads_cut_under_a_cap_merge(backend, tmp_path, written, tight):
-    """A lead in several parts is one bucket of its run: merging seeks each lead once."""
+    """A split lead is one bucket of its run, since merging seeks each lead once."""
     tables = []
     for number, path in enumerate(written.paths):
         corpus = icfast.open(path, dtype="u2", eos_id=EOS, vocab_size=10)
@@ -71,7 +71,7 @@ def tree(folder: Path) -> set[Path]:
 
 
 class Interrupted(BaseException):
-    """What Ctrl-C is to a pass: no Exception."""
+    """Interruption like Ctrl-C, which is not an Exception."""
 
 
 @pytest.mark.parametrize("kernel", ["scatter_windows", "sort_runs", "run_spectra"])

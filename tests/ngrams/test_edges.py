@@ -1,4 +1,4 @@
-"""Corpora at the edges: of ids, of key widths, of documents. Counted, merged, fitted and scored."""
+"""Corpora at the limits of ids, key widths and documents: counted, merged, fitted and scored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EOS = 0
 
 
 def mostly_one():
-    """One id at 99 %."""
+    """Return a corpus in which one id makes up 99 %."""
     chance = random.Random(1)
     return [
         [1 if chance.random() < 0.99 else chance.randrange(2, 9) for _ in range(n)]
@@ -34,7 +34,7 @@ SMALL = {
 
 
 def assert_score(corpus, model, documents, convention, vocab_size, backend):
-    """The loss of documents under a model that was fitted on them, against its definition."""
+    """Compare the loss of documents under their own model with its definition."""
     total = icfast.score(corpus, model, backend=backend).total
     own = naive.KneserNey(documents, model.order, convention, vocab_size, EOS)
     nats = -math.log(2) * math.fsum(map(own.document_log2, documents))
@@ -75,21 +75,21 @@ def test_small_corpora(backend, tmp_path, name, convention):
 
 
 def permuted(first):
-    """Each id from `first` to 65,535 once, a thousand of them again in the same order."""
+    """Return each id from `first` to 65,535 once, then a thousand of them again in order."""
     ids = np.random.default_rng(first).permutation(np.arange(first, 1 << 16)).tolist()
     return ids + ids[:1000]
 
 
 @pytest.fixture(scope="module", params=[0, 1], ids=["65536", "65535"])
 def edge(request, tmp_path_factory):
-    """(corpus, document) without an end id."""
+    """Return (corpus, document) without an end id."""
     document = permuted(request.param)
     folder = tmp_path_factory.mktemp("edge")
     return write_shards(folder / "corpus", [[document]], vocab_size=1 << 16).corpus, document
 
 
 def spectra_of_permuted(ids, order):
-    """order -> {r: phi_r} of complete n-grams: a thousand tokens again are 1001 - n n-grams."""
+    """Return order -> {r: phi_r} of complete n-grams: 1001 - n of them repeat."""
     twice = 1001
     return {n: {1: ids + 1001 - n - 2 * (twice - n), 2: twice - n} for n in range(1, order + 1)}
 
@@ -111,7 +111,7 @@ def test_ids_around_16_bits(backend, tmp_path, edge):
 
 
 def test_the_end_mark_is_the_first_rank_past_16_bits(backend, tmp_path):
-    """65,535 ids fill 16 bits; the end mark's rank does not fit, and need not: it only leads."""
+    """65,535 ids fill 16 bits. The rank of the end mark is only a lead, so it need not fit."""
     document = permuted(1)
     shards = [[document[:40_000], document[40_000:]], [document[-3:]]]
     written = write_shards(tmp_path / "corpus", shards, eos_id=EOS, vocab_size=1 << 16)

@@ -1,4 +1,4 @@
-"""Types along a corpus and in each shard, against plain counting."""
+"""Growth curves and shard counts, compared with plain counting."""
 
 from __future__ import annotations
 

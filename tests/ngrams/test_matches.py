@@ -1,4 +1,4 @@
-"""Match lengths of whole corpora against the definition, and their estimates on known sources."""
+"""Match lengths against the definition, and entropy estimates on known sources."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ shards_of_documents = st.lists(
 
 
 def first_tokens(documents, tokens):
-    """The documents up to so many tokens."""
+    """Return the first `tokens` tokens of the documents."""
     kept = []
     for document in documents:
         if tokens > 0:
@@ -102,7 +102,7 @@ def test_relabelling_leaves_the_estimates(backend, tmp_path):
 
 
 def assert_counts(found, spectra):
-    """Of each distinct n-gram one window is the first, and one of a singleton the only one."""
+    """Each distinct n-gram has one first window; a singleton has only one window."""
     for n in range(1, spectra.order + 1):
         of_order = spectra[n]
         assert np.count_nonzero(found.earlier > n) == of_order.windows - of_order.distinct
@@ -220,7 +220,7 @@ def estimated(folder, word):
 
 
 def expected_estimate(probabilities, tokens):
-    """The mean-length estimate where E Lambda_i = 1 + sum_l E[1 - (1 - P(w_1..w_l))^(i-1)].
+    """Return the mean-length estimate if E Lambda_i = 1 + sum_l E[1 - (1 - P(w_1..w_l))^(i-1)].
 
     That is exact for independent strings, and close for one text, where strings overlap.
 
@@ -260,7 +260,7 @@ RATE = 0.5720694199996341
 
 
 def markov(steps):
-    """A path of the chain from uniform numbers, u1[...] like them, along the first axis."""
+    """Return a path of the chain from uniform numbers, as u1 of the same shape."""
     states = np.empty(steps.shape, np.uint8)
     state = (steps[0] < 0.25).astype(np.uint8)
     states[0] = state

@@ -1,4 +1,4 @@
-"""Tables add up exactly, and strangers are refused."""
+"""Merged tables are exact, and tables of other conventions are refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EOS = 0
 
 
 def shards(seed, ids):
-    """Three shards over these sets of ids, with documents of 0 to 30 of them."""
+    """Return three shards over these sets of ids, with documents of 0 to 30 ids."""
     chance = random.Random(seed)
     return [
         [[chance.choice(pool) for _ in range(chance.randrange(30))] for _ in range(8)]

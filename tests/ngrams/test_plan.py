@@ -1,4 +1,4 @@
-"""Cutting leads that do not fit a pass."""
+"""Leads that do not fit a pass are cut."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EOS = 0
 
 @pytest.fixture
 def repetitive(tmp_path):
-    """Most windows of id 5 are the same; the others lie on both sides of them."""
+    """Return a corpus in which most windows of id 5 are equal, with others on both sides."""
     generator = np.random.default_rng(4)
     mixed = generator.choice([3, 5, 9], 3000, p=[0.2, 0.6, 0.2]).tolist()
     return write_shards(tmp_path / "corpus", [[[5] * 9000, mixed]], eos_id=EOS)

@@ -1,4 +1,4 @@
-"""Spectra of windows known by their position, against naive counts and packed keys."""
+"""Spectra counted by position, compared with naive counts and packed keys."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TIGHT = PositionBudget(40, 6, least_bytes=0, memory_bytes=1, passes=9, planned_b
 
 @pytest.fixture
 def every_order(monkeypatch):
-    """Positions at any order, and multiplicities from 16 listed."""
+    """Count by position at any order, and list multiplicities from 16."""
     monkeypatch.setattr(spectra, "_KEY_BITS", -1)
     monkeypatch.setattr(ranges, "_CELLS", 1)
 
@@ -95,7 +95,7 @@ def test_an_order_beyond_any_key(backend, tmp_path):
 @pytest.mark.parametrize("end_mark", [False, True], ids=["tokens", "kenlm"])
 @pytest.mark.parametrize("ids", [65534, 65535, 65536])
 def test_alphabets_around_two_bytes(backend, tmp_path, every_order, ids, end_mark):
-    """65535 symbols fit two bytes beside the zero; the end mark is one of them."""
+    """65,535 symbols and the zero fit two bytes; the end mark is one of the symbols."""
     tokens = [*range(ids, 0, -1), *range(1, 9), *range(1, 9)]
     written = write_shards(tmp_path / "c", [[tokens]], dtype="u4", vocab_size=65537)
     documents = all_documents(written.corpus, "kenlm" if end_mark else "tokens")
@@ -130,7 +130,7 @@ def test_documents_of_nothing_but_their_end_id(backend, tmp_path, every_order, c
 
 @pytest.mark.parametrize("symbols", [1, 2, 129, 130, 16385, 16386, 40000])
 def test_codes_tell_symbols_apart(symbols):
-    """Frequent ones are short; the last byte says that it is, and none looks like a begin mark."""
+    """Codes of frequent symbols are short, end with a marked byte, and are not the begin mark."""
     counts = np.random.default_rng(symbols).integers(1, 1000, symbols)
     codes = [int(code).to_bytes(8, "big").rstrip(b"\0") for code in positions.symbol_codes(counts)]
     assert codes[0] == b""

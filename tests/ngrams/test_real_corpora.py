@@ -1,4 +1,4 @@
-"""Spectra of a real corpus against counts that sort packed ids with numpy."""
+"""Spectra of a real corpus, compared with ids packed and sorted by NumPy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PREFIX_TOKENS = 10_000_000
 
 
 def packed(tokens, order):
-    """u64[windows, words]: the complete windows inside documents, 16 bits an id."""
+    """Return u64[windows, words]: the complete windows inside documents, 16 bits per id."""
     windows = len(tokens) - order + 1
     whole = np.ones(windows, np.bool_)
     words = [np.zeros(windows, np.uint64) for _ in range(-(-order // 4))]
@@ -32,7 +32,7 @@ def packed(tokens, order):
 
 
 def multiplicities(words):
-    """{r: phi_r} by sorting."""
+    """Return {r: phi_r} by sorting."""
     if len(words) == 1:
         words[0].sort()
     else:
@@ -54,7 +54,7 @@ def tokens(corpora):
 
 @pytest.fixture(scope="module")
 def shards(tokens, tmp_path_factory):
-    """The corpus in seven files, cut between documents."""
+    """Return the corpus in seven files, cut between documents."""
     folder = tmp_path_factory.mktemp("linux")
     ends = np.flatnonzero(tokens == EOS) + 1
     edges = [0, *(int(ends[len(ends) * i // SHARDS - 1]) for i in range(1, SHARDS)), len(tokens)]

@@ -1,4 +1,4 @@
-"""More than 2^31 windows, whose spectra are known in closed form: minutes, and 2.2 GB of disk."""
+"""More than 2^31 windows with known spectra; takes minutes and 2.2 GB of disk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_one_id_over_two_thousand_million_times(tmp_path):
-    """Zeros and three other ids, the last of them at the end; a sparse file takes no disk."""
+    """Return zeros and three other ids in a sparse file, which takes no disk."""
     path = tmp_path / "x.bin"
     planted = {SIZE // 3: 1, 2 * SIZE // 3: 2, SIZE - 1: 3}
     with path.open("wb") as file:
@@ -38,7 +38,7 @@ def test_one_id_over_two_thousand_million_times(tmp_path):
 
 
 def test_a_period_over_two_thousand_million_tokens(tmp_path):
-    """0, 1, ..., 250, 0, 1, ...: every n-gram is its last token, so counts differ by the ends."""
+    """Return 0, 1, ..., 250, 0, 1, ...: the last token determines every n-gram."""
     period = 251
     path = tmp_path / "x.bin"
     whole = np.tile(np.arange(period, dtype=np.uint8), 40_000).tobytes()

@@ -76,7 +76,7 @@ def test_scans_of_disjoint_leads_add_up(kernels):
 
 
 def test_a_scan_absorbs_others_while_its_own_lead_is_open(kernels):
-    """As a pass does with a split lead between whole ones."""
+    """Scan a split lead between whole leads, as a pass does."""
     laid, run, ends = laid_out()
     edges = [int(edge) for edge in run.bounds[1:-1]]
     whole, split, *others = parts_of(run, edges)

@@ -1,4 +1,4 @@
-"""Spectra of whole corpora against naive counts, whatever the cut, cap, threads and dtype."""
+"""Spectra of corpora, compared with naive counts for all passes, memory, threads and dtypes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TIGHT = Budget(pass_windows=40, sort_windows=6, bucket_windows=10)
 
 @pytest.fixture
 def plans(monkeypatch):
-    """The plans that are made while a test runs."""
+    """Return the list of plans made while a test runs."""
     made = []
     make = plan.make_plan
 

@@ -1,4 +1,4 @@
-"""Keys in a temporary file: the same integers, within the cap, and nothing left behind."""
+"""Keys in a temporary file: equal integers, within the memory, and no file left."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def spilling(monkeypatch):
-    """Every pass spills; its buckets are cut and grouped as under a small cap."""
+    """Make every pass spill, with buckets split as under a small memory."""
     taken = []
 
     def budget(documents, *_):
@@ -76,7 +76,7 @@ def test_its_bytes_are_said(written, folder, spilling):
 
 
 def test_many_passes_spill_where_there_is_a_folder(written, folder, monkeypatch):
-    """13 passes read the corpus again and again; more of them go through a file."""
+    """More than 13 passes are replaced by one pass through a file."""
     monkeypatch.setattr(budget_module, "_MOST_PASSES", 0)
     with_folder = icfast.cost(written.corpus, 3, temporary=folder)
     without = icfast.cost(written.corpus, 3)

@@ -26,7 +26,7 @@ from icfast.parallel.buffers import ThreadScratch, zeros
 from icfast.parallel.threads import Pool, Work
 
 #: Windows that one thread matches at a time. One lead is never split.
-_GROUP_WINDOWS = 1 << 19
+_MATCH_WINDOWS = 1 << 19
 
 #: Tokens per n-gram of the model from which bulk scoring pays. Scoring token by token takes about
 #: 250 ns per token; computing the weights takes about 10 ns per n-gram.
@@ -177,12 +177,12 @@ class Bulk:
 
     def _match(self, bounds: NDArray[np.int64], keys: NDArray[np.uint64], matches: Matches) -> None:
         leads = np.arange(self.symbols.leads, dtype=np.uint32)
-        groups = list(_groups(bounds))
+        ranges = list(_lead_ranges(bounds))
         buffers = ThreadScratch()
         words = self.symbols.shape.words
 
-        def match(group: int) -> None:
-            first, last = groups[group]
+        def match(number: int) -> None:
+            first, last = ranges[number]
             largest = int(np.diff(bounds[first : last + 1]).max())
             table = buffers.counts.words(2 * largest, 1)[:, 0].view(np.uint32)
             room = MatchRoom(buffers.scratch.words(2 * largest, words), table)
@@ -198,7 +198,7 @@ class Bulk:
             )
             check(status, self.model.path)
 
-        self._each(match, len(groups))
+        self._each(match, len(ranges))
 
     def _read(
         self, chunks: list[list[ScoredChunk]], offsets: NDArray[np.int64], matches: Matches
@@ -230,11 +230,11 @@ def _by_thread(batch: Sequence[ScoredChunk], count: int) -> list[list[ScoredChun
     return by_thread
 
 
-def _groups(bounds: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Yield ranges of leads with about ``_GROUP_WINDOWS`` windows each."""
+def _lead_ranges(bounds: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Yield ranges of leads with about ``_MATCH_WINDOWS`` windows each."""
     first, leads = 0, len(bounds) - 1
     while first < leads:
-        last = int(np.searchsorted(bounds, bounds[first] + _GROUP_WINDOWS, "right")) - 1
+        last = int(np.searchsorted(bounds, bounds[first] + _MATCH_WINDOWS, "right")) - 1
         last = min(max(first + 1, last), leads)
         if bounds[last] > bounds[first]:
             yield first, last
