@@ -122,7 +122,9 @@ def test_a_corpus_of_one_document(tmp_path):
 @pytest.mark.parametrize(("side", "fraction"), [("held-out", 1e-9), ("training", 1 - 1e-9)])
 def test_an_empty_side(tmp_path, side, fraction):
     written = write_shards(tmp_path / "c", some_shards(), eos_id=EOS)
-    with pytest.raises(CorpusError, match=rf"the {side} side is empty: 80 documents .*--heldout"):
+    with pytest.raises(
+        CorpusError, match=rf"the {side} side is empty: the corpus has 80 documents, .*--heldout"
+    ):
         sides(written, fraction, select().kernels)
 
 

@@ -32,9 +32,7 @@ class KeyShape:
         KeyShape(order=5, bits=16, words=1)
         """
         if not 1 <= order <= MAX_ORDER:
-            raise OptionError(
-                f"order {order} is invalid: it must be at least 1 and at most {MAX_ORDER}"
-            )
+            raise OptionError(f"order {order} must be at least 1 and at most {MAX_ORDER}")
         bits = max(1, used_ids.bit_length())
         words = max(1, -(-(order - 1) * bits // 64))
         if words > MAX_KEY_WORDS:
