@@ -70,10 +70,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip tests marked slow unless -m names a mark, and tests marked ci unless --ci is given."""
+    """Skip tests marked slow unless -m names a mark, and the others by their own switch."""
     reasons = {}
     if not config.option.markexpr:
         reasons["slow"] = "slow: run with -m slow"
+    if "mutation" not in config.option.markexpr:
+        reasons["mutation"] = "mutation: run with -m mutation"
     if not config.getoption("--ci"):
         reasons["ci"] = "ci: run with --ci"
     for item in items:

@@ -23,7 +23,15 @@ def named(page: Path) -> str:
     return str(page.relative_to(DOCS))
 
 
-@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=named)
+IDS = [named(page) for page in WITH_EXAMPLES]
+
+
+def marked(page: Path) -> object:
+    """The tutorial runs everywhere, the other pages where .ci/run does."""
+    return page if page.parent.name == "tutorial" else pytest.param(page, marks=pytest.mark.ci)
+
+
+@pytest.mark.parametrize("page", [marked(page) for page in WITH_EXAMPLES], ids=IDS)
 def test_examples(page: Path, tmp_path: Path) -> None:
     for extra in EXTRAS:
         pytest.importorskip(extra)
