@@ -28,7 +28,8 @@ from torch.nn import functional
 import icfast
 from icfast.backends.select import select
 from icfast.corpus import Corpus, tokenize
-from icfast.corpus.documents import all_documents, predicted_set_sha256
+from icfast.corpus.documents import all_documents
+from icfast.corpus.heldout import predicted_set_sha256
 from icfast.laws.loss import nats_per_token
 from icfast.pipeline.demo import library_sources
 from icfast.units import bits_to_nats

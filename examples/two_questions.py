@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 import icfast
 from icfast.corpus import Corpus, tokenize, train_bpe
-from icfast.corpus.documents import all_documents, split
+from icfast.corpus.documents import all_documents
+from icfast.corpus.heldout import split
 from icfast.kneser_ney.fit import fit_counted
 from icfast.kneser_ney.ladder import score_ladder
 from icfast.laws import (

@@ -9,7 +9,8 @@ import pytest
 from tests.ngrams.corpora import write_shards
 
 import icfast
-from icfast.corpus.documents import all_documents, split
+from icfast.corpus.documents import all_documents
+from icfast.corpus.heldout import split
 from icfast.errors import CorpusError
 from icfast.kneser_ney import bulk
 from icfast.kneser_ney.score import score_documents

@@ -14,7 +14,8 @@ from tests.ngrams.corpora import write_shards
 
 import icfast
 from icfast.backends.select import select
-from icfast.corpus.documents import all_documents, split
+from icfast.corpus.documents import all_documents
+from icfast.corpus.heldout import split
 from icfast.errors import CorpusError, MergeError, OptionError
 from icfast.kneser_ney import chunks
 from icfast.kneser_ney.fit import fit_documents

@@ -14,7 +14,8 @@ from tests.ngrams.corpora import write_shards
 
 import icfast
 from icfast.backends.losses import TokenLosses
-from icfast.corpus.documents import all_documents, split
+from icfast.corpus.documents import all_documents
+from icfast.corpus.heldout import split
 from icfast.errors import (
     CorpusError,
     IcfastError,

@@ -14,7 +14,8 @@ from tests.naive import padded_window_counts
 from tests.ngrams.corpora import write_shards
 
 import icfast
-from icfast.corpus.documents import all_documents, sample
+from icfast.corpus.chunks import sample
+from icfast.corpus.documents import all_documents
 from icfast.errors import ResourceError
 from icfast.kneser_ney.fit import fit_documents
 from icfast.ngrams import count as count_pass

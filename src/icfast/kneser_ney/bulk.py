@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from icfast.backends.counting import MAX_KEY_WORDS, Buckets
 from icfast.backends.models import Matches, MatchRoom, ScoreOut, Weights
-from icfast.corpus.documents import check_ids
+from icfast.corpus.chunks import check_ids
 from icfast.errors import check
 from icfast.kneser_ney.chunks import ScoredChunk
 from icfast.kneser_ney.model import NgramModel

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from icfast.backends.counting import Alphabet, Chunk
 from icfast.backends.models import ScoreOut
-from icfast.corpus.documents import DocumentSet, check_ids
+from icfast.corpus.chunks import check_ids
+from icfast.corpus.documents import DocumentSet
 from icfast.kneser_ney.chunks import ScoredChunk, chunks_of, empty_scores, symbols_of
 from icfast.kneser_ney.model import NgramModel
 from icfast.ngrams.alphabet import Symbols

@@ -10,7 +10,8 @@ import numpy as np
 from icfast.backends.arrays import Status
 from icfast.backends.counting import Alphabet, Chunk
 from icfast.backends.models import ScoreOut
-from icfast.corpus.documents import DocumentSet, check_ids
+from icfast.corpus.chunks import check_ids
+from icfast.corpus.documents import DocumentSet
 from icfast.kneser_ney.bulk import Bulk, batches
 from icfast.kneser_ney.chunks import ScoredChunk, chunks_of, empty_scores, symbols_of
 from icfast.kneser_ney.compact import CompactModel

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from icfast.backends.losses import LossCells
 from icfast.corpus import Corpus
-from icfast.corpus.documents import DocumentSet, predicted_set_sha256
+from icfast.corpus.documents import DocumentSet
+from icfast.corpus.heldout import predicted_set_sha256
 from icfast.corpus.word_counts import count_words
 from icfast.errors import (
     ArtefactError,

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from icfast.backends.counting import Alphabet, Chunk
 from icfast.corpus import outside_vocabulary
-from icfast.corpus.documents import DocumentSet, ShardChunk, check_ids, chunks_by_thread
+from icfast.corpus.chunks import ShardChunk, check_ids, chunks_by_thread
+from icfast.corpus.documents import DocumentSet
 from icfast.ngrams.keys import KeyShape
 from icfast.parallel.threads import Pool, Work
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.backends.counting import Chunk
-from icfast.corpus.documents import DocumentSet, check_ids, sample
+from icfast.corpus.chunks import check_ids, sample
+from icfast.corpus.documents import DocumentSet
 from icfast.ngrams.alphabet import Symbols, thread_chunks
 from icfast.ngrams.budget import Budget
 from icfast.ngrams.partition import Cut, Partition, key_integer

@@ -11,7 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from icfast.corpus.documents import DocumentSet, check_ids, sample
+from icfast.corpus.chunks import check_ids, sample
+from icfast.corpus.documents import DocumentSet
 from icfast.errors import check
 from icfast.ngrams.budget import fixed_bytes
 from icfast.ngrams.positions import PositionBudget

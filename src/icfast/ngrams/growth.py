@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.backends.counting import Chunk
-from icfast.corpus.documents import DocumentSet, ShardChunk, check_ids
+from icfast.corpus.chunks import ShardChunk, check_ids
+from icfast.corpus.documents import DocumentSet
 from icfast.ngrams.alphabet import is_sparse, list_symbols
 from icfast.parallel.threads import Work
 from icfast.sums.spectrum import Spectrum

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from icfast.backends.arrays import I32
 from icfast.corpus import Corpus
-from icfast.corpus.documents import DocumentSet, ShardDocuments, all_documents, check_ids
+from icfast.corpus.chunks import check_ids
+from icfast.corpus.documents import DocumentSet, ShardDocuments, all_documents
 from icfast.errors import OptionError, ResourceError, check
 from icfast.ngrams.alphabet import Symbols, is_sparse, list_symbols, thread_chunks
 from icfast.parallel.buffers import zeros

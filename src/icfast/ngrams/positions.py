@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from icfast.backends.arrays import U64, Text
 from icfast.backends.counting import KINDS, TEXT_PADDING
-from icfast.corpus.documents import DocumentSet, check_ids
+from icfast.corpus.chunks import check_ids
+from icfast.corpus.documents import DocumentSet
 from icfast.errors import ResourceError, check
 from icfast.ngrams.alphabet import Symbols, thread_chunks
 from icfast.ngrams.ranges import RangeSum, dense_rows, most_listed

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.backends.counting import Ends, SortedRun
-from icfast.corpus.documents import DocumentSet, check_ids
+from icfast.corpus.chunks import check_ids
+from icfast.corpus.documents import DocumentSet
 from icfast.errors import CorpusError, check
 from icfast.ngrams.alphabet import Symbols, thread_chunks
 from icfast.ngrams.budget import Budget

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from icfast.corpus.documents import Split
+from icfast.corpus.heldout import Split
 from icfast.errors import IcfastError
 from icfast.kneser_ney.ladder import LadderLosses
 from icfast.laws.constancy import entropy_rate_constancy

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from icfast.corpus import Corpus
-from icfast.corpus.documents import Split, all_documents, split
+from icfast.corpus.documents import all_documents
+from icfast.corpus.heldout import Split, split
 from icfast.energy import EnergyMeter, JoulesSource
 from icfast.errors import OptionError
 from icfast.files import write_json

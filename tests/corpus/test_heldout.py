@@ -13,7 +13,8 @@ from tests.ngrams.corpora import assert_spectra, write_shards
 
 import icfast
 from icfast.backends.select import select
-from icfast.corpus.documents import all_documents, split
+from icfast.corpus.documents import all_documents
+from icfast.corpus.heldout import split
 from icfast.errors import CorpusError, OptionError
 from icfast.ngrams.spectra import spectra_of
 from icfast.parallel.threads import Work
