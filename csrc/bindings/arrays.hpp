@@ -155,7 +155,7 @@ Bigrams<Word> bigrams_of(const py::tuple& bigrams) {
 }
 
 template <class Word>
-ContextRoom<Word> context_room_of(const py::tuple& room) {
+ContextScratch<Word> context_scratch_of(const py::tuple& room) {
   return {out<std::uint32_t>(room[0]), out<Word>(room[1])};
 }
 

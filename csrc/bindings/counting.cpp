@@ -269,7 +269,7 @@ void bind_counting(py::module_& module) {
              "shared"_a, "nodes"_a, "out"_a);
   module.def("remap_keys", &py_remap_keys, "keys"_a, "ranks"_a, "order"_a, "bits"_a, "new_keys"_a,
              "new_bits"_a);
-  module.def("merge_runs", &py_merge_runs, "runs"_a, "sequence"_a, "total"_a, "room"_a);
+  module.def("merge_runs", &py_merge_runs, "runs"_a, "sequence"_a, "total"_a, "scratch"_a);
   module.def("join_documents", &py_join_documents, "chunk"_a, "alphabet"_a, "separator"_a,
              "symbols"_a);
   module.def("sort_suffixes", &py_sort_suffixes, "symbols"_a, "alphabet"_a, "order"_a, "work"_a);

@@ -35,7 +35,7 @@ Result py_link_contexts(const py::tuple& trie, const py::tuple& bigrams, std::ui
   return with_word(trie, [&](auto word) {
     const auto levels = trie_of<decltype(word)>(trie, Access::kWrite);
     const auto pairs = bigrams_of<decltype(word)>(bigrams);
-    const auto lists = context_room_of<decltype(word)>(room);
+    const auto lists = context_scratch_of<decltype(word)>(room);
     return run([&] { return link_contexts(levels, pairs, low, high, lists); });
   });
 }
@@ -65,7 +65,7 @@ Result py_weigh_ngrams(const py::tuple& trie, const py::tuple& bigrams, const py
     auto* probability = out<double>(probabilities);
     auto* backoff = out<double>(backoffs);
     const auto pairs = bigrams_of<decltype(word)>(bigrams);
-    const auto lists = context_room_of<decltype(word)>(room);
+    const auto lists = context_scratch_of<decltype(word)>(room);
     return run([&] {
       return weigh_ngrams(levels, pairs, discount, uniform, low, high, lists, probability, backoff);
     });
@@ -132,13 +132,13 @@ void bind_models(py::module_& module) {
              "trie"_a, "followed"_a);
   module.def("mark_contexts", &py_mark_contexts, "trie"_a, "followed"_a);
   module.def("link_contexts", &py_link_contexts, "trie"_a, "bigrams"_a, "low"_a, "high"_a,
-             "room"_a);
+             "scratch"_a);
   module.def("score_ngrams", &py_score_ngrams, "chunk"_a, "alphabet"_a, "trie"_a, "discounts"_a,
              "uniform"_a, "out"_a);
   module.def("weigh_ngrams", &py_weigh_ngrams, "trie"_a, "bigrams"_a, "discounts"_a, "uniform"_a,
-             "low"_a, "high"_a, "room"_a, "probabilities"_a, "backoffs"_a);
+             "low"_a, "high"_a, "scratch"_a, "probabilities"_a, "backoffs"_a);
   module.def("match_windows", &py_match_windows, "leads"_a, "bounds"_a, "keys"_a, "bits"_a,
-             "trie"_a, "weights"_a, "room"_a, "matches"_a);
+             "trie"_a, "weights"_a, "scratch"_a, "matches"_a);
   module.def("score_windows", &py_score_windows, "chunk"_a, "alphabet"_a, "unknown"_a, "offsets"_a,
              "matches"_a, "begin_backoff"_a, "out"_a);
   module.def("score_compact", &py_score_compact, "chunk"_a, "alphabet"_a, "trie"_a, "out"_a);

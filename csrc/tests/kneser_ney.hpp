@@ -221,7 +221,7 @@ struct ByContextArrays {
   Array<Word> lists;
 
   Bigrams<Word> bigrams() const { return {starts.data(), words.data(), nodes.data()}; }
-  ContextRoom<Word> room() { return {table.data(), lists.data()}; }
+  ContextScratch<Word> room() { return {table.data(), lists.data()}; }
 };
 
 template <class Word>

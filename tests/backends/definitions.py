@@ -16,7 +16,7 @@ import numpy as np
 from tests import naive
 
 from icfast.backends.counting import KINDS, Alphabet, Chunk, Ends, SortedRun
-from icfast.backends.models import CONTEXT_FIELDS, Bigrams, ContextRoom, Trie
+from icfast.backends.models import CONTEXT_FIELDS, Bigrams, ContextScratch, Trie
 
 Window = tuple[int, ...]
 Documents = Sequence[Sequence[int]]
@@ -292,11 +292,11 @@ def bigrams_of(trie: Trie) -> Bigrams:
     )
 
 
-def room_of(trie: Trie) -> ContextRoom:
-    """Exactly the room that is promised, holding anything."""
+def scratch_of(trie: Trie) -> ContextScratch:
+    """Return scratch space of exactly the documented size, with arbitrary contents."""
     sizes = np.diff(trie.levels)
     entries = int(sizes[1:-2].sum() + sizes[2:-1].sum())
-    return ContextRoom(
+    return ContextScratch(
         np.full(int(trie.levels[1]), 12345, np.uint32), np.full(entries, 777, trie.counts.dtype)
     )
 

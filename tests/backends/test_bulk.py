@@ -7,18 +7,18 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from tests import naive
-from tests.backends.definitions import bigrams_of, key_of, key_rows, ranked_windows, room_of
+from tests.backends.definitions import bigrams_of, key_of, key_rows, ranked_windows, scratch_of
 from tests.backends.test_scoring import HELDOUT, TRAINING, VOCABULARY, Fitted, conventions, words
 
 from icfast.backends.counting import Alphabet, Chunk
-from icfast.backends.models import Matches, MatchRoom, ScoreOut, Weights
+from icfast.backends.models import Matches, MatchScratch, ScoreOut, Weights
 
 
 def weigh_range(kernels, fitted, low, high, weights):
     trie = fitted.trie
-    bigrams, room = bigrams_of(trie), room_of(trie)
+    bigrams, scratch = bigrams_of(trie), scratch_of(trie)
     return kernels.weigh_ngrams(
-        trie, bigrams, fitted.discounts, fitted.uniform, low, high, room, *weights
+        trie, bigrams, fitted.discounts, fitted.uniform, low, high, scratch, *weights
     )
 
 
@@ -105,7 +105,7 @@ class Bulk:
         matches = Matches(
             index, np.full((len(keys), self.order), np.nan), np.full(len(keys), 99, np.uint64)
         )
-        room = MatchRoom(
+        scratch = MatchScratch(
             np.zeros((2 * largest, self.words), np.uint64), np.zeros(4 * largest, np.uint32)
         )
         edges = np.linspace(0, len(leads), groups + 1).astype(int).tolist()
@@ -117,7 +117,7 @@ class Bulk:
                 self.bits,
                 self.fitted.trie,
                 weights,
-                room,
+                scratch,
                 matches,
             )
             assert status == (0, 0, 0)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.backends.definitions import Shape, SortedRun, entries, key_of, key_rows, run_of
 
-from icfast.backends.counting import MergeRoom
+from icfast.backends.counting import MergeScratch
 
 #: With 8 history symbols, these bits fill 1, 2, 3 and 4 words (13: symbols straddle two words).
 BITS_OF_WORDS = {1: 8, 2: 13, 3: 24, 4: 32}
@@ -72,8 +72,8 @@ def test_the_sum_of_runs(kernels, shape, parts, data):
         np.full((size, shape.words), 5, np.uint64),
         np.full(size, 5, np.uint64),
     )
-    room = MergeRoom(np.empty_like(joined.keys), np.empty_like(joined.counts))
-    assert kernels.merge_runs(joined, sequence, total, room) == (0, 0, 0)
+    scratch = MergeScratch(np.empty_like(joined.keys), np.empty_like(joined.counts))
+    assert kernels.merge_runs(joined, sequence, total, scratch) == (0, 0, 0)
     found = total._replace(
         keys=total.keys[: total.bounds[-1]], counts=total.counts[: total.bounds[-1]]
     )

@@ -13,8 +13,8 @@ from tests.backends.definitions import (
     lay,
     long_documents,
     parts_of,
-    room_of,
     run_of,
+    scratch_of,
     shape_id,
     some_documents,
     trie_of,
@@ -61,7 +61,7 @@ def grow(kernels, runs, ends, shape, trie, documents):
 
 
 def link(kernels, trie, low, high):
-    return kernels.link_contexts(trie, bigrams_of(trie), low, high, room_of(trie))
+    return kernels.link_contexts(trie, bigrams_of(trie), low, high, scratch_of(trie))
 
 
 def documents_in(laid):

@@ -259,7 +259,7 @@ def test_one_row_without_leading_axes(defined):
 def test_backends_are_chosen_by_name():
     with pytest.raises(OptionError, match="backend 'fast' is none of"):
         icfast.cross_entropy(normal(1, 2), np.array([0]), backend="fast")
-    with pytest.raises(BackendError, match="cuda is not here"):
+    with pytest.raises(BackendError, match="cuda is not available"):
         icfast.cross_entropy(normal(1, 2), np.array([0]), backend="cuda")
 
 

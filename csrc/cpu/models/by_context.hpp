@@ -21,7 +21,7 @@ inline constexpr std::int64_t kNear = 8;
 template <class Word, class Visit>
 class ByContext {
  public:
-  ByContext(const Trie<Word>& trie, const ContextRoom<Word>& room, Visit visit)
+  ByContext(const Trie<Word>& trie, const ContextScratch<Word>& room, Visit visit)
       : trie_(trie), room_(room), visit_(visit) {}
 
   /// All n-grams whose context ends in this symbol.
@@ -91,7 +91,7 @@ class ByContext {
   }
 
   const Trie<Word>& trie_;
-  const ContextRoom<Word>& room_;
+  const ContextScratch<Word>& room_;
   Visit visit_;
 };
 

@@ -83,7 +83,7 @@ void add_successor(const Trie<Word>& trie, int order, std::int64_t ngram, std::i
 
 template <class Word>
 Status link_contexts(const Trie<Word>& trie, const Bigrams<Word>& bigrams, std::uint32_t low,
-                     std::uint32_t high, const ContextRoom<Word>& room) {
+                     std::uint32_t high, const ContextScratch<Word>& room) {
   if (trie.order == 1) return {};
   ByContext walk(trie, room, [&](int n, std::int64_t ngram, std::int64_t context, std::int64_t) {
     add_successor(trie, n, ngram, context);
@@ -98,7 +98,7 @@ Status link_contexts(const Trie<Word>& trie, const Bigrams<Word>& bigrams, std::
 #define ICFAST_WORD(T)                                                               \
   template Status mark_contexts<T>(const Trie<T>&, const T*);                        \
   template Status link_contexts<T>(const Trie<T>&, const Bigrams<T>&, std::uint32_t, \
-                                   std::uint32_t, const ContextRoom<T>&);
+                                   std::uint32_t, const ContextScratch<T>&);
 #define ICFAST_WIDTH(W)                                                                    \
   template Status grow_trie<W, std::uint32_t>(const SortedRun<W>&, const Ends<W>&, int,    \
                                               std::uint64_t*, std::int64_t*,               \

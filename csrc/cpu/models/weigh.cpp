@@ -8,7 +8,7 @@ namespace icfast {
 template <class Word>
 Status weigh_ngrams(const Trie<Word>& trie, const Bigrams<Word>& bigrams, const double* discounts,
                     double uniform, std::uint32_t low, std::uint32_t high,
-                    const ContextRoom<Word>& room, double* probabilities, double* backoffs) {
+                    const ContextScratch<Word>& room, double* probabilities, double* backoffs) {
   const Levels<Word> levels(trie, discounts);
   const auto probability = [&](int n, std::int64_t ngram, const Word* row, double lower) {
     return n == trie.order ? levels.top(n, row, ngram, lower)
@@ -45,9 +45,9 @@ Status weigh_ngrams(const Trie<Word>& trie, const Bigrams<Word>& bigrams, const 
   return {};
 }
 
-#define ICFAST_WORD(T)                                                                          \
-  template Status weigh_ngrams<T>(const Trie<T>&, const Bigrams<T>&, const double*, double,     \
-                                  std::uint32_t, std::uint32_t, const ContextRoom<T>&, double*, \
+#define ICFAST_WORD(T)                                                                             \
+  template Status weigh_ngrams<T>(const Trie<T>&, const Bigrams<T>&, const double*, double,        \
+                                  std::uint32_t, std::uint32_t, const ContextScratch<T>&, double*, \
                                   double*);
 ICFAST_FOR_EACH_WORD(ICFAST_WORD)
 #undef ICFAST_WORD

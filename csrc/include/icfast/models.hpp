@@ -48,7 +48,7 @@ struct Bigrams {
 /// What a walk over contexts works in: an entry per rank; and, in the nodes' own width, room for
 /// every node of order 2 to N - 2 and of order 3 to N - 1 (what hot contexts need is touched).
 template <class Word>
-struct ContextRoom {
+struct ContextScratch {
   std::uint32_t* table;
   Word* lists;
 };
@@ -67,7 +67,7 @@ Status mark_contexts(const Trie<Word>& trie, const Word* followed);
 /// symbol has a rank in [low, high); FollowedBy stands there. Disjoint ranges touch disjoint rows.
 template <class Word>
 Status link_contexts(const Trie<Word>& trie, const Bigrams<Word>& bigrams, std::uint32_t low,
-                     std::uint32_t high, const ContextRoom<Word>& room);
+                     std::uint32_t high, const ContextScratch<Word>& room);
 
 /// Per document, overwritten: nats of the order-k models (k = 1..N where ladder, else N), as 2^-32
 /// nat in 128 bits; predicted symbols; those whose id the model does not know.
@@ -92,7 +92,7 @@ Status score_ngrams(const Chunk<Token>& chunk, const Alphabet& alphabet, const T
 template <class Word>
 Status weigh_ngrams(const Trie<Word>& trie, const Bigrams<Word>& bigrams, const double* discounts,
                     double uniform, std::uint32_t low, std::uint32_t high,
-                    const ContextRoom<Word>& room, double* probabilities, double* backoffs);
+                    const ContextScratch<Word>& room, double* probabilities, double* backoffs);
 
 /// Windows matched with a model; equal ones share a row, rows[i] is window i's.
 ///

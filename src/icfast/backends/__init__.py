@@ -1,1 +1,1 @@
-"""The kernel contract, the backends that fulfil it, and the choice between them."""
+"""The kernel contract, its implementations (backends), and the choice among them."""

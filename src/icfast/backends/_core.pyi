@@ -11,18 +11,18 @@ from icfast.backends.counting import (
     Buckets,
     Chunk,
     Ends,
-    MergeRoom,
+    MergeScratch,
     SortedRun,
     SpectraOut,
     SpectraRanges,
 )
-from icfast.backends.losses import LossCells, Matrix, Softmax, TokenOut
+from icfast.backends.losses import LossCells, Matrix, Softmax, TokenLosses
 from icfast.backends.models import (
     Bigrams,
     CompactTrie,
-    ContextRoom,
+    ContextScratch,
     Matches,
-    MatchRoom,
+    MatchScratch,
     ScoreOut,
     Trie,
     Weights,
@@ -38,7 +38,7 @@ def count_windows(
     chunk: Chunk, alphabet: Alphabet, buckets: Buckets, slots: I32, depths: I32, counts: U64
 ) -> Status: ...
 def cross_entropy(
-    logits: Matrix, targets: NDArray[Any], softmax: Softmax, out: TokenOut
+    logits: Matrix, targets: NDArray[Any], softmax: Softmax, out: TokenLosses
 ) -> Status: ...
 def end_windows(chunk: Chunk, alphabet: Alphabet, leads: U32, keys: U64) -> Status: ...
 def grow_trie(
@@ -59,11 +59,11 @@ def linear_cross_entropy(
     targets: NDArray[Any],
     softmax: Softmax,
     scratch: NDArray[np.uint8],
-    out: TokenOut,
+    out: TokenLosses,
 ) -> Status: ...
 def linear_scratch_bytes(width: int) -> int: ...
 def link_contexts(
-    trie: Trie, bigrams: Bigrams, low: int, high: int, room: ContextRoom
+    trie: Trie, bigrams: Bigrams, low: int, high: int, scratch: ContextScratch
 ) -> Status: ...
 def mark_contexts(trie: Trie, followed: NDArray[Any]) -> Status: ...
 def match_lengths(symbols: I32, separator: int, order: I32, links: I32) -> Status: ...
@@ -74,10 +74,12 @@ def match_windows(
     bits: int,
     trie: Trie,
     weights: Weights,
-    room: MatchRoom,
+    scratch: MatchScratch,
     matches: Matches,
 ) -> Status: ...
-def merge_runs(runs: SortedRun, sequence: I64, total: SortedRun, room: MergeRoom) -> Status: ...
+def merge_runs(
+    runs: SortedRun, sequence: I64, total: SortedRun, scratch: MergeScratch
+) -> Status: ...
 def position_spectra(
     text: Text, order: int, bounds: I64, windows: U64, shared: U32, nodes: U64, out: SpectraRanges
 ) -> Status: ...
@@ -147,7 +149,7 @@ def weigh_ngrams(
     uniform: float,
     low: int,
     high: int,
-    room: ContextRoom,
+    scratch: ContextScratch,
     probabilities: F64,
     backoffs: F64,
 ) -> Status: ...

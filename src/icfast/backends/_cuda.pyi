@@ -6,10 +6,10 @@ from icfast.backends.losses import (
     DeviceLossCells,
     DeviceMatrix,
     DeviceScratch,
-    DeviceTokenOut,
     Queue,
     Softmax,
     Tile,
+    TokenLosses,
 )
 
 architectures: str
@@ -18,7 +18,7 @@ def add_losses(
     nll_nats: int, kinds: int, cells: int, rows: int, sums: DeviceLossCells, queue: Queue
 ) -> Status: ...
 def cross_entropy(
-    logits: DeviceMatrix, targets: DeviceIds, softmax: Softmax, out: DeviceTokenOut, queue: Queue
+    logits: DeviceMatrix, targets: DeviceIds, softmax: Softmax, out: TokenLosses, queue: Queue
 ) -> Status: ...
 def device_error() -> str: ...
 def linear_algorithm(
@@ -37,7 +37,7 @@ def linear_cross_entropy(
     softmax: Softmax,
     tile: Tile,
     scratch: DeviceScratch,
-    out: DeviceTokenOut,
+    out: TokenLosses,
     queue: Queue,
 ) -> Status: ...
 def linear_scratch_bytes(

@@ -1,4 +1,4 @@
-"""Names of the array types that kernels take, and what they return."""
+"""Types of the arrays that kernels take, and of the status that they return."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 Tokens = NDArray[Any]
 
-#: u16 or u32: the symbols of all documents, zeros between them.
+#: u16 or u32: the symbols of all documents, separated by zeros.
 Text = NDArray[Any]
 
-#: (code, index, value); code 0 is success.
+#: (code, index, value). Code 0 is success; errors.py explains the other codes.
 Status = tuple[int, int, int]

@@ -1,8 +1,8 @@
-"""The kernel contract: what every backend offers.
+"""The kernel contract: the functions that every backend has.
 
-A kernel is a pure function over flat C-contiguous arrays the caller owns. It allocates nothing
-the caller sees, raises nothing and returns a Status, which ``errors.check`` turns into an
-exception. Formulas and shapes stand in ``csrc/include/icfast/``.
+A kernel is a pure function of flat C-contiguous arrays that the caller allocates. It raises no
+exception and returns a Status, which ``errors.check`` turns into one. The headers in
+``csrc/include/icfast/`` give formulas and shapes.
 """
 
 from __future__ import annotations
@@ -15,4 +15,4 @@ from icfast.backends.models import ModelKernels
 
 
 class Kernels(CountingKernels, ModelKernels, LossKernels, Protocol):
-    """The kernels of a backend that reads the host's memory."""
+    """Kernels of a backend that reads host memory."""

@@ -1,4 +1,4 @@
-"""Where cuBLASLt may lie that the system's loader does not know of: wheels, and toolkits."""
+"""Folders of cuBLASLt that the dynamic loader does not search: Python wheels and CUDA toolkits."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-#: Folders of NVIDIA's wheels within their common package, for CUDA 13 and before.
+#: Library folders of NVIDIA's wheels, for CUDA 13 and for CUDA 12.
 _IN_WHEELS = ("cu13/lib", "cublas/lib")
 
 
 def folders() -> list[str]:
-    """Folders to look in, in their order; only ones that exist."""
+    """Return the existing folders to search, in order."""
     spec = find_spec("nvidia")
     wheels = list(spec.submodule_search_locations or ()) if spec is not None else []
     found = [Path(wheel) / part for part in _IN_WHEELS for wheel in wheels]

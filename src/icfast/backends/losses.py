@@ -1,7 +1,7 @@
-"""The contract of the loss kernels: matrices of logits in, one loss a row out, sums by cell.
+"""Contract of the loss kernels: matrices of logits in, one loss per row out, sums by cell.
 
-Formulas and shapes stand in ``csrc/include/icfast/losses.hpp``. Rows do not depend on each other,
-so callers hand rows to threads as they like and get the same bits.
+``csrc/include/icfast/losses.hpp`` gives formulas and shapes. Rows are independent, so a caller can
+divide them among threads in any way and gets the same bits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from icfast.backends.arrays import F64, I64, U64, Status
 
 
 class Format(IntEnum):
-    """How the numbers of a matrix are stored; numpy has no bf16, so 16 bits arrive as u16."""
+    """Number formats of a matrix. 16-bit formats arrive as u16, since NumPy has no bf16."""
 
     FP32 = 0
     BF16 = 1
@@ -25,18 +25,20 @@ class Format(IntEnum):
 
 
 class Matrix(NamedTuple):
-    """Rows of numbers: 2-D f32, f64 or u16 (bits), last axis contiguous, rows of any stride."""
+    """2-D array of f32, f64 or u16 (bits) with a contiguous last axis and any row stride."""
 
     values: NDArray[Any]
     format: int
 
 
 class Softmax(NamedTuple):
-    """How logits become a distribution.
+    """Parameters that turn logits into a distribution.
 
-    columns: of the distribution; those behind are padding. softcap: x -> c tanh(x / c), 0 for
-    none. temperature: x -> x / temperature, after the cap. ignore_index: the target of rows that
-    are not scored.
+    Attributes:
+        columns: number of columns of the distribution. Later columns are padding.
+        softcap: c of x -> c tanh(x / c), or 0 for no cap.
+        temperature: divisor of the logits, applied after the cap.
+        ignore_index: target of rows that are not scored.
     """
 
     columns: int
@@ -70,7 +72,12 @@ class TokenLosses(NamedTuple):
 
 
 class LossCells(NamedTuple):
-    """Sums by cell: 2^-32 nat as 128 bits in two's complement, and u64[cells, kinds] of rows."""
+    """Sums of losses by cell.
+
+    Attributes:
+        low, high: u64[cells], halves of 128-bit sums in units of 2^-32 nat, in two's complement.
+        counts: u64[cells, kinds], number of rows of each status code.
+    """
 
     low: U64
     high: U64
@@ -78,7 +85,7 @@ class LossCells(NamedTuple):
 
 
 class LossKernels(Protocol):
-    """What a backend offers for losses; every one that computes returns a Status."""
+    """Kernels that compute losses. Each that computes returns a Status."""
 
     def cross_entropy(
         self, logits: Matrix, targets: NDArray[Any], softmax: Softmax, out: TokenLosses
@@ -95,25 +102,26 @@ class LossKernels(Protocol):
         scratch: NDArray[np.uint8],
         out: TokenLosses,
     ) -> Status:
-        """The same of logits = hidden weight^T + bias, which exist a tile at a time.
+        """Write the loss of each row of logits = hidden weight^T + bias, computed tile by tile.
 
-        bias is one row, or has no columns. Scratch that is too small for any row is refused.
+        bias has one row or no columns. The kernel reports scratch space that is too small for one
+        row.
         """
 
     def linear_scratch_bytes(self, width: int) -> int:
-        """Scratch for each thread's calls, whatever the rows and columns; less is slower."""
+        """Return the bytes of scratch space per thread for any shape. Less is slower."""
 
     def add_losses(
         self, nll_nats: F64, kinds: NDArray[np.uint8], cells: I64, sums: LossCells
     ) -> Status:
-        """Add each row to its cell, in whole units of 2^-32 nat; a cell below 0 is left out."""
+        """Add the loss of each row to its cell in units of 2^-32 nat; skip negative cells."""
 
 
 # On a device ---------------------------------------------------------------------------------
 
 
 class DeviceMatrix(NamedTuple):
-    """A :class:`Matrix` as its address and shape; strides in elements."""
+    """A :class:`Matrix` in device memory. The stride is in elements."""
 
     address: int
     format: int
@@ -123,14 +131,20 @@ class DeviceMatrix(NamedTuple):
 
 
 class DeviceIds(NamedTuple):
-    """Contiguous ids: their address, and the place of their dtype in ID_DTYPES."""
+    """Contiguous ids in device memory. The type is an index into ID_DTYPES."""
 
     address: int
     type: int
 
 
 class DeviceLossCells(NamedTuple):
-    """Addresses of a :class:`LossCells`, of the first row that has no cell, and how many cells."""
+    """A :class:`LossCells` in device memory.
+
+    Attributes:
+        low, high, counts: addresses.
+        first_bad: address of the number of the first row with an invalid cell.
+        cells: number of cells.
+    """
 
     low: int
     high: int
@@ -140,25 +154,25 @@ class DeviceLossCells(NamedTuple):
 
 
 class Queue(NamedTuple):
-    """Where work is queued: a device, and the address of one of its streams."""
+    """A device and the address of one of its streams."""
 
     device: int
     stream: int
 
 
 class Tile(NamedTuple):
-    """The most rows, and columns, of logits that exist at a time on a device."""
+    """Largest number of rows and columns of logits that exist at once on a device."""
 
     rows: int
     columns: int
 
 
-#: At most 33 MiB of them: docs/explanation/gpu-losses.md gives the reason for this size.
+#: A tile has at most 33 MiB of logits. docs/explanation/gpu-losses.md gives the reason.
 LINEAR_TILE = Tile(2048, 4224)
 
 
 class DeviceScratch(NamedTuple):
-    """Room on a device: its address, and how many bytes."""
+    """Scratch space in device memory: its address and its size in bytes."""
 
     address: int
     size: int
@@ -169,7 +183,7 @@ ID_DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "ui
 
 
 class DeviceKernels(Protocol):
-    """What a backend for a device offers: the kernels above, queued, none waits for the device."""
+    """Loss kernels of a backend for a device. They are queued and do not wait for the device."""
 
     def cross_entropy(
         self,
@@ -182,7 +196,10 @@ class DeviceKernels(Protocol):
         """Overwrite out with the loss of each row's target."""
 
     def load_products(self, folders: list[str]) -> str:
-        """Load cuBLASLt, which the calls below need: empty, or a line for each place tried."""
+        """Load cuBLASLt, which the following kernels need.
+
+        Return an empty string, or one line for each place that was tried.
+        """
 
     def linear_cross_entropy(
         self,
@@ -196,10 +213,10 @@ class DeviceKernels(Protocol):
         out: TokenLosses,
         queue: Queue,
     ) -> Status:
-        """The same of logits = hidden weight^T + bias, of which a tile exists at a time.
+        """Write the loss of each row of logits = hidden weight^T + bias, computed tile by tile.
 
-        Operands are f32, bf16 or fp16. A row's result depends on neither the other rows nor where
-        operands lie. Scratch that is too small is refused.
+        Operands are f32, bf16 or fp16. The result of a row depends neither on other rows nor on the
+        addresses of the operands. The kernel reports scratch space that is too small.
         """
 
     def linear_scratch_bytes(
@@ -210,7 +227,7 @@ class DeviceKernels(Protocol):
         softmax: Softmax,
         tile: Tile,
     ) -> int:
-        """Scratch that such a call needs, whatever its rows."""
+        """Return the bytes of scratch space for linear_cross_entropy with any number of rows."""
 
     def linear_algorithm(
         self,
@@ -221,9 +238,9 @@ class DeviceKernels(Protocol):
         tile: Tile,
         queue: Queue,
     ) -> str:
-        """The algorithm of its products, as cuBLASLt numbers them; or why there is none."""
+        """Return the cuBLASLt algorithm of the matrix products, or why there is none."""
 
     def add_losses(
         self, nll_nats: int, kinds: int, cells: int, rows: int, sums: DeviceLossCells, queue: Queue
     ) -> Status:
-        """Add each row to its cell; rows whose cell or kind is none are left out and noted."""
+        """Add the loss of each row to its cell; skip and record rows with an invalid cell."""

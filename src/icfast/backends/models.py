@@ -1,4 +1,4 @@
-"""The contract of the kernels of n-gram models: tries of counts, weights, documents' losses."""
+"""Contract of the kernels of n-gram models: tries of counts, weights and losses of documents."""
 
 from __future__ import annotations
 
@@ -24,8 +24,14 @@ CONTEXT_FIELDS = (
 class Trie(NamedTuple):
     """N-grams by order, each level in suffix order.
 
-    contexts row 0 is the empty context; marks u64[nodes / 64, 2] finds the rows of contexts that
-    are not followed exactly once: a bitmap, and how many stand before it.
+    Attributes:
+        levels: i64[N + 1], the nodes of order n are levels[n - 1] .. levels[n].
+        symbols: u32[nodes], the oldest symbol of each n-gram.
+        counts: u32 or u64[nodes], occurrences of each n-gram.
+        child: first child of each node of orders 1..N-1: the n-grams with one older symbol.
+        marks: u64[nodes / 64, 2], a bitmap of the contexts that have a row because they are not
+            followed exactly once, and the number of rows before each word.
+        contexts: rows of CONTEXT_FIELDS. Row 0 is the empty context.
     """
 
     levels: I64
@@ -37,29 +43,36 @@ class Trie(NamedTuple):
 
 
 class Bigrams(NamedTuple):
-    """The bigrams by their older symbol: rank of the newer one, and node."""
+    """Bigrams grouped by their older symbol: rank of the newer symbol, and node."""
 
     starts: I64
     words: U32
     nodes: NDArray[Any]
 
 
-class ContextRoom(NamedTuple):
-    """What walks over contexts work in: an entry a rank, and lists of nodes."""
+class ContextScratch(NamedTuple):
+    """Scratch space of kernels that visit contexts: one entry per rank, and lists of nodes."""
 
     table: U32
     lists: NDArray[Any]
 
 
 class CompactTrie(NamedTuple):
-    """N-grams of a compressed model by order, each level in suffix order; losses in 2^-32 nat.
+    """N-grams of a compressed model by order, each level in suffix order. Losses are in 2^-32 nat.
 
-    unigrams i64[ranks + 1, 3]: loss (row 0: of an unknown symbol), backoff, first child. layout
-    i64[N - 1, 3] of orders 2..N: bits of a place, bits of a record, bit its records begin at.
-    codebooks i64[N - 1, 2, codes]: losses, then backoffs. records: place, loss code, backoff code
-    (below N) of each n-gram. children: the n-grams of orders 2..N-1, a set bit each, and a clear
-    one for each child; samples: where every 64th set bit stands. Places that do not fit are all
-    ones, and found in exceptions (n-grams, ascending) and exception_places.
+    Attributes:
+        levels: i64[N + 1], the n-grams of order n are levels[n - 1] .. levels[n].
+        unigrams: i64[ranks + 1, 3], loss, backoff and first child. Row 0 has the loss of an unknown
+            symbol.
+        layout: i64[N - 1, 3] for orders 2..N: bits per position, bits per record, first bit of the
+            records.
+        codebooks: i64[N - 1, 2, codes], losses and backoffs.
+        records: position of the context among its siblings, loss code and, below order N, backoff
+            code of each n-gram.
+        children: bitmap of the n-grams of orders 2..N-1: a set bit, then a clear bit per child.
+        samples: positions of every 64th set bit of children.
+        exceptions: n-grams whose position does not fit, ascending. Their position is all ones.
+        exception_places: positions of the exceptions.
     """
 
     levels: I64
@@ -74,17 +87,23 @@ class CompactTrie(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """The order-N model: p of each n-gram (0: of an unknown symbol), backoff of each context."""
+    """The order-N model: probability of each n-gram and backoff of each context.
+
+    Entry 0 of probabilities is that of an unknown symbol.
+    """
 
     probabilities: F64
     backoffs: F64
 
 
 class Matches(NamedTuple):
-    """Windows matched with a model; equal ones share a row, rows[i] is window i's.
+    """Windows matched with a model. Equal windows share a row.
 
-    records f64[rows, N]: p of the longest n-gram, products of backoffs. losses: in 2^-32 nat, or
-    OPEN_LOSS + symbols of the longest n-gram until they are found; OPEN_LOSS alone for p = 0.
+    Attributes:
+        rows: the row of each window.
+        records: f64[rows, N], probability of the longest matching n-gram and products of backoffs.
+        losses: the loss in 2^-32 nat. It is OPEN_LOSS + length of the longest n-gram until it is
+            known, and OPEN_LOSS for probability 0.
     """
 
     rows: U32
@@ -92,21 +111,30 @@ class Matches(NamedTuple):
     losses: U64
 
 
-#: What losses of matches that are not known yet begin at.
+#: Smallest value of a loss that is not known yet.
 OPEN_LOSS = 1 << 63
 
 
-class MatchRoom(NamedTuple):
-    """What match_windows works in: keys for twice the largest bucket, a table for four times."""
+class MatchScratch(NamedTuple):
+    """Scratch space of match_windows.
 
-    scratch: U64
+    Attributes:
+        keys: two entries per window of the largest bucket.
+        table: hash table with four entries per window of the largest bucket.
+    """
+
+    keys: U64
     table: U32
 
 
 class ScoreOut(NamedTuple):
-    """Per document and order: nats in units of 2^-32, 128 bits; and what they leave out.
+    """Losses by document and order.
 
-    predicted and oov are per document; symbols of probability 0 are counted in infinite.
+    Attributes:
+        low, high: halves of the 128-bit sum of losses in units of 2^-32 nat.
+        predicted: predicted symbols, by document.
+        oov: predicted symbols that the model never saw, by document.
+        infinite: predicted symbols of probability 0, which the sums leave out.
     """
 
     low: U64
@@ -117,7 +145,7 @@ class ScoreOut(NamedTuple):
 
 
 class ModelKernels(Protocol):
-    """What makes and asks models; every one returns a Status."""
+    """Kernels that build and query models. Each returns a Status."""
 
     def grow_trie(
         self,
@@ -129,15 +157,18 @@ class ModelKernels(Protocol):
         trie: Trie,
         followed: NDArray[Any],
     ) -> Status:
-        """Append the n-grams of a run to the trie; add to followed[node] how often one follows."""
+        """Append the n-grams of a sorted run to the trie.
+
+        Add to followed[node] how often another symbol follows the n-gram.
+        """
 
     def mark_contexts(self, trie: Trie, followed: NDArray[Any]) -> Status:
-        """Give each context that is not followed exactly once its row."""
+        """Assign a row to each context that is not followed exactly once."""
 
     def link_contexts(
-        self, trie: Trie, bigrams: Bigrams, low: int, high: int, room: ContextRoom
+        self, trie: Trie, bigrams: Bigrams, low: int, high: int, scratch: ContextScratch
     ) -> Status:
-        """Let every n-gram of order >= 2 add itself to its context, where that has a row."""
+        """Add every n-gram of order >= 2 to the row of its context, if there is one."""
 
     def score_ngrams(
         self,
@@ -148,7 +179,7 @@ class ModelKernels(Protocol):
         uniform: float,
         out: ScoreOut,
     ) -> Status:
-        """Overwrite out with each document's losses under the order-k models."""
+        """Write the losses of each document under the order-k models."""
 
     def weigh_ngrams(
         self,
@@ -158,11 +189,13 @@ class ModelKernels(Protocol):
         uniform: float,
         low: int,
         high: int,
-        room: ContextRoom,
+        scratch: ContextScratch,
         probabilities: F64,
         backoffs: F64,
     ) -> Status:
-        """Write the weights of contexts in [low, high), their successors, and these unigrams."""
+        """Write the weights of contexts that end in symbols [low, high), of their successors and of
+        these unigrams.
+        """
 
     def match_windows(
         self,
@@ -172,10 +205,10 @@ class ModelKernels(Protocol):
         bits: int,
         trie: Trie,
         weights: Weights,
-        room: MatchRoom,
+        scratch: MatchScratch,
         matches: Matches,
     ) -> Status:
-        """Write the row of every window."""
+        """Write the row and the record of every window."""
 
     def score_windows(
         self,
@@ -187,9 +220,12 @@ class ModelKernels(Protocol):
         begin_backoff: float,
         out: ScoreOut,
     ) -> Status:
-        """Overwrite out with each document's loss, from the rows of its windows; keep theirs."""
+        """Write the loss of each document from the rows of its windows.
+
+        A window's loss is computed once and then kept in its row.
+        """
 
     def score_compact(
         self, chunk: Chunk, alphabet: Alphabet, trie: CompactTrie, out: ScoreOut
     ) -> Status:
-        """Overwrite out with each document's loss under a compressed model."""
+        """Write the loss of each document under a compressed model."""

@@ -1,4 +1,4 @@
-"""Which backend runs. The only place that knows their names and their order."""
+"""Select the backend. Only this module knows the names of backends and their order."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     # mypy compares the stubs of both extensions with the contract here.
     _compiled: tuple[Kernels, DeviceKernels] = (_core, _cuda)
 
-#: Fastest first; "auto" takes the first that is installed and reads memory of that kind.
+#: Fastest first. "auto" takes the first installed backend that reads the memory in question.
 ORDER = ("cuda", "core", "numba")
 
-#: Kernels that read memory of a device; the others read the host's.
+#: Backends that read device memory. The others read host memory.
 _ON_DEVICE = ("cuda",)
 
 _MODULES = {
@@ -30,7 +30,7 @@ _MODULES = {
     "numba": "icfast.backends.fallback",
 }
 _HINTS = {
-    "cuda": "this build has no CUDA part; where nvcc is, ICFAST_CUDA=ON pip install . makes one",
+    "cuda": "this build has no CUDA part; build one with nvcc: ICFAST_CUDA=ON pip install .",
     "core": "the package was built without its compiled core; reinstall without ICFAST_PURE",
     "numba": "pip install 'icfast[numba]'",
 }
@@ -38,7 +38,7 @@ _HINTS = {
 
 @dataclass(frozen=True)
 class Backend:
-    """A backend that is ready to run, and the name that goes into every measurement."""
+    """A loaded backend. Every measurement records its name."""
 
     name: str
     kernels: Kernels
@@ -46,7 +46,7 @@ class Backend:
 
 @dataclass(frozen=True)
 class DeviceBackend:
-    """The same for arrays on a device."""
+    """A loaded backend for arrays on a device."""
 
     name: str
     kernels: DeviceKernels
@@ -75,21 +75,22 @@ def _load_device(name: str) -> DeviceBackend | ImportError:
 
 
 def installed() -> tuple[str, ...]:
-    """Names of the backends that import here and read the host's memory, fastest first."""
+    """Return the names of the installed backends that read host memory, fastest first."""
     return tuple(
         name for name in ORDER if name not in _ON_DEVICE and isinstance(_load(name), Backend)
     )
 
 
 def select(backend: str = "auto") -> Backend:
-    """Load a backend by name, or the first installed one for ``"auto"``; its name says which.
+    """Load a backend by name, or the fastest installed one for ``"auto"``.
 
     Args:
         backend: auto, core, numba or cuda.
 
     Raises:
-        OptionError: no such name; or ICFAST_ISA names instructions this machine does not have.
-        BackendError: it can't be imported; the message carries the import's own reason.
+        OptionError: the name is unknown, or ICFAST_ISA names an instruction set that this machine
+            lacks.
+        BackendError: the backend can't be imported. The message has the reason.
     """
     if backend == "auto":
         return _first_installed()
@@ -97,41 +98,41 @@ def select(backend: str = "auto") -> Backend:
     if backend in _ON_DEVICE:
         select_device(backend)
         raise BackendError(
-            f"backend {backend} computes losses of arrays that live on a device; what is given "
-            "here is read from the host's memory: choose auto, or move the arrays there"
+            f"backend {backend} computes losses of arrays on a CUDA device, but these arrays are "
+            "in host memory. Choose backend auto, or move the arrays to the device."
         )
     loaded = _load(backend)
     if isinstance(loaded, ImportError):
-        raise BackendError(f"backend {backend} is not here: {loaded}; {_HINTS[backend]}")
+        raise BackendError(f"backend {backend} is not available: {loaded}; {_HINTS[backend]}")
     return loaded
 
 
 def select_device(backend: str = "auto") -> DeviceBackend:
-    """The backend for arrays on a CUDA device, by name or ``"auto"``.
+    """Load the backend for arrays on a CUDA device, by name or ``"auto"``.
 
     Raises:
-        OptionError: no such name.
-        BackendError: it reads the host's memory only, was not built, or finds no device here.
+        OptionError: the name is unknown.
+        BackendError: the backend reads host memory only, was not built, or finds no device.
     """
     name = _ON_DEVICE[0] if backend == "auto" else backend
     _check_name(name)
     if name not in _ON_DEVICE:
         raise BackendError(
-            f"backend {name} reads the host's memory; move the arrays there, such as with .cpu(), "
-            f"or choose {_ON_DEVICE[0]}"
+            f"backend {name} reads host memory, but these arrays are on a CUDA device. Move them "
+            f"to the host, for example with .cpu(), or choose backend {_ON_DEVICE[0]}."
         )
     loaded = _load_device(name)
     if isinstance(loaded, ImportError):
-        raise BackendError(f"backend {name} is not here: {loaded}")
+        raise BackendError(f"backend {name} is not available: {loaded}")
     return loaded
 
 
 def select_products(backend: str = "auto") -> DeviceBackend:
-    """The same, with the library loaded that multiplies matrices there.
+    """Load the backend for arrays on a CUDA device, and cuBLASLt for matrix products.
 
     Raises:
-        OptionError, BackendError: as :func:`select_device`.
-        MissingExtraError: there is no cuBLASLt; the message has every place that was tried.
+        OptionError, BackendError: as in :func:`select_device`.
+        MissingExtraError: cuBLASLt was not found. The message lists the places that were tried.
     """
     found = select_device(backend)
     _load_products(found.name)
@@ -142,7 +143,7 @@ def select_products(backend: str = "auto") -> DeviceBackend:
 def _load_products(name: str) -> None:
     if tried := select_device(name).kernels.load_products(cublas.folders()):
         raise MissingExtraError(
-            f"products of matrices on a device need cuBLASLt, and backend {name} finds none; "
+            f"matrix products on a CUDA device need cuBLASLt, which backend {name} did not find; "
             "Install 'icfast[cuda13]' or 'icfast[cuda12]', import torch with CUDA first, or set "
             "CUDA_HOME to a toolkit that has it. "
             f"Tried:{tried}"
@@ -150,7 +151,7 @@ def _load_products(name: str) -> None:
 
 
 def device_has_linear() -> bool:
-    """Whether there is what losses of hidden states on a device need beside its backend."""
+    """Return whether cuBLASLt is available, which losses of hidden states on a device need."""
     try:
         select_products()
     except MissingExtraError:
@@ -164,7 +165,7 @@ def _check_name(backend: str) -> None:
 
 
 def _first_installed() -> Backend:
-    # One at a time: importing numba takes a second that the core does not need.
+    # Load one at a time: importing numba takes a second, which is wasted if the core is installed.
     names = [name for name in ORDER if name not in _ON_DEVICE]
     for name in names:
         if isinstance(loaded := _load(name), Backend):

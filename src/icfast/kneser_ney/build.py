@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.backends.contract import Kernels
-from icfast.backends.models import CONTEXT_FIELDS, Bigrams, ContextRoom, Trie
+from icfast.backends.models import CONTEXT_FIELDS, Bigrams, ContextScratch, Trie
 from icfast.errors import ArtefactError, check
 from icfast.kneser_ney.contexts import ForEach, for_each_range
 from icfast.kneser_ney.discounts import order_discounts
@@ -55,8 +55,8 @@ def build_model(table: CountTable, path: Path, kernels: Kernels, for_each: ForEa
     _mark(table, trie, followed, kernels)
     _link_root(trie, table.totals.tokens)
 
-    def link(bigrams: Bigrams, low: int, high: int, room: ContextRoom) -> None:
-        check(kernels.link_contexts(trie, bigrams, low, high, room), table.directory)
+    def link(bigrams: Bigrams, low: int, high: int, scratch: ContextScratch) -> None:
+        check(kernels.link_contexts(trie, bigrams, low, high, scratch), table.directory)
 
     for_each_range(trie, link, for_each)
     found = tuple(order_discounts(spectra, n) for n in range(1, table.order + 1))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.backends.counting import MAX_KEY_WORDS, Buckets
-from icfast.backends.models import Matches, MatchRoom, ScoreOut, Weights
+from icfast.backends.models import Matches, MatchScratch, ScoreOut, Weights
 from icfast.corpus.chunks import check_ids
 from icfast.errors import check
 from icfast.kneser_ney.chunks import ScoredChunk
@@ -185,7 +185,7 @@ class Bulk:
             first, last = ranges[number]
             largest = int(np.diff(bounds[first : last + 1]).max())
             table = buffers.counts.words(2 * largest, 1)[:, 0].view(np.uint32)
-            room = MatchRoom(buffers.scratch.words(2 * largest, words), table)
+            scratch = MatchScratch(buffers.scratch.words(2 * largest, words), table)
             status = self.work.backend.kernels.match_windows(
                 leads[first:last],
                 bounds[first : last + 1],
@@ -193,7 +193,7 @@ class Bulk:
                 self.symbols.shape.bits,
                 self.model.trie,
                 self.weights,
-                room,
+                scratch,
                 matches,
             )
             check(status, self.model.path)

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from icfast.backends.models import Bigrams, ContextRoom, Trie
+from icfast.backends.models import Bigrams, ContextScratch, Trie
 
 #: Calls a function for each item, possibly on several threads.
 ForEach = Callable[[Callable[[tuple[int, int]], None], Iterable[tuple[int, int]]], None]
@@ -20,9 +20,9 @@ _RANGES = 64
 
 
 def for_each_range(
-    trie: Trie, call: Callable[[Bigrams, int, int, ContextRoom], None], for_each: ForEach
+    trie: Trie, call: Callable[[Bigrams, int, int, ContextScratch], None], for_each: ForEach
 ) -> None:
-    """Call call(bigrams, low, high, room) for ranges [low, high) that cover all context symbols."""
+    """Call a function with (bigrams, low, high, scratch) for ranges of all context symbols."""
     bigrams = _bigrams(trie)
     scratch = _Scratch(trie)
 
@@ -64,6 +64,6 @@ class _Scratch(threading.local):
     def __init__(self, trie: Trie) -> None:
         sizes = np.diff(trie.levels)
         entries = int(sizes[1:-2].sum() + sizes[2:-1].sum()) + 1
-        self.mine = ContextRoom(
+        self.mine = ContextScratch(
             np.zeros(int(trie.levels[1]), np.uint32), np.empty(entries, trie.counts.dtype)
         )

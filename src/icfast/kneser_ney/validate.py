@@ -127,10 +127,10 @@ def compact_fault(
     for n in range(2, order + 1):
         width, record, begin = layout[n - 2].tolist()
         size = int(levels[n] - levels[n - 1])
-        room = 64 * (len(records) - 1)  # kernels may read one word past a record
+        available = 64 * (len(records) - 1)  # kernels may read one word past a record
         if not 1 <= width <= 32 or record != width + bits * (2 if n < order else 1):
             return f"the records of order {n} have another size than their fields"
-        if not 0 <= begin <= begin + record * size <= room:
+        if not 0 <= begin <= begin + record * size <= available:
             return f"the records of order {n} are outside its array"
     return _family_fault(arrays, order)
 

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from icfast.backends.contract import Kernels
-from icfast.backends.models import Bigrams, ContextRoom, Weights
+from icfast.backends.models import Bigrams, ContextScratch, Weights
 from icfast.errors import check
 from icfast.kneser_ney.contexts import ForEach, for_each_range
 from icfast.kneser_ney.model import NgramModel
@@ -39,7 +39,7 @@ def _weigh(model: NgramModel, kernels: Kernels, for_each: ForEach) -> Weights:
     probabilities = np.empty(len(trie.counts))
     backoffs = np.empty(len(trie.child) - 1)
 
-    def weigh_range(bigrams: Bigrams, low: int, high: int, room: ContextRoom) -> None:
+    def weigh_range(bigrams: Bigrams, low: int, high: int, scratch: ContextScratch) -> None:
         status = kernels.weigh_ngrams(
             trie,
             bigrams,
@@ -47,7 +47,7 @@ def _weigh(model: NgramModel, kernels: Kernels, for_each: ForEach) -> Weights:
             model.uniform,
             low,
             high,
-            room,
+            scratch,
             probabilities,
             backoffs,
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from icfast.backends.contract import Kernels
-from icfast.backends.counting import Ends, MergeRoom, SortedRun
+from icfast.backends.counting import Ends, MergeScratch, SortedRun
 from icfast.errors import check
 from icfast.ngrams.keys import KeyShape
 
@@ -136,7 +136,7 @@ def add_runs(kernels: Kernels, runs: Sequence[SortedRun]) -> SortedRun:
     each = each[np.append(True, each[1:] != each[:-1])]
     bounds_of_total = np.zeros(len(each) + 1, np.int64)
     total = SortedRun(each, bounds_of_total, np.empty_like(keys), np.empty_like(counts))
-    room = MergeRoom(np.empty_like(keys), np.empty_like(counts))
-    check(kernels.merge_runs(SortedRun(leads, bounds, keys, counts), sequence, total, room))
+    scratch = MergeScratch(np.empty_like(keys), np.empty_like(counts))
+    check(kernels.merge_runs(SortedRun(leads, bounds, keys, counts), sequence, total, scratch))
     size = int(total.bounds[-1])
     return total._replace(keys=total.keys[:size], counts=total.counts[:size])

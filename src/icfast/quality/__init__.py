@@ -1,1 +1,1 @@
-"""Scores of documents under a model of any kind."""
+"""Quality of documents: their losses under an n-gram or neural model."""

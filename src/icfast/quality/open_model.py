@@ -1,4 +1,4 @@
-"""A model of any kind, from what names it."""
+"""Open a model of any kind: n-gram, neural or a function of logits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from icfast.neural.device import choose_device
 from icfast.neural.function import FunctionModel
 from icfast.neural.token_model import CPU, TokenModel
 
-#: From ids i64[windows, positions] to logits (windows, positions, V) of what follows each.
+#: Function from ids i64[windows, positions] to logits (windows, positions, V) of the next tokens.
 Logits: TypeAlias = Callable[[NDArray[np.int64]], Any]
 
 AnyModel: TypeAlias = NgramModel | CompactModel | TokenModel | Logits | str | Path
@@ -32,30 +32,33 @@ def open_model(
     backend: str = "auto",
     device: str = CPU,
 ) -> NgramModel | CompactModel | TokenModel:
-    """The model itself: given as such, or loaded from a file, "hf:DIR" or "gguf:FILE".
+    """Return a model that is given, or load it from a file, "hf:DIR" or "gguf:FILE".
 
     Args:
-        vocab_size, name: of a function that gives logits.
-        model_dtype: float32, bfloat16 or float16, what "hf:" and "gguf:" are computed in.
-        backend: whose kernels turn its logits into losses, on the CPU.
-        device: auto, cpu, cuda or cuda:N, where neural models compute.
+        model: a model, a function of logits, or the name of a model.
+        vocab_size: for a function, the number of columns of its logits that count.
+        name: for a function, its name in results.
+        model_dtype: float32, bfloat16 or float16, the dtype in which "hf:" and "gguf:" compute.
+        backend: the backend that turns logits into losses on the CPU.
+        device: auto, cpu, cuda or cuda:N, the device of a neural model.
 
     Raises:
-        OptionError: vocab_size was given of a model that knows its own, or model_dtype or a device
-            of one that is not loaded here.
-        BackendError: torch or this build can't use such a device.
+        OptionError: an option does not apply to this kind of model.
+        BackendError: torch or this build can't use the device.
         ArtefactError, ModelError: the file or folder is damaged, or not a model.
-        MissingExtraError: what computes it is not installed.
+        MissingExtraError: a package that the model needs is not installed.
     """
     if vocab_size is not None and not _is_function(model):
-        raise OptionError("vocab_size is for functions that give logits; this model knows its own")
+        raise OptionError(
+            "vocab_size is for functions that return logits; this model has a vocabulary. Omit it."
+        )
     if isinstance(model, str | Path) and str(model).startswith((neural.HF, neural.GGUF)):
         chosen = choose_device(device)
         return neural.load_model(str(model), dtype=model_dtype, backend=backend, device=chosen)
     if model_dtype is not None:
         raise OptionError(
-            f"model_dtype {model_dtype!r} is for models named hf:DIR or gguf:FILE; this one has "
-            "its own"
+            f"model_dtype {model_dtype!r} is for models named hf:DIR or gguf:FILE; this model has a "
+            "dtype. Omit it."
         )
     if _is_function(model):
         chosen = choose_device(device)
@@ -64,8 +67,8 @@ def open_model(
         )
     if device not in (CPU, "auto"):
         raise OptionError(
-            f"device {device!r} is for hf:DIR, gguf:FILE and functions; n-gram models compute on "
-            "the CPU, and other models know where they are"
+            f"device {device!r} is for hf:DIR, gguf:FILE and functions. N-gram models compute on the "
+            "CPU, and other models have a device. Omit it."
         )
     if isinstance(model, str | Path):
         return load_model(str(model))

@@ -1,4 +1,4 @@
-"""Loss of every document of a corpus under a model of any kind."""
+"""Score the documents of a corpus under a model of any kind."""
 
 from __future__ import annotations
 
@@ -41,50 +41,56 @@ def score(
     backend: str = "auto",
     progress: Progress = silent,
 ) -> DocumentScores:
-    """Loss of every document of a corpus under a model: n-gram or neural.
+    """Return the loss of every document of a corpus under an n-gram or neural model.
 
-    An n-gram model scores in its own convention. A corpus that is large beside it is scored in
-    bulk, five times as fast and to the same bit; that takes 16 bytes an n-gram and about 75 a
-    token, of as many tokens as memory holds.
+    An n-gram model scores in the convention that it was fitted in. A corpus that is large compared
+    with the model is scored in bulk: about five times as fast, with the same bits. Bulk scoring
+    takes 16 bytes of memory per n-gram, and about 75 per token for as many tokens as memory holds.
 
-    A neural model is fed windows under a named policy, and every token is scored exactly once; the
-    result says under which, and has the losses by position too. The options down to `name` are for
-    neural models.
+    A neural model reads windows of tokens under a context policy, which the result records. Every
+    token is scored exactly once, and the result includes losses by position. The options from
+    `window` to `name` are for neural models.
 
     Args:
-        model: an n-gram model, whole or compressed, or the file of one; "hf:DIR", "gguf:FILE", or
-            whatever is a :class:`icfast.neural.token_model.TokenModel`; or a function from ids
-            i64[windows, positions] to logits (windows, positions, V) of what follows each.
-        window: tokens fed at once, at most; by default the model's context, or 1024.
-        stride: new tokens each window after a document's first scores; by default the window.
-            Smaller ones cost more and show each token more of what stands before it.
-        bos: id fed before a document, "none", or "auto": the model's, where the corpus has it not.
-            Without it the first token of each document is not predicted.
-        packed: join the documents of a shard, so that contexts cross them.
-        normaliser: what the loss is stated per: token, byte or word; the sums are the same.
-        checkpoint: a folder for finished parts of the work; what it holds is not done again.
-        batch: windows given to the model at once, at most; by default 8192 tokens of them. Fewer
-            where memory does not hold them.
-        vocab_size: columns of a function's logits that count; by default all.
-        name: what results call a function, and what its checkpoints go by.
-        model_dtype: float32, bfloat16 or float16, what "hf:" and "gguf:" are computed in; by
-            default hf as stored, gguf float32. Faster ones round: their logits' format is recorded.
-        device: auto, cpu, cuda or cuda:N, where "hf:", "gguf:" and functions compute; a function
-            gets torch tensors there. Sums are made there too, the same integers of the same losses.
-        memory, threads, backend: as in :func:`icfast.spectra`, of the host.
+        corpus: the documents to score.
+        model: an n-gram model, full or compressed, or its file; "hf:DIR" or "gguf:FILE"; a
+            :class:`icfast.neural.token_model.TokenModel`; or a function from ids
+            i64[windows, positions] to logits (windows, positions, V) of the next tokens.
+        window: largest number of tokens that the model reads at once; by default the model's
+            context length, or 1024.
+        stride: new tokens that each window after a document's first one scores; by default the
+            window. A smaller stride costs more and gives each token more context.
+        bos: id fed before each document, "none" or "auto". "auto" feeds the model's id if the
+            corpus does not contain it. Without such an id the first token of each document is not
+            predicted.
+        packed: whether to join the documents of a shard, so that contexts cross documents.
+        normaliser: unit of the mean loss: token, byte or word. The sums do not depend on it.
+        checkpoint: folder for finished parts of the work. A later call resumes from it.
+        batch: largest number of windows given to the model at once. By default a batch has 8192
+            tokens, or fewer if memory is too small.
+        vocab_size: for a function, the number of columns of its logits that count; by default all.
+        name: for a function, its name in results and checkpoints.
+        model_dtype: float32, bfloat16 or float16, the dtype in which "hf:" and "gguf:" compute. By
+            default "hf:" uses the stored dtype and "gguf:" float32. 16-bit dtypes are faster but
+            round logits; the result records the format.
+        device: auto, cpu, cuda or cuda:N, the device of "hf:", "gguf:" and functions. A function
+            receives torch tensors on this device. Sums are computed there as well; equal losses
+            give equal sums on every device.
+        memory, threads, backend: as in :func:`icfast.spectra`, for the host.
+        progress: called with the progress.
 
     Returns:
-        :class:`DocumentScores`; ``.total`` is their exact sum, the same for any threads. Of a
-        neural model :class:`icfast.neural.token_losses.TokenScores`, with ``.policy``, ``.counts``
-        and ``.positions``.
+        :class:`DocumentScores`. ``.total`` is the exact sum, which does not depend on the number of
+        threads. A neural model returns :class:`icfast.neural.token_losses.TokenScores`, which adds
+        ``.policy``, ``.counts`` and ``.positions``.
 
     Raises:
-        MergeError: the corpus was written by another tokenizer than the model's.
+        MergeError: the corpus and the model have different tokenizers or vocabularies.
         CorpusError: an id is outside the model's vocabulary (convention tokens, neural models).
-        ArtefactError, ModelError: the model's file is damaged, or not one.
-        OptionError: an option has no meaning, or none for this kind of model.
+        ArtefactError, ModelError: the model's file is damaged, or not a model.
+        OptionError: an option is invalid or does not apply to this kind of model.
         BackendError: torch or this build can't use the device.
-        ResourceError: memory does not hold one window.
+        ResourceError: memory is too small for one window.
 
     >>> import tempfile
     >>> import icfast
@@ -119,10 +125,10 @@ def score(
     return score_model(corpus, loaded, given, work)
 
 
-#: Options of neural models that are not None where nobody sets them.
+#: Defaults of the options of neural models whose default is not None.
 _UNSET = {"bos": "auto", "packed": False, "normaliser": "token"}
 
-#: Those that make the policy.
+#: Options that define the context policy.
 _POLICY = ("window", "stride", "bos", "packed", "normaliser")
 
 
@@ -132,17 +138,17 @@ def score_model(
     options: Mapping[str, Any],
     work: Work,
 ) -> DocumentScores:
-    """As :func:`score`, under a model that is open.
+    """Return the loss of every document under an open model, as :func:`score`.
 
     Args:
-        options: those of neural models that were set.
+        options: options of neural models that differ from their defaults.
     """
     if not isinstance(model, NgramModel | CompactModel):
         return score_neural(all_documents(corpus), model, options, work)
     if options:
         raise OptionError(
-            f"{', '.join(options)}: for neural models only; an n-gram model sees whole documents, "
-            "and needs no batches and no checkpoint"
+            f"{', '.join(options)}: for neural models only. An n-gram model scores whole documents, "
+            "without windows, batches or checkpoints. Omit these options."
         )
     return score_documents(all_documents(corpus, model.convention), model, work)
 
@@ -150,10 +156,10 @@ def score_model(
 def score_neural(
     documents: DocumentSet, model: TokenModel, options: Mapping[str, Any], work: Work
 ) -> TokenScores:
-    """Loss of each of the chosen documents under a neural model.
+    """Return the loss of each document under a neural model.
 
     Args:
-        options: those that were set.
+        options: options that differ from their defaults.
     """
     checkpoint = options.get("checkpoint")
     policy = {option: options[option] for option in _POLICY if option in options}

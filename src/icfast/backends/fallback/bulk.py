@@ -33,7 +33,7 @@ def _back_off(trie, discounts, low, high, backoffs):
 
 
 @jit
-def weigh_ngrams(trie, bigrams, discounts, uniform, low, high, room, probabilities, backoffs):
+def weigh_ngrams(trie, bigrams, discounts, uniform, low, high, scratch, probabilities, backoffs):
     order = len(trie.levels) - 1
     for word in range(low, high):
         probabilities[word] = _unigram(trie, discounts, uniform, word)
@@ -133,7 +133,7 @@ def _look_up(keys, distinct, number, table, base, index):
 
 
 @jit
-def match_windows(leads, bounds, keys, bits, trie, weights, room, matches):
+def match_windows(leads, bounds, keys, bits, trie, weights, scratch, matches):
     order = len(trie.levels) - 1
     nodes, following = np.zeros(order + 1, np.int64), np.zeros(order + 1, np.int64)
     found = np.zeros(1, np.int64)
@@ -145,10 +145,10 @@ def match_windows(leads, bounds, keys, bits, trie, weights, room, matches):
             continue
         if size > 2**31 - 1 or row + size > 2**32 - 1:
             return 3, b, np.uint64(size)
-        distinct = room.scratch[:size]
+        distinct = scratch.keys[:size]
         distinct[:] = bucket
         counts = np.empty(size, np.uint64)
-        sort_runs(np.array([0, size]), distinct, counts, room.scratch[size : 2 * size], found)
+        sort_runs(np.array([0, size]), distinct, counts, scratch.keys[size : 2 * size], found)
         number = found[0]
         lead = np.int64(leads[b])
         known = lead < trie.levels[1]
@@ -164,7 +164,7 @@ def match_windows(leads, bounds, keys, bits, trie, weights, room, matches):
                 order, weights, depth, nodes, matches.records[row + i]
             )
         index = matches.rows[bounds[b] : bounds[b + 1]]
-        _look_up(bucket, distinct, number, room.table, row, index)
+        _look_up(bucket, distinct, number, scratch.table, row, index)
         row += number
     return OK
 

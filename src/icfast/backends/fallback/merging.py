@@ -17,7 +17,7 @@ def remap_keys(keys, ranks, order, bits, new_keys, new_bits):
 
 
 @jit
-def merge_runs(runs, sequence, total, room):
+def merge_runs(runs, sequence, total, scratch):
     out = 0
     first = 0
     for bucket in range(len(total.leads)):
@@ -27,10 +27,10 @@ def merge_runs(runs, sequence, total, room):
         while last < len(sequence) and runs.leads[sequence[last]] == total.leads[bucket]:
             # The sum so far is moved out of the way, and the next run added to it.
             for i in range(size):
-                copy_key(total.keys, out + i, room.keys, i)
-                room.counts[i] = total.counts[out + i]
+                copy_key(total.keys, out + i, scratch.keys, i)
+                scratch.counts[i] = total.counts[out + i]
             begin, end = runs.bounds[sequence[last]], runs.bounds[sequence[last] + 1]
-            size = _add(room, size, runs, begin, end, total, out)
+            size = _add(scratch, size, runs, begin, end, total, out)
             last += 1
         out += size
         first = last
@@ -39,18 +39,18 @@ def merge_runs(runs, sequence, total, room):
 
 
 @jit
-def _add(room, size, runs, begin, end, total, first):
-    """total[first..] = room[..size] + runs[begin..end]; how many entries that is."""
+def _add(scratch, size, runs, begin, end, total, first):
+    """total[first..] = scratch[..size] + runs[begin..end]; how many entries that is."""
     out, i, j = first, 0, begin
     while i < size or j < end:
         # Which of the two heads is the smaller; a side that is done has no head.
         order = (i == size) - (j == end)
         if order == 0:
-            order = compare(room.keys, i, runs.keys, j)
+            order = compare(scratch.keys, i, runs.keys, j)
         total.counts[out] = 0
         if order <= 0:
-            copy_key(room.keys, i, total.keys, out)
-            total.counts[out] += room.counts[i]
+            copy_key(scratch.keys, i, total.keys, out)
+            total.counts[out] += scratch.counts[i]
             i += 1
         if order >= 0:
             copy_key(runs.keys, j, total.keys, out)

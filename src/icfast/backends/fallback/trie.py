@@ -136,8 +136,8 @@ def _add_successor(trie, n, ngram, context):
 
 
 @jit
-def link_contexts(trie, bigrams, low, high, room):
-    # Searches every context; the core, which deals n-grams out, uses the bigrams and the room.
+def link_contexts(trie, bigrams, low, high, scratch):
+    # This searches every context. The core groups n-grams by context in the scratch space.
     order = len(trie.levels) - 1
     if order == 1:
         return OK
