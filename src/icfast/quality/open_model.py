@@ -50,15 +50,15 @@ def open_model(
     """
     if vocab_size is not None and not _is_function(model):
         raise OptionError(
-            "vocab_size is for functions that return logits; this model has a vocabulary. Omit it."
+            "vocab_size is for functions that return logits, but this model is none. Omit it."
         )
     if isinstance(model, str | Path) and str(model).startswith((neural.HF, neural.GGUF)):
         chosen = choose_device(device)
         return neural.load_model(str(model), dtype=model_dtype, backend=backend, device=chosen)
     if model_dtype is not None:
         raise OptionError(
-            f"model_dtype {model_dtype!r} is for models named hf:DIR or gguf:FILE; this model has a "
-            "dtype. Omit it."
+            f"model_dtype {model_dtype!r} is for models named hf:DIR or gguf:FILE. "
+            "Omit it for other models."
         )
     if _is_function(model):
         chosen = choose_device(device)
@@ -67,8 +67,7 @@ def open_model(
         )
     if device not in (CPU, "auto"):
         raise OptionError(
-            f"device {device!r} is for hf:DIR, gguf:FILE and functions. N-gram models compute on the "
-            "CPU, and other models have a device. Omit it."
+            f"device {device!r} is for hf:DIR, gguf:FILE and functions. Omit it for other models."
         )
     if isinstance(model, str | Path):
         return load_model(str(model))

@@ -147,8 +147,8 @@ def score_model(
         return score_neural(all_documents(corpus), model, options, work)
     if options:
         raise OptionError(
-            f"{', '.join(options)}: for neural models only. An n-gram model scores whole documents, "
-            "without windows, batches or checkpoints. Omit these options."
+            f"{', '.join(options)}: for neural models only. "
+            "An n-gram model scores whole documents; omit these options."
         )
     return score_documents(all_documents(corpus, model.convention), model, work)
 
