@@ -19,7 +19,8 @@ import icfast
 from icfast.backends.counting import SortedRun
 from icfast.errors import ArtefactError, IcfastError
 from icfast.ngrams import blocks
-from icfast.ngrams.table import CountTable, _checksum
+from icfast.ngrams.manifest import checksum
+from icfast.ngrams.table import CountTable
 
 SHARDS = [[[1, 2, 1, 1], [2], [1, 2, 1, 1]], [[4, 9, 4, 9, 1, 2]]]
 OTHER = [[[3, 2, 3, 3], [1, 5]]]
@@ -122,7 +123,7 @@ def seal(folder, change=lambda body: None):
     for name in body["files"] if isinstance(body.get("files"), dict) else ():
         if (folder / name).is_file():
             body["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    (folder / "table.json").write_text(json.dumps({**body, "checksum": _checksum(body)}))
+    (folder / "table.json").write_text(json.dumps({**body, "checksum": checksum(body)}))
 
 
 def write_runs(path, shape, runs):
@@ -148,7 +149,7 @@ def test_a_forged_manifest(made, data):
     body = json.loads((folder / "table.json").read_text())
     body.pop("checksum")
     body = data.draw(damaged_json(body))
-    (folder / "table.json").write_text(json.dumps({**body, "checksum": _checksum(body)}))
+    (folder / "table.json").write_text(json.dumps({**body, "checksum": checksum(body)}))
     used(made, folder)
 
 

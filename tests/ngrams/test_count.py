@@ -19,7 +19,7 @@ from icfast.backends.select import select
 from icfast.errors import OptionError, ResourceError, SelfCheckError
 from icfast.ngrams import spectra, windows
 from icfast.ngrams.budget import Budget
-from icfast.ngrams.table import TableWriter
+from icfast.ngrams.table_writer import TableWriter
 
 EOS = 0
 SHARDS = [[[1, 2, 1, 1], [2], [1, 2, 1, 1], [1] * 50], [[4, 9, 4, 9, 1, 2] * 9]]

@@ -144,12 +144,12 @@ def test_blocks_that_are_missing_or_twice_are_refused(counted):
 
 def rewritten(folder, change):
     """table.json with something changed and its checksum made to fit."""
-    from icfast.ngrams.table import _checksum
+    from icfast.ngrams.manifest import checksum
 
     body = json.loads((folder / "table.json").read_text())
     body.pop("checksum")
     change(body)
-    (folder / "table.json").write_text(json.dumps({**body, "checksum": _checksum(body)}))
+    (folder / "table.json").write_text(json.dumps({**body, "checksum": checksum(body)}))
 
 
 def test_another_version_or_another_format(counted):

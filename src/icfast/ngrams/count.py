@@ -11,10 +11,12 @@ from icfast.corpus.documents import DocumentSet, all_documents
 from icfast.errors import ResourceError
 from icfast.ngrams.blocks import pack_blocks
 from icfast.ngrams.cost import Table, key_cost, most_table_bytes
+from icfast.ngrams.manifest import Totals
 from icfast.ngrams.merge import merge_tables
 from icfast.ngrams.scan import window_totals
 from icfast.ngrams.spectra import counting
-from icfast.ngrams.table import CountTable, Totals, write_table
+from icfast.ngrams.table import CountTable
+from icfast.ngrams.table_writer import write_table
 from icfast.ngrams.windows import WindowCount
 from icfast.parallel.progress import Progress, silent
 from icfast.parallel.threads import Work

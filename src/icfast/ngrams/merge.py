@@ -22,9 +22,11 @@ from icfast.corpus.source import merged_source
 from icfast.errors import MergeError, check
 from icfast.ngrams.blocks import pack_blocks
 from icfast.ngrams.keys import KeyShape
+from icfast.ngrams.manifest import Totals
 from icfast.ngrams.scan import SpectraScan, self_check
 from icfast.ngrams.sorted_runs import add_runs, merge_streams, sum_ends
-from icfast.ngrams.table import CountTable, Totals, write_table
+from icfast.ngrams.table import CountTable
+from icfast.ngrams.table_writer import write_table
 
 #: Entries that one thread merges at a time.
 _BUCKET_ENTRIES = 1 << 19

@@ -14,15 +14,10 @@ icfast writes a table under a temporary name and renames it when it is complete.
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,29 +25,15 @@ from numpy.typing import NDArray
 from icfast.backends.counting import KINDS, Ends, SortedRun
 from icfast.corpus.source import Source
 from icfast.errors import ArtefactError
-from icfast.files import atomic_directory, write_json
-from icfast.ngrams.blocks import list_blocks, pack_blocks, read_runs, write_header
+from icfast.ngrams.blocks import list_blocks, read_runs
 from icfast.ngrams.faults import ids_fault, run_fault
 from icfast.ngrams.keys import KeyShape
+from icfast.ngrams.manifest import Totals, read_manifest, read_totals
 from icfast.ngrams.scan import self_check
 from icfast.ngrams.sorted_runs import first_window, last_window, sum_ends
 from icfast.notebook import facts_html
 from icfast.sums.spectrum import Spectra, Spectrum
-from icfast.sums.stored import checked, stored_as
-
-_FORMAT = "icfast-count-table"
-_VERSION = 1
-#: Small files, checked when a table is opened; windows.run is checked block by block.
-_CHECKED_WHOLE = ("ids.npy", "ends.run", "spectra.npz")
-
-
-@dataclass(frozen=True)
-class Totals:
-    """Totals of a count: predicted symbols, documents, and windows M_n of each order n = 1..N."""
-
-    tokens: int
-    documents: int
-    windows: tuple[int, ...]
+from icfast.sums.stored import stored_as
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,19 +93,13 @@ class CountTable:
             ArtefactError: the folder is not a table, has another version, or is damaged.
         """
         folder = Path(directory)
-        stored = _manifest(folder)
-        files = stored.get("files")
-        for name in _CHECKED_WHOLE:
-            if not isinstance(files, dict) or _sha256(folder / name) != files.get(name):
-                raise ArtefactError(f"{folder / name} is damaged (checksum). Count it again.")
-        if not (folder / "windows.run").is_file():
-            raise _missing(folder / "windows.run")
+        stored = read_manifest(folder)
         try:
             table = cls(
                 folder,
                 Source.from_json(stored["source"]),
                 stored_as(KeyShape, stored["shape"]),
-                _totals(stored["totals"]),
+                read_totals(stored["totals"]),
                 _load(folder / "ids.npy"),
             )
             table._check()
@@ -147,11 +122,11 @@ class CountTable:
 
     def ends(self) -> Ends:
         """Return the windows that end a document."""
-        parts = [
+        each = [
             Ends(np.repeat(run.leads, np.diff(run.bounds)), run.keys, run.counts)
             for run in self._runs("ends.run")
         ]
-        ends = sum_ends(parts, self.shape)
+        ends = sum_ends(each, self.shape)
         self._check_total("ends.run", int(ends.counts.sum()), self.totals.documents, "documents")
         return ends
 
@@ -251,97 +226,11 @@ class CountTable:
         return spectra
 
 
-class TableWriter:
-    """Writer of a table, which receives its windows in key order."""
-
-    def __init__(self, folder: Path, windows: BinaryIO) -> None:
-        self._folder = folder
-        self._windows = windows
-
-    def begin(self, shape: KeyShape) -> None:
-        """Write the header, before the first windows."""
-        write_header(self._windows, shape)
-
-    def add(self, blocks: Iterable[memoryview]) -> None:
-        """Append packed blocks."""
-        for block in blocks:
-            self._windows.write(block)
-
-    def finish(
-        self,
-        source: Source,
-        shape: KeyShape,
-        totals: Totals,
-        ids: NDArray[np.uint32],
-        ends: Ends,
-        spectra: Spectra,
-    ) -> None:
-        """Write the other files of the table, the manifest last."""
-        folder = self._folder
-        self._windows.flush()
-        _save(folder / "ids.npy", ids.astype("<u4", copy=False))
-        with (folder / "ends.run").open("wb") as file:
-            write_header(file, shape)
-            for block in pack_blocks(_as_run(ends)) if len(ends.leads) else []:
-                file.write(block)
-        arrays = {}
-        for kind in KINDS:
-            for n, spectrum in enumerate(getattr(spectra, kind), start=1):
-                arrays[f"{kind}_{n}_multiplicity"] = spectrum.multiplicity
-                arrays[f"{kind}_{n}_types"] = spectrum.types
-        np.savez(folder / "spectra.npz", **arrays)
-        body = {
-            "format": _FORMAT,
-            "version": _VERSION,
-            "source": source.as_json(),
-            "shape": asdict(shape),
-            "totals": asdict(totals),
-            "files": {name: _sha256(folder / name) for name in _CHECKED_WHOLE},
-        }
-        write_json(folder / "table.json", {**body, "checksum": _checksum(body)})
-
-
-def _save(path: Path, array: NDArray[np.uint32]) -> None:
-    # np.save to a path loses the errno of a full disk.
-    content = io.BytesIO()
-    np.save(content, array, allow_pickle=False)
-    path.write_bytes(content.getvalue())
-
-
 def _load(path: Path) -> NDArray[np.uint32]:
     # Opened here: np.load leaves a file open if it is not an array.
     with path.open("rb") as file:
         ids: NDArray[np.uint32] = np.load(file, allow_pickle=False)
         return ids
-
-
-def _as_run(ends: Ends) -> SortedRun:
-    leads, first = np.unique(ends.leads, return_index=True)
-    return SortedRun(
-        leads, np.append(first, len(ends.leads)).astype(np.int64), ends.keys, ends.counts
-    )
-
-
-@contextmanager
-def write_table(output: Path) -> Iterator[TableWriter]:
-    """Write a new table under a temporary name, and rename it when the body succeeds.
-
-    Enter it before the work, so that an output that cannot be written fails at once.
-
-    Raises:
-        OptionError: the folder exists, or cannot be made.
-        ResourceError: the disk is full.
-    """
-    with (
-        atomic_directory(output) as folder,
-        (folder / "windows.run").open("wb") as windows,
-    ):
-        yield TableWriter(folder, windows)
-
-
-def _totals(stored: dict[str, Any]) -> Totals:
-    windows = tuple(checked(total, "int", "windows") for total in stored["windows"])
-    return stored_as(Totals, stored, windows=windows)
 
 
 def _check_spectrum(spectrum: Spectrum) -> None:
@@ -352,46 +241,3 @@ def _check_spectrum(spectrum: Spectrum) -> None:
             raise ValueError("a spectrum is not an array of positive u64")
     if len(multiplicity) != len(types) or not np.all(multiplicity[1:] > multiplicity[:-1]):
         raise ValueError("a spectrum does not ascend")
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / "table.json"
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ArtefactError(
-            f"{folder} is not a count table: {path.name} cannot be read ({error.strerror}). Name a "
-            "folder that `icfast count` or `icfast merge` wrote."
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ArtefactError(f"{path} is damaged: {error}. Count it again.") from error
-    if not isinstance(stored, dict) or stored.get("format") != _FORMAT:
-        raise ArtefactError(
-            f"{path} does not describe a count table. Name a folder that `icfast count` wrote."
-        )
-    if stored.get("version") != _VERSION:
-        raise ArtefactError(
-            f"{folder} is a count table of version {stored.get('version')}, and this icfast reads "
-            f"version {_VERSION}. Count it again."
-        )
-    if stored.pop("checksum", None) != _checksum(stored):
-        raise ArtefactError(f"{path} is damaged (checksum). Count it again.")
-    return stored
-
-
-def _checksum(body: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise _missing(path) from None
-    except OSError as error:
-        raise ArtefactError(f"{path} cannot be read: {error.strerror}. Count it again.") from error
-
-
-def _missing(path: Path) -> ArtefactError:
-    return ArtefactError(f"{path} is missing: the table is incomplete. Count it again.")
