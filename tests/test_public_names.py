@@ -24,7 +24,9 @@ def test_unknown_names_are_refused() -> None:
         _ = icfast.nothing
 
 
-@pytest.mark.parametrize("function", [icfast.open, icfast.inspect, icfast.tokenize])
+@pytest.mark.parametrize(
+    "function", [icfast.open, icfast.inspect, icfast.tokenize, icfast.cost, icfast.count]
+)
 def test_returned_types_are_public(function: Any) -> None:
     assert isinstance(getattr(icfast, function.__annotations__["return"]), type)
 

@@ -26,6 +26,8 @@ from icfast.ngrams.count import merge as merge
 from icfast.ngrams.spectra import cost as cost
 from icfast.ngrams.spectra import spectra as spectra
 from icfast.ngrams.table import CountTable as CountTable
+from icfast.parallel import WorkOptions as WorkOptions
+from icfast.parallel.cost import Cost as Cost
 from icfast.pipeline.matches import match_entropy as match_entropy
 from icfast.quality.score import score as score
 from icfast.sums.fan_out import FanOut as FanOut
