@@ -45,7 +45,7 @@ _NEVER = -99.0
 
 def write_arpa(
     model: NgramModel | str | Path,
-    path: str | Path,
+    output: str | Path,
     *,
     threads: int | None = None,
     backend: str = "auto",
@@ -59,7 +59,7 @@ def write_arpa(
 
     Args:
         model: a model or its file.
-        path: the file to write.
+        output: the file to write.
         threads, backend: as in :func:`icfast.spectra`.
         progress: called with the progress.
 
@@ -84,7 +84,7 @@ def write_arpa(
     work = Work.of(backend, threads, None, progress)
     if not isinstance(model, NgramModel):
         model = NgramModel.load(model)
-    with atomic_path(Path(path)) as temporary:
+    with atomic_path(Path(output)) as temporary:
         export_arpa(model, temporary, work)
 
 

@@ -132,17 +132,17 @@ class NgramModel:
         sizes = {f"{n}-grams": format_count(count) for n, count in enumerate(self.ngrams, 1)}
         return facts_html(f"Kneser-Ney model of order {self.order}", facts | sizes)
 
-    def save(self, file: str | Path) -> NgramModel:
+    def save(self, output: str | Path) -> NgramModel:
         """Copy the model's file atomically and return the model mapped from the copy.
 
         Args:
-            file: path of the copy.
+            output: path of the copy.
 
         Raises:
             OptionError: the folder is missing or not writable.
             ResourceError: the disk is full.
         """
-        final = Path(file)
+        final = Path(output)
         with atomic_path(final) as temporary:
             shutil.copyfile(self.path, temporary)
         return NgramModel.load(final)

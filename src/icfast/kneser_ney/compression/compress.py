@@ -29,7 +29,7 @@ _NGRAM_BYTES = 80
 
 def compress(
     model: NgramModel | str | Path,
-    path: str | Path,
+    output: str | Path,
     *,
     bits: int = 8,
     prune: float = 0.0,
@@ -46,7 +46,7 @@ def compress(
 
     Args:
         model: a model or its file.
-        path: the file to write.
+        output: the file to write.
         bits: 1..16 bits per probability and per backoff above order 1. Order 1 stays exact.
         prune: removes each n-gram whose removal raises the model's expected perplexity by less than
             this fraction (Stolcke 1998). 0 keeps all n-grams.
@@ -75,9 +75,9 @@ def compress(
     work = Work.of(backend, threads, memory, progress)
     if not isinstance(model, NgramModel):
         model = NgramModel.load(model)
-    with atomic_path(Path(path)) as temporary:
+    with atomic_path(Path(output)) as temporary:
         compress_to(temporary, model, work, bits, prune, heldout)
-    return CompactModel.load(path)
+    return CompactModel.load(output)
 
 
 def compress_to(
