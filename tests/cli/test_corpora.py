@@ -108,7 +108,7 @@ def test_tokenize_text_that_is_none(run: Run, texts: Path, tmp_path: Path) -> No
     ("more", "message"),
     [
         (("--output", "ids.bin"), "must end in .ds"),
-        (("--output", "ids.ds", "--eos-id", "3"), "eos_id 3 with tokenizer bytes"),
+        (("--output", "ids.ds", "--eos-id", "3"), "eos_id 3 is given with tokenizer bytes"),
         (("--output", "ids.ds", "--tokenizer", "missing.json"), "missing.json"),
     ],
 )

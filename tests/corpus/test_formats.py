@@ -145,7 +145,7 @@ def test_raw_needs_a_dtype(tmp_path: Path) -> None:
     [
         (struct.pack("<3i", 20240520, 1, 0), "magic of format llmc"),
         (struct.pack("<3i", 20240801, 7, 0), "magic of format llmc"),
-        (b"\x93NUMPY\x01\0", "magic of format npy; leave --format and --dtype out"),
+        (b"\x93NUMPY\x01\0", "magic of format npy. Leave --format and --dtype out"),
         (b"MMIDIDX\0\0\1\0\0", "a Megatron index"),
         (b"TNTIDX\0\0\0\0\1\0", "a NeoX index"),
         (struct.pack("<2i", 278895051, 1), "NeMo Automodel"),
@@ -165,7 +165,7 @@ def test_llmc_size_must_be_the_headers(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for content in (whole + b"\0\0", whole[:-2], whole[:-1]):
         path.write_bytes(content)
-        message = f"says 5 u2 ids, so 1034 bytes with the header, but it has {len(content)}"
+        message = f"states 5 u2 ids, so 1034 bytes with the header, but the file has {len(content)}"
         with pytest.raises(CorpusError, match=message):
             open_corpus(path)
 
@@ -180,7 +180,7 @@ def test_llmc_header_damage(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(CorpusError, match="header is 1024 bytes, the file has 100"):
         open_corpus(path)
-    with pytest.raises(CorpusError, match=r"begins with 5, llm\.c files with one of"):
+    with pytest.raises(CorpusError, match=r"begins with 5, llm\.c files begin with one of"):
         open_corpus(write_raw(path, [5] + [0] * 600), format="llmc")
 
 
@@ -192,14 +192,14 @@ def test_a_stated_dtype_must_agree(tmp_path: Path) -> None:
         tmp_path / "x.npy",
     ):
         with pytest.raises(
-            CorpusError, match="dtype u4 was given, but the file says its ids are u2"
+            CorpusError, match="dtype u4 was given, but the file states that its ids are u2"
         ):
             open_corpus(path, dtype="u4")
 
 
 def test_headerless_npy_of_olmo(tmp_path: Path) -> None:
     path = write_raw(tmp_path / "x.npy", IDS)
-    with pytest.raises(CorpusError, match=r"no NumPy header; OLMo .*--format raw --dtype u2"):
+    with pytest.raises(CorpusError, match=r"no NumPy header. OLMo .*--format raw --dtype u2"):
         open_corpus(path)
     assert open_corpus(path, format="raw", dtype="u2").tokens == 5
 
@@ -241,7 +241,7 @@ def test_npy_cut_short_or_damaged(tmp_path: Path) -> None:
     np.save(path, np.array(IDS, "u2"))
     whole = path.read_bytes()
     path.write_bytes(whole[:-4])
-    with pytest.raises(CorpusError, match=r"says 5 u2 ids, so 138 bytes .* it has 134"):
+    with pytest.raises(CorpusError, match=r"states 5 u2 ids, so 138 bytes .* the file has 134"):
         open_corpus(path)
     for damaged in (
         whole[:40],
@@ -258,17 +258,20 @@ def test_npy_cut_short_or_damaged(tmp_path: Path) -> None:
 
 def test_datatrove_without_index(tmp_path: Path) -> None:
     path = write_raw(tmp_path / "x.ds", IDS)
-    with pytest.raises(CorpusError, match=r"x.ds.index beside it, .*--format raw --dtype u2"):
+    with pytest.raises(
+        CorpusError,
+        match=r"x.ds.index, which does not exist.*--format raw --dtype u2",
+    ):
         open_corpus(path)
 
 
 @pytest.mark.parametrize(
     ("stops", "dtype", "message"),
     [
-        ([2, 3], None, "has 10 bytes and its index ends at token 3: that is 3.333 bytes an id"),
+        ([2, 3], None, "has 10 bytes and its index ends at token 3: that is 3.333 bytes per id"),
         ([2, 6], "u2", "index points outside the file: it ends at token 6, the file holds 5"),
         ([2, 4], "u2", "stops at token 4, but the file holds 5: 1 tokens belong to no document"),
-        ([3, 2, 5], None, "document 1 ends at token 2, before the one in front of it .3.; ends"),
+        ([3, 2, 5], None, "document 1 ends at token 2, before the previous document .3.. Ends"),
         ([2**63, 5], None, "document 1 ends at token 5, before"),
         ([], None, "ends at token 0: that is inf bytes"),
         ([], "u2", "stops at token 0"),
@@ -307,5 +310,5 @@ def test_too_many_open_files_is_said_in_plain_words(
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr(mmap, "mmap", exhausted)
-    with pytest.raises(ResourceError, match=re.escape("raise the limit with `ulimit -n`")):
+    with pytest.raises(ResourceError, match=re.escape("Raise the limit with `ulimit -n`")):
         map_array(path, "u2", 5)

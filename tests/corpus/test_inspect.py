@@ -51,7 +51,7 @@ def test_every_problem_of_a_file_is_listed(tmp_path: Path) -> None:
     listed = found.shards[0].problems
     for part in (
         "is not JSON",
-        "dtype u4 was given, but the file says its ids are u2",
+        "dtype u4 was given, but the file states that its ids are u2",
         "bytes of 1 documents, the index has 3",
         "1 documents of .*are empty",
         f"token 70 at position 1 of {path} is outside the vocabulary of 50",
@@ -90,7 +90,7 @@ def test_negative_ids(tmp_path: Path) -> None:
 
 def test_a_broken_index_leaves_the_rest_to_see(tmp_path: Path) -> None:
     found = inspect(write_indexed(tmp_path / "x.ds", [1, 2, 3], [2, 1, 3]))
-    assert "ends must ascend" in problems(found)
+    assert "Ends must ascend" in problems(found)
     assert found.shards[0].tokens == 3
 
 

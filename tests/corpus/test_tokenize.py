@@ -207,7 +207,7 @@ def test_undecodable_text_is_refused_or_counted(
 def test_no_such_text(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for path in (tmp_path / "none.txt", tmp_path / "empty"):
-        with pytest.raises(CorpusError, match="is no text file, nor a folder with files"):
+        with pytest.raises(CorpusError, match="is neither a text file nor a folder with files"):
             tokenize(path, tmp_path / "x.ds")
     with pytest.raises(CorpusError, match="no text was given"):
         tokenize([], tmp_path / "x.ds")

@@ -1,4 +1,4 @@
-"""Token corpora: opening, inspecting and making them. Files are mapped, never copied whole."""
+"""Token corpora: open, inspect and write them. Files are memory-mapped, not copied."""
 
 from __future__ import annotations
 

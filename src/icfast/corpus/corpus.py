@@ -1,6 +1,7 @@
-"""A corpus: shards, and the conventions that cut them into documents. Nothing is read until asked.
+"""A corpus: memory-mapped shards, and the conventions that divide them into documents.
 
-A document is a half-open range of positions in one shard; an end id belongs to its document.
+A document is a half-open range of positions in one shard. An end id belongs to its document.
+Documents and the vocabulary are determined when they are first used.
 """
 
 from __future__ import annotations
@@ -14,20 +15,25 @@ from numpy.typing import NDArray
 
 from icfast.corpus.shard import Shard, Tokens, find_ids, largest_id
 from icfast.errors import CorpusError, OptionError
+from icfast.notebook import facts_html, table_html
+from icfast.units import DASH, format_count
 
 #: The tokenizer whose ids are the text's UTF-8 bytes.
 BYTES = "bytes"
 
+#: Shards that a notebook lists before it counts the rest.
+_SHOWN_SHARDS = 10
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Documents:
     """The documents of one shard.
 
     Attributes:
-        starts: i64[documents], first position of each.
-        stops: i64[documents], position behind its last token; above its start.
-        text_bytes: u64[documents], UTF-8 bytes of its text, or None where not known.
-        skipped: empty documents left out.
+        starts: i64[documents], position of the first token.
+        stops: i64[documents], position after the last token, larger than the start.
+        text_bytes: u64[documents], UTF-8 bytes of the text, or None if unknown.
+        skipped: number of empty documents left out.
     """
 
     starts: NDArray[np.int64]
@@ -38,20 +44,24 @@ class Documents:
     def __len__(self) -> int:
         return len(self.starts)
 
+    def __repr__(self) -> str:
+        return f"Documents({format_count(len(self))} documents)"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Corpus:
-    """Token shards with their conventions, as `open_corpus` makes it.
+    """Token shards with their conventions. `icfast.open` returns one.
 
     Attributes:
-        shards: the files, mapped; none is empty.
-        given_vocab_size: the vocabulary the caller or a sidecar stated; None: from the largest id.
-        eos_id: the id that separates documents, None where none does.
-        boundary: "end" (the id closes its document) or "start" (it opens it).
-        tokenizer: its name, where known.
-        tokenizer_sha256: SHA-256 of the tokenizer file, where a sidecar says.
-        cross_documents: each file is one document.
-        skip_bad: empty documents are left out and counted, instead of refused.
+        shards: the memory-mapped files, none of them empty.
+        given_vocab_size: number of ids V from the caller or a sidecar. None means that V is the
+            largest id + 1.
+        eos_id: the id that separates documents, or None.
+        boundary: "end" if that id is the last of its document, "start" if it is the first.
+        tokenizer: name of the tokenizer, or None if unknown.
+        tokenizer_sha256: SHA-256 of the tokenizer file, or None if no sidecar has it.
+        cross_documents: whether each file counts as one document.
+        skip_bad: whether empty documents are left out and counted, not refused.
         skipped_files: empty files left out.
 
     >>> shard = Shard(Path("x.bin"), "raw", np.array([5, 0, 7], np.uint16), (Path("x.bin"),))
@@ -70,59 +80,86 @@ class Corpus:
     skipped_files: tuple[Path, ...] = ()
     _documents: dict[Shard, Documents] = field(default_factory=dict, repr=False, init=False)
 
+    def __repr__(self) -> str:
+        return (
+            f"Corpus({format_count(len(self.shards))} shards, {format_count(self.tokens)} tokens, "
+            f"eos_id={self.eos_id}, boundary={self.boundary!r}, tokenizer={self.tokenizer!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        shown = [
+            (shard.path.name, shard.format, shard.dtype, format_count(len(shard.tokens)))
+            for shard in self.shards[:_SHOWN_SHARDS]
+        ]
+        if (hidden := len(self.shards) - len(shown)) > 0:
+            shown.append((f"{format_count(hidden)} more", "", "", ""))
+        shown.append(("all", "", "", format_count(self.tokens)))
+        conventions = {
+            "vocabulary": "largest id + 1"
+            if self.given_vocab_size is None
+            else format_count(self.given_vocab_size),
+            "end id": format_count(self.eos_id),
+            "boundary": self.boundary,
+            "tokenizer": self.tokenizer or DASH,
+            "skipped files": format_count(len(self.skipped_files)),
+        }
+        return table_html("Corpus", ("file", "format", "dtype", "tokens"), shown) + facts_html(
+            "Conventions", conventions
+        )
+
     @property
     def tokens(self) -> int:
-        """Ids in all shards, end ids included."""
+        """Number of ids in all shards, end ids included."""
         return sum(len(shard.tokens) for shard in self.shards)
 
     @property
     def documents(self) -> int:
-        """Documents in all shards; the first call scans for end ids."""
+        """Number of documents in all shards. The first use scans for end ids."""
         return sum(len(self.documents_of(shard)) for shard in self.shards)
 
     @property
     def skipped_documents(self) -> int:
-        """Empty documents left out of all shards."""
+        """Number of empty documents left out of all shards."""
         return sum(self.documents_of(shard).skipped for shard in self.shards)
 
     @property
     def vocab_size_given(self) -> bool:
-        """Whether the vocabulary was stated, by the caller or a sidecar, rather than measured."""
+        """True if the caller or a sidecar stated the vocabulary, False if it is measured."""
         return self.given_vocab_size is not None
 
     @cached_property
     def vocab_size(self) -> int:
-        """Number of ids: as stated, else the largest id + 1 (one pass over the files, once).
+        """Number of ids V: as stated, else the largest id + 1. The first use may read the files.
 
         Raises:
             CorpusError: a signed id is negative.
-            OptionError: the end id is above the largest id.
+            OptionError: the end id is larger than the largest id.
         """
         if self.given_vocab_size is not None:
             return self.given_vocab_size
         size = max(largest_id(shard) for shard in self.shards) + 1
         if self.eos_id is not None and self.eos_id >= size:
             raise OptionError(
-                f"eos_id {self.eos_id} does not occur: the largest id is {size - 1}; correct it, "
-                "or state the vocabulary (--vocab-size)"
+                f"eos_id {self.eos_id} does not occur: the largest id is {size - 1}. Correct it, "
+                "or pass the size of the vocabulary (--vocab-size)"
             )
         return size
 
     def documents_of(self, shard: Shard) -> Documents:
-        """The documents of a shard, end ids included; remembered.
+        """Return the documents of a shard, end ids included.
 
-        From its index where it has one, else from the end id, else the file is one document. A
-        file's end ends a document.
+        The index of the shard defines them. Without an index the end id does, and without an end
+        id the file is one document. The end of a file ends a document. The result is cached.
 
         Raises:
-            CorpusError: a document is empty, and `skip_bad` is off.
+            CorpusError: a document is empty, and `skip_bad` is False.
         """
         if shard not in self._documents:
             self._documents[shard] = self._cut(shard)
         return self._documents[shard]
 
     def content(self, shard: Shard) -> Documents:
-        """Return the documents of a shard without their end ids; a document may then be empty."""
+        """Return the documents of a shard without their end ids. Such a document may be empty."""
         documents = self.documents_of(shard)
         is_end = self._has_end_id(shard, documents).astype(np.int64)
         if self.boundary == "start":
@@ -162,8 +199,8 @@ class Corpus:
             number = int(np.argmin(full))
             raise CorpusError(
                 f"document {number} of {shard.path} is empty (its index repeats the end "
-                f"{documents.stops[number]}); leave it out where the file is written, or skip and "
-                "count such documents (--skip-bad)"
+                f"{documents.stops[number]}). Write the file without it, or skip and count such "
+                "documents (--skip-bad)"
             )
         text_bytes = None if documents.text_bytes is None else documents.text_bytes[full]
         skipped = len(full) - int(np.count_nonzero(full))
@@ -173,7 +210,7 @@ class Corpus:
         return self.tokenizer == BYTES and shard.tokens.itemsize == 1
 
     def _has_end_id(self, shard: Shard, documents: Documents) -> NDArray[np.bool_]:
-        """Whether each document closes (boundary "end") or opens ("start") with the end id."""
+        """Return whether each document has the end id at its boundary, as bool[documents]."""
         if self.eos_id is None:
             return np.zeros(len(documents), np.bool_)
         at = documents.starts if self.boundary == "start" else documents.stops - 1
@@ -181,10 +218,10 @@ class Corpus:
 
 
 def _stops(tokens: Tokens, eos_id: int | None, boundary: str) -> NDArray[np.int64]:
-    """Document ends by the end id; what is left before or behind is a document too."""
+    """Return the document ends by the end id. Tokens outside any end id are a document too."""
     cuts = np.zeros(0, np.int64) if eos_id is None else find_ids(tokens, eos_id)
     if boundary == "end":
         cuts = cuts + 1
-    # Cut before the ids that open a document, behind those that close one; never at the rims.
+    # A cut at the first or last position of the file would make an empty document.
     inner = cuts[(cuts > 0) & (cuts < len(tokens))]
     return np.append(inner, len(tokens))

@@ -1,4 +1,4 @@
-"""What is in a corpus, and everything that is wrong with it: all problems, not only the first."""
+"""Report the content of a corpus and every problem in it, not only the first."""
 
 from __future__ import annotations
 
@@ -15,27 +15,29 @@ from icfast.corpus.options import CorpusOptions, combined
 from icfast.corpus.reader import ReadOptions
 from icfast.corpus.shard import Shard, find_ids, first_at_least, largest_id, outside_vocabulary
 from icfast.errors import CorpusError, IcfastError, OptionError
+from icfast.notebook import table_html
+from icfast.units import DASH, format_bytes, format_count
 
-#: Ids looked at when guessing whether a headerless file has another dtype.
+#: Ids that decide whether a headerless file looks like another dtype.
 _SAMPLE_TOKENS = 1 << 20
-#: No vocabulary is so large, but two u16 ids read as one u32 are.
+#: No vocabulary is this large, but two u2 ids read as one u4 id are.
 _IMPLAUSIBLE_ID = 1 << 24
 
 
 @dataclass(frozen=True)
 class ShardReport:
-    """One path of the corpus; None where the file could not be read so far.
+    """Report on one path of a corpus. A field is None if the file could not be read that far.
 
     Attributes:
-        path: the file, or the folder or pattern that gave none.
-        format: its format.
+        path: the file, or a folder or pattern without files.
+        format: name of the format.
         dtype: "u1", "u2", "u4" or "i4".
-        tokens: ids in it.
-        documents: documents in it.
-        largest_id: its largest id, -1 of an empty file.
+        tokens: number of ids.
+        documents: number of documents.
+        largest_id: the largest id, -1 for an empty file.
         disk_bytes: size of the file in bytes.
-        problems: each would stop a measurement.
-        warnings: what looks odd and may be right.
+        problems: messages. Each problem would stop a measurement.
+        warnings: messages about what looks unusual but may be right.
     """
 
     path: str
@@ -49,17 +51,17 @@ class ShardReport:
     warnings: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Inspection:
-    """All shards and their totals.
+    """Reports on all shards, and their totals. `icfast.inspect` returns one.
 
     Attributes:
-        shards: one report a file.
-        tokens: ids in all files that could be read.
+        shards: one report per file.
+        tokens: ids in all readable files.
         documents: documents in them.
-        largest_id: the largest id of all, None where no file could be read.
-        disk_bytes: bytes of all the files with ids.
-        problems: those of the corpus as a whole (a file twice, other tokenizers).
+        largest_id: the largest id of all files, or None if no file could be read.
+        disk_bytes: bytes of all files with ids.
+        problems: problems of the corpus as a whole: a file twice, different tokenizers.
     """
 
     shards: list[ShardReport]
@@ -71,12 +73,42 @@ class Inspection:
 
     @property
     def sound(self) -> bool:
-        """Whether there is no problem at all; warnings do not count."""
+        """True if there is no problem. Warnings do not count."""
         return not self.problems and not any(shard.problems for shard in self.shards)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain dicts, lists, numbers and strings."""
+        """Return plain dictionaries, lists, numbers and strings."""
         return {"schema_version": 1, "sound": self.sound, **asdict(self)}
+
+    @property
+    def all_problems(self) -> list[str]:
+        """Problems of every file and of the corpus as a whole."""
+        return [*(text for shard in self.shards for text in shard.problems), *self.problems]
+
+    def __repr__(self) -> str:
+        problems = len(self.all_problems)
+        return (
+            f"Inspection({len(self.shards)} files, {format_count(self.tokens)} tokens, "
+            f"{format_count(self.documents)} documents, {problems} problems)"
+        )
+
+    def _repr_html_(self) -> str:
+        columns = ("file", "format", "dtype", "tokens", "documents", "largest id", "size")
+        rows = [
+            (
+                shard.path,
+                shard.format or DASH,
+                shard.dtype or DASH,
+                format_count(shard.tokens),
+                format_count(shard.documents),
+                format_count(shard.largest_id),
+                format_bytes(shard.disk_bytes),
+            )
+            for shard in self.shards
+        ]
+        table = table_html("Inspection", columns, rows)
+        problems = [(text,) for text in self.all_problems]
+        return table + (table_html("Problems", (), problems) if problems else "")
 
 
 def inspect(
@@ -168,7 +200,7 @@ def _report(path: Path, options: CorpusOptions) -> tuple[ShardReport, Shard | No
         disk_bytes = path.stat().st_size if path.is_file() else None
         return ShardReport(str(path), disk_bytes=disk_bytes, problems=problems), None
     if not len(shard.tokens):
-        problems.append(f"{path} holds no tokens")
+        problems.append(f"{path} holds no tokens. Take it out, or skip it (--skip-bad)")
     report = ShardReport(
         path=str(path),
         format=shard.format,
@@ -184,7 +216,7 @@ def _report(path: Path, options: CorpusOptions) -> tuple[ShardReport, Shard | No
 
 
 def _documents(shard: Shard, options: CorpusOptions, problems: list[str]) -> int:
-    """Count the documents; empty ones are a problem, and not counted."""
+    """Count the documents. Empty documents are a problem and are not counted."""
     if not len(shard.tokens):
         return 0
     corpus = Corpus(
@@ -197,7 +229,7 @@ def _documents(shard: Shard, options: CorpusOptions, problems: list[str]) -> int
     if corpus.skipped_documents and not options.skip_bad:
         problems.append(
             f"{corpus.skipped_documents} documents of {shard.path} are empty (its index repeats "
-            "an end); --skip-bad leaves them out and counts them"
+            "an end). Write the file without them, or skip and count them (--skip-bad)"
         )
     return corpus.documents
 
@@ -227,14 +259,18 @@ def _warnings(shard: Shard, options: CorpusOptions) -> list[str]:
     warnings = []
     eos_id = _eos_id(shard, options)
     if eos_id is not None and len(shard.tokens) and not len(find_ids(shard.tokens, eos_id)):
-        warnings.append(f"eos_id {eos_id} never occurs in {shard.path}; is it another tokenizer's?")
+        warnings.append(
+            f"eos_id {eos_id} never occurs in {shard.path}. Is it the id of another tokenizer?"
+        )
     sample = shard.tokens[:_SAMPLE_TOKENS]
     if shard.format == "raw" and len(sample) >= 2:
         if shard.dtype == "u2" and not np.any(sample[1::2]) and np.any(sample):
-            warnings.append(f"every second u2 of {shard.path} is 0: it looks like u4 ids")
+            warnings.append(
+                f"every second u2 id of {shard.path} is 0: it looks like u4 ids. Check --dtype"
+            )
         if sample.itemsize == 4 and int(np.median(sample)) >= _IMPLAUSIBLE_ID:
             warnings.append(
                 f"most {shard.dtype} ids of {shard.path} are above {_IMPLAUSIBLE_ID}: "
-                "it looks like u2 ids"
+                "it looks like u2 ids. Check --dtype"
             )
     return warnings

@@ -1,4 +1,4 @@
-"""From paths to a corpus: the only file that knows every format."""
+"""Open a corpus from paths. Only this module knows every format."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from icfast.errors import CorpusError, OptionError
 AnyPath: TypeAlias = "str | os.PathLike[str]"
 T = TypeVar("T", int, str)
 
-#: Asked in this order; raw goes by the file's name alone, so it comes last.
+#: Formats in the order of detection. raw is last: it can only look at the file name.
 FORMATS: tuple[Format, ...] = (LlmC(), Npy(), Datatrove(), Raw())
 _RAW = FORMATS[-1]
 
-#: What a headerless file never begins with, and whose it is: formats icfast does not read.
+#: First bytes of formats that icfast does not read. A headerless file never begins with them.
 _FOREIGN = {
     b"MMIDIDX\0\0": "a Megatron index",
     b"TNTIDX\0\0": "a NeoX index",
@@ -34,13 +34,13 @@ _FOREIGN = {
     (278895051).to_bytes(4, "little"): "a NeMo Automodel shard",
     b"PAR1": "a Parquet file",
     b"ARROW1": "an Arrow file",
-    b"\xfd7zXZ\0": "compressed by xz: unpack it first",
-    b"\x28\xb5\x2f\xfd": "compressed by zstd: unpack it first",
+    b"\xfd7zXZ\0": "a file compressed by xz",
+    b"\x28\xb5\x2f\xfd": "a file compressed by zstd",
 }
 
 
 def as_paths(paths: AnyPath | Iterable[AnyPath]) -> list[Path]:
-    """One path or several, as a list.
+    """Return one path or several as a list.
 
     >>> [path.as_posix() for path in as_paths("a/*.bin")]
     ['a/*.bin']
@@ -51,10 +51,10 @@ def as_paths(paths: AnyPath | Iterable[AnyPath]) -> list[Path]:
 
 
 def expand(path: Path) -> list[Path]:
-    """The shard files of a file, folder or glob, sorted.
+    """Return the shard files of a file, folder or glob pattern, sorted.
 
     Raises:
-        CorpusError: there is no such file, or nothing in the folder or glob can be a shard.
+        CorpusError: the file does not exist, or the folder or pattern yields no shard.
     """
     if path.is_dir():
         found = [file for file in _shard_files(path.iterdir()) if sniff(file) is not None]
@@ -67,9 +67,9 @@ def expand(path: Path) -> list[Path]:
         found = _shard_files(map(Path, names))
         missing = f"{path} matches no file"
     else:
-        raise CorpusError(f"{path}: there is no such file or folder")
+        raise CorpusError(f"{path}: there is no such file or folder. Check the path")
     if not found:
-        raise CorpusError(f"{missing}; name the files, or a pattern that matches them")
+        raise CorpusError(f"{missing}. Name the files, or a pattern that matches them")
     return found
 
 
@@ -79,28 +79,29 @@ def _shard_files(paths: Iterable[Path]) -> list[Path]:
         for path in paths
         if path.is_file()
         and path.suffix not in SIDECAR_SUFFIXES
-        and not path.name.startswith(".")  # a file still being written, or an editor's
+        and not path.name.startswith(".")  # an unfinished file, or an editor's
     )
 
 
 def refuse_duplicates(paths: Iterable[Path]) -> None:
-    """Refuse a file that is in the list twice, by whatever name: it would be counted twice.
+    """Refuse a file that is in the list twice, also under another name or link.
 
     Raises:
-        CorpusError: naming the two.
+        CorpusError: a file is in the list twice. The message names both paths.
     """
     seen: dict[Path, Path] = {}
     for path in paths:
         real = path.resolve()
         if real in seen:
             raise CorpusError(
-                f"{path} is in the list twice (first as {seen[real]}); it would be counted twice"
+                f"{path} is in the list twice (first as {seen[real]}) and would be counted twice. "
+                "Take one of them out"
             )
         seen[real] = path
 
 
 def sniff(path: Path) -> Format | None:
-    """The format a file looks like, or None.
+    """Return the format that a file looks like, or None.
 
     Raises:
         CorpusError: the file can't be read.
@@ -112,22 +113,27 @@ def sniff(path: Path) -> Format | None:
 
 
 def choose_format(path: Path, dtype: str | None, name: str | None) -> Format:
-    """The format named, else the one the file looks like, else raw where a dtype was given.
+    """Return the named format, else the detected one, else raw if a dtype is given.
 
     Raises:
         OptionError: there is no format of that name.
-        CorpusError: not a regular file, or nothing says what it is.
+        CorpusError: the path is not a regular file, or its format is unknown.
     """
     if not path.is_file():
-        raise CorpusError(f"{path} is not a regular file; icfast maps files into memory")
+        raise CorpusError(
+            f"{path} is not a regular file; icfast memory-maps its input. Copy it to a regular file"
+        )
     if name is not None:
         return _named(name)
     chosen = sniff(path)
-    if chosen is None and (dtype is None or path.suffix in SIDECAR_SUFFIXES):
+    if chosen is None and path.suffix in SIDECAR_SUFFIXES:
         raise CorpusError(
-            f"{path} is of no known format ({_names()}); a headerless file of ids needs its dtype "
-            "(--dtype u2), a sidecar belongs to the file beside it, and text goes through "
-            "`icfast tokenize` first"
+            f"{path} is a sidecar, not a file of ids. Name the file that it belongs to"
+        )
+    if chosen is None and dtype is None:
+        raise CorpusError(
+            f"{path} has none of the known formats ({_names()}). Pass --dtype u2 (or u1, u4, i4) "
+            "for a headerless file of ids, or run `icfast tokenize` on text first"
         )
     return chosen or _RAW
 
@@ -140,27 +146,30 @@ def _named(name: str) -> Format:
     for known in FORMATS:
         if known.name == name:
             return known
-    raise OptionError(f"format {name!r} is not one of {_names()}")
+    raise OptionError(f"format {name!r} is not one of {_names()}. Pass one of them, or none")
 
 
 def _refuse_disguised(path: Path) -> None:
-    """A file read as headerless must not begin with a header."""
+    """Refuse a file that is to be read as headerless but begins with a known header."""
     for known in FORMATS:
         if starts_with(path, known.magics):
             raise CorpusError(
-                f"{path} is not headerless: it begins with the magic of format {known.name}; "
-                f"leave --format and --dtype out, or use --format {known.name}"
+                f"{path} is not headerless: it begins with the magic of format {known.name}. "
+                f"Leave --format and --dtype out, or pass --format {known.name}"
             )
     for magic, owner in _FOREIGN.items():
         if starts_with(path, (magic,)):
-            raise CorpusError(f"{path} is not a headerless file of ids: it looks like {owner}")
+            raise CorpusError(
+                f"{path} is not a headerless file of ids: it looks like {owner}. Convert or "
+                f"decompress it to a format that icfast reads ({_names()})"
+            )
 
 
 def read_shard(path: Path, format_name: str | None, options: ReadOptions) -> Shard:
-    """Open one file as the format named or found.
+    """Open one file in the named or detected format.
 
     Raises:
-        CorpusError: the file can't be read as it stands.
+        CorpusError: the file can't be read in that format.
     """
     chosen = choose_format(path, options.dtype, format_name)
     try:
@@ -227,9 +236,9 @@ def open_corpus(
         raise CorpusError(
             f"{empty[0]} holds no tokens"
             + (
-                "; take it out, or skip and count it (--skip-bad)"
+                ". Take it out, or skip and count it (--skip-bad)"
                 if kept
-                else ", nor does any other file"
+                else ", nor does any other file. Name files with tokens"
             )
         )
     return Corpus(
@@ -245,7 +254,7 @@ def open_corpus(
 def _read_all(paths: Iterable[Path], options: CorpusOptions) -> list[Shard]:
     found = [shard for path in paths for shard in expand(path)]
     if not found:
-        raise CorpusError("no path was given; name a file, a folder or a pattern")
+        raise CorpusError("no path was given. Name a file, a folder or a pattern")
     refuse_duplicates(found)
     return [read_shard(path, options.format, ReadOptions(options.dtype)) for path in found]
 
@@ -282,7 +291,8 @@ def settle(shards: Iterable[Shard], options: CorpusOptions) -> dict[str, Any]:
 def _same(shard: Shard, what: str, told: T, known: T | None) -> T:
     if known is not None and known != told:
         raise CorpusError(
-            f"{shard.path} was written with {what} {told!r} (says its sidecar), but {known!r} was "
-            f"given or is another shard's; leave {what} out, or take the file out"
+            f"{shard.path} was written with {what} {told!r} according to its sidecar, but "
+            f"{known!r} was given or comes from another shard. Leave {what} out, or take the file "
+            "out"
         )
     return told

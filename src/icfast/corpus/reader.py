@@ -1,4 +1,4 @@
-"""What every format's reader shares: the protocol, what it is told, and mapping a file."""
+"""Shared parts of every format's reader: the protocol, the options, memory mapping."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from icfast.corpus.shard import Shard
 from icfast.errors import CorpusError, ResourceError
 
 _NO_ROOM = {
-    errno.EMFILE: "too many files are open at once; raise the limit with `ulimit -n`",
-    errno.ENFILE: "the whole machine has too many files open",
-    errno.ENOMEM: "the address space is used up; raise the limit with `ulimit -v`",
+    errno.EMFILE: "too many files are open. Raise the limit with `ulimit -n`",
+    errno.ENFILE: "the machine has too many files open. Close other programs",
+    errno.ENOMEM: "the address space is exhausted. Raise the limit with `ulimit -v`",
 }
 
 
 def refuse(message: str) -> None:
-    """Raise the fault as a CorpusError: what every caller but `inspect` wants."""
+    """Raise a fault as a CorpusError."""
     raise CorpusError(message)
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What a reader is told.
+    """Options of a reader.
 
     Attributes:
-        dtype: "u1", "u2", "u4", "i4", or None where none was given.
-        fault: called with each fault the reader could read on after; raises unless inspecting.
+        dtype: "u1", "u2", "u4", "i4", or None if none was given.
+        fault: function called with the message of a fault after which reading can continue. The
+            default raises; `inspect` collects the messages.
     """
 
     dtype: str | None = None
@@ -42,29 +43,29 @@ class ReadOptions:
 
 
 class Format(Protocol):
-    """One file format: its name, the bytes its files begin with, and how to open one."""
+    """Protocol of a file format."""
 
     @property
     def name(self) -> str:
-        """The word `--format` takes."""
+        """Name of the format for `--format`."""
 
     @property
     def magics(self) -> tuple[bytes, ...]:
-        """First bytes of its files; empty where the format has no header."""
+        """First bytes of its files. Empty if the format has no header."""
 
     def sniff(self, path: Path) -> bool:
-        """Whether the file looks like this format, by its first bytes or its name."""
+        """Return whether the first bytes or the name look like this format."""
 
     def open(self, path: Path, options: ReadOptions) -> Shard:
-        """Map the file.
+        """Memory-map the file.
 
         Raises:
-            CorpusError: the file is not what the format says.
+            CorpusError: the file does not follow the format.
         """
 
 
 def itemsize(dtype: str) -> int:
-    """Bytes of one id.
+    """Return the bytes of one id.
 
     >>> itemsize("u2"), itemsize("i4")
     (2, 4)
@@ -73,7 +74,7 @@ def itemsize(dtype: str) -> int:
 
 
 def starts_with(path: Path, magics: tuple[bytes, ...]) -> bool:
-    """Whether the file begins with one of the byte strings."""
+    """Return whether the file begins with one of the byte strings."""
     if not magics:
         return False
     with path.open("rb") as file:
@@ -81,48 +82,49 @@ def starts_with(path: Path, magics: tuple[bytes, ...]) -> bool:
 
 
 def whole_ids(path: Path, byte_count: int, dtype: str, options: ReadOptions) -> int:
-    """How many ids the bytes hold; bytes left over are a fault."""
+    """Return the number of ids in some bytes. Bytes left over are a fault."""
     count, left = divmod(byte_count, itemsize(dtype))
     if left:
         options.fault(
             f"{path}: {byte_count} bytes of ids are not a multiple of {itemsize(dtype)} (dtype "
-            f"{dtype}): {left} bytes are left over; is the dtype right, or was the file cut short?"
+            f"{dtype}): {left} bytes are left over. Is the dtype right, or was the file truncated? "
+            "Pass --dtype, or copy the file again"
         )
     return count
 
 
 def stated_ids(path: Path, stated: int, dtype: str, offset: int, options: ReadOptions) -> int:
-    """How many ids stand behind a header that says how many; any other size is a fault."""
+    """Return the number of ids after a header that states it. Another file size is a fault."""
     size = path.stat().st_size
     expected = offset + stated * itemsize(dtype)
     if size != expected:
         options.fault(
-            f"{path}: its header says {stated} {dtype} ids, so {expected} bytes with the header, "
-            f"but it has {size}; was it cut short, or is the copy not complete?"
+            f"{path}: its header states {stated} {dtype} ids, so {expected} bytes with the header, "
+            f"but the file has {size}. Was it truncated? Copy or write it again"
         )
     return min(stated, whole_ids(path, size - offset, dtype, options))
 
 
 def refuse_other_dtype(path: Path, found: str, options: ReadOptions) -> None:
-    """A file that states its own dtype must agree with the one given."""
+    """Report a fault if the given dtype differs from the one that the file states."""
     if options.dtype is not None and options.dtype != found:
         options.fault(
-            f"{path}: dtype {options.dtype} was given, but the file says its ids are {found}; "
-            "leave the dtype out"
+            f"{path}: dtype {options.dtype} was given, but the file states that its ids are "
+            f"{found}. Leave the dtype out"
         )
 
 
 def map_array(path: Path, dtype: str, count: int, offset: int = 0) -> NDArray[Any]:
-    """Map `count` little-endian items of `dtype` from byte `offset` on; read-only, no copy.
+    """Memory-map `count` little-endian items of `dtype` from byte `offset` on, read-only.
 
-    An i4 file is seen as u4: its negative ids are then 2^31 or more.
+    An i4 file is mapped as u4: its negative ids are then 2^31 or larger.
 
     Raises:
         CorpusError: the file can't be read.
-        ResourceError: too many open files, or no address space left.
+        ResourceError: too many files are open, or no address space is left.
     """
     seen = np.dtype("<" + dtype.replace("i", "u"))
-    if count == 0:  # an empty mapping is an error to the operating system
+    if count == 0:  # the operating system refuses an empty mapping
         return np.zeros(0, seen)
     try:
         with path.open("rb") as file:
@@ -136,6 +138,6 @@ def map_array(path: Path, dtype: str, count: int, offset: int = 0) -> NDArray[An
 
 def _map(descriptor: int, length: int) -> mmap.mmap:
     if sys.version_info >= (3, 13):
-        # Otherwise each mapping holds a file descriptor: thousands of shards would use them up.
+        # Otherwise each mapping keeps a file descriptor, and thousands of shards exhaust them.
         return mmap.mmap(descriptor, length, access=mmap.ACCESS_READ, trackfd=False)
     return mmap.mmap(descriptor, length, access=mmap.ACCESS_READ)

@@ -1,10 +1,10 @@
-"""One file of token ids, mapped into memory: what every format's reader returns."""
+"""A shard: one memory-mapped file of token ids, as every format's reader returns it."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 
 from icfast.corpus.sidecar import Description
 from icfast.errors import ID_OUTSIDE_VOCABULARY, CorpusError, IcfastError, kernel_error
+from icfast.units import format_count
 
 Tokens: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
 
-#: Ids looked at in one numpy step; the temporaries of a scan stay within a few MiB.
+#: Ids per numpy step of a scan. Temporary arrays stay within a few MiB.
 SCAN_TOKENS = 1 << 22
 _FIRST_NEGATIVE = 1 << 31
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Shard:
     """One file of token ids.
 
@@ -30,27 +31,31 @@ class Shard:
         path: the file with the ids.
         format: name of the format it was read as.
         tokens: u8[n], u16[n] or u32[n], little-endian ids, mapped and read-only.
-        index_stops: i64[documents], exclusive document ends in tokens, from an index beside it.
-        text_bytes: u64[documents], UTF-8 bytes of each document's text, where a sidecar says.
-        files: all the files it is made of.
-        continues: whether the format says that the last document goes on in the next shard.
-        signed: whether the ids were written as signed, so that 2^31 and above mean negative ones.
-        description: what the file's sidecar says of its tokenizer, where there is one.
+        index_stops: i64[documents], exclusive document ends in tokens, from the index file.
+        text_bytes: u64[documents], UTF-8 bytes of each document's text, if a sidecar has them.
+        files: the file with the ids and its sidecars.
+        continues: whether the format states that the last document continues in the next shard.
+        signed: whether the file has signed ids. Values of 2^31 and above are then negative ids.
+        description: content of the sidecar FILE.ds.json, or None.
     """
 
     path: Path
     format: str
-    tokens: Tokens = field(repr=False)
+    tokens: Tokens
     files: tuple[Path, ...]
-    index_stops: NDArray[np.int64] | None = field(default=None, repr=False)
-    text_bytes: NDArray[np.uint64] | None = field(default=None, repr=False)
+    index_stops: NDArray[np.int64] | None = None
+    text_bytes: NDArray[np.uint64] | None = None
     continues: bool = False
     signed: bool = False
     description: Description | None = None
 
+    def __repr__(self) -> str:
+        tokens = format_count(len(self.tokens))
+        return f"Shard({str(self.path)!r}, {self.format}, {self.dtype}, {tokens} tokens)"
+
     @property
     def dtype(self) -> str:
-        """The ids' dtype as written: "u1", "u2", "u4" or "i4"."""
+        """Dtype of the ids in the file: "u1", "u2", "u4" or "i4"."""
         return f"{'i' if self.signed else 'u'}{self.tokens.itemsize}"
 
     @cached_property
@@ -64,16 +69,16 @@ class Shard:
         return hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()
 
     def digest(self) -> str:
-        """SHA-256 in hex of the contents of its files, read once and remembered.
+        """Return the SHA-256 of the files' contents in hex. The first call reads the files.
 
-        Of one file it is what `sha256sum` prints; of several, the SHA-256 of their digests in
-        the order of `files`. Names and places of the files do not count.
+        For one file this is the output of `sha256sum`. For several it is the SHA-256 of their
+        digests in the order of `files`. File names do not matter.
         """
         return self._digest
 
 
 def chunks(tokens: Tokens, step: int | None = None) -> Iterator[tuple[int, Tokens]]:
-    """Yield (position of the first id, up to `step` ids), views and no copies.
+    """Yield the position of the first id and a view of up to `step` ids.
 
     >>> [(start, ids.tolist()) for start, ids in chunks(np.arange(5, dtype=np.uint8), 3)]
     [(0, [0, 1, 2]), (3, [3, 4])]
@@ -84,7 +89,7 @@ def chunks(tokens: Tokens, step: int | None = None) -> Iterator[tuple[int, Token
 
 
 def find_ids(tokens: Tokens, token_id: int) -> NDArray[np.int64]:
-    """Positions of one id, ascending, i64[occurrences].
+    """Return the positions of one id, ascending, as i64[occurrences].
 
     >>> find_ids(np.array([7, 1, 7], np.uint16), 7).tolist()
     [0, 2]
@@ -94,7 +99,7 @@ def find_ids(tokens: Tokens, token_id: int) -> NDArray[np.int64]:
 
 
 def first_at_least(tokens: Tokens, bound: int) -> int | None:
-    """Position of the first id not below `bound`, or None.
+    """Return the position of the first id that is `bound` or larger, or None.
 
     >>> first_at_least(np.array([3, 9, 8], np.uint8), 8)
     1
@@ -106,7 +111,7 @@ def first_at_least(tokens: Tokens, bound: int) -> int | None:
 
 
 def largest_id(shard: Shard) -> int:
-    """The largest id of a shard, -1 of an empty one; one pass over the file.
+    """Return the largest id of a shard, or -1 for an empty one. Reads the file once.
 
     Raises:
         CorpusError: the ids are signed and one of them is negative.
@@ -119,11 +124,11 @@ def largest_id(shard: Shard) -> int:
 
 
 def outside_vocabulary(shard: Shard, index: int, vocab_size: int) -> IcfastError:
-    """The one sentence for an id that can't be: negative, or `vocab_size` and above."""
+    """Return the error for an id that is negative, or `vocab_size` or larger."""
     value = int(shard.tokens[index])
     if shard.signed and value >= _FIRST_NEGATIVE:
         return CorpusError(
-            f"token {value - (1 << 32)} at position {index} of {shard.path} is negative; "
-            "ids count from 0; is i4 the right dtype?"
+            f"token {value - (1 << 32)} at position {index} of {shard.path} is negative, but ids "
+            "count from 0. Is i4 the right dtype? Pass --dtype"
         )
     return kernel_error((ID_OUTSIDE_VOCABULARY, index, value), shard.path, vocab_size)

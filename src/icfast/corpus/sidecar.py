@@ -1,11 +1,11 @@
-"""The small files beside FILE.ds: their names, and what they say.
+"""Sidecars: the small files next to FILE.ds, their names and their content.
 
-    FILE.ds.index  u64 little-endian, the exclusive end of each document in tokens (datatrove's own)
+    FILE.ds.index  u64 little-endian, the exclusive end of each document in tokens
     FILE.ds.bytes  u64 little-endian, the UTF-8 bytes of each document's text
     FILE.ds.json   {"schema_version": 1, "tokenizer", "tokenizer_sha256", "vocab_size", "eos_id",
                     "dtype"}: how the ids were made
 
-The last two are icfast's, written by `icfast tokenize`; files of datatrove do without.
+datatrove defines the index. `icfast tokenize` also writes the other two, which are optional.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from icfast.errors import CorpusError
 
 SCHEMA_VERSION = 1
 
-#: Names that end so are never taken for shards.
+#: Suffixes of files that are never shards.
 SIDECAR_SUFFIXES = (".index", ".metadata", ".json", ".bytes")
 
 
 def sidecar_path(path: Path, suffix: str) -> Path:
-    """The sidecar of a file.
+    """Return the path of a file's sidecar.
 
     >>> sidecar_path(Path("a/x.ds"), ".index").as_posix()
     'a/x.ds.index'
@@ -34,14 +34,14 @@ def sidecar_path(path: Path, suffix: str) -> Path:
 
 @dataclass(frozen=True)
 class Description:
-    """How a file of ids was made: the content of FILE.ds.json.
+    """Content of FILE.ds.json: how a file of ids was made.
 
     Attributes:
         tokenizer: "bytes", or the tokenizer file's name.
-        tokenizer_sha256: SHA-256 in hex of the tokenizer file (of a GGUF file: of its vocabulary);
+        tokenizer_sha256: SHA-256 in hex of the tokenizer file, or of the vocabulary of a GGUF file.
             None for "bytes".
-        vocab_size: number of ids the tokenizer knows.
-        eos_id: the id appended to each document, None where none was.
+        vocab_size: number of ids of the tokenizer.
+        eos_id: the id appended to each document, or None.
         dtype: "u1", "u2" or "u4".
     """
 
@@ -53,28 +53,29 @@ class Description:
 
 
 def write_description(path: Path, description: Description) -> None:
-    """Write the content of a FILE.ds.json; in place, the caller makes it atomic."""
+    """Write a FILE.ds.json. The caller makes the write atomic."""
     content = {"schema_version": SCHEMA_VERSION, **asdict(description)}
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def read_description(path: Path) -> Description | None:
-    """Read a FILE.ds.json; None where the file has none.
+    """Read a FILE.ds.json. Return None if it does not exist.
 
     Raises:
-        CorpusError: not JSON, of another schema version, or a key is missing or of a wrong type.
+        CorpusError: it is not JSON, has another schema version, or a key is missing or has the
+            wrong type.
     """
     if not path.exists():
         return None
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise CorpusError(f"{path} is not JSON ({error}); delete it or tokenise again") from error
+        raise CorpusError(f"{path} is not JSON: {error}. Delete it, or tokenise again") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:
         raise CorpusError(
-            f"{path} has schema_version {version!r}, this icfast reads {SCHEMA_VERSION}; "
-            "tokenise again, or use the icfast that wrote it"
+            f"{path} has schema_version {version!r}; this icfast reads {SCHEMA_VERSION}. "
+            "Tokenise again, or use the icfast that wrote it"
         )
     values = [_typed(path, content, key, kinds) for key, kinds in _KEYS.items()]
     return Description(*values)
@@ -91,12 +92,12 @@ _KEYS: dict[str, tuple[type, ...]] = {
 
 def _typed(path: Path, content: dict[str, Any], key: str, kinds: tuple[type, ...]) -> Any:
     value = content.get(key)
-    # JSON can spell half a surrogate pair, which no result could hold.
+    # JSON can express half a surrogate pair, which no result file could hold.
     text = value if isinstance(value, str) else ""
     sound = isinstance(value, kinds) and not isinstance(value, bool)
     if key not in content or not sound or text != text.encode(errors="replace").decode():
         expected = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
         raise CorpusError(
-            f"{path} should say {key!r} as {expected}, found {value!r}; tokenise again"
+            f"{path} should have {key!r} as {expected}, found {value!r}. Tokenise again"
         )
     return value

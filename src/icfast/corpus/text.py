@@ -1,4 +1,4 @@
-"""Text files as a stream of documents: each file is one, each line of a .jsonl file is one."""
+"""Read text files as a stream of documents. Each line of a .jsonl file is a document."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from icfast.errors import CorpusError
 
 @dataclass
 class Skipped:
-    """Documents left out while reading, counted as they are met.
+    """Counts of documents left out while reading. The reader updates them.
 
     Attributes:
-        empty: without any text.
-        undecodable: not UTF-8, or not a JSON object with a "text" string.
+        empty: documents without text.
+        undecodable: documents that are not UTF-8, or not a JSON object with a "text" string.
     """
 
     empty: int = 0
@@ -24,12 +24,17 @@ class Skipped:
 
 
 def text_files(paths: Iterable[Path], leave_out: Collection[Path] = ()) -> list[Path]:
-    """The files of a list of files and folders, those of a folder sorted and with its sub-folders.
+    """Return the files of a list of files and folders.
 
-    `leave_out` are the files about to be written, which may lie in a folder that is read.
+    A folder stands for all files in it and in its subfolders, sorted.
+
+    Args:
+        paths: files and folders.
+        leave_out: files about to be written, which a folder may already contain.
 
     Raises:
-        CorpusError: there is no such file, a folder has none, or a file is about to be overwritten.
+        CorpusError: a path does not exist, a folder holds no file, or a named file is about to be
+            overwritten.
     """
     written = {path.resolve() for path in leave_out}
     files: list[Path] = []
@@ -39,23 +44,31 @@ def text_files(paths: Iterable[Path], leave_out: Collection[Path] = ()) -> list[
             found = [file for file in inside if file.resolve() not in written]
         elif path.resolve() in written:
             raise CorpusError(
-                f"{path} would be overwritten while it is read; choose another output"
+                f"{path} is named as a text and would be overwritten by the output. "
+                "Choose another output"
             )
         else:
             found = [path] if path.is_file() else []
         if not found:
-            raise CorpusError(f"{path} is no text file, nor a folder with files in it")
+            raise CorpusError(
+                f"{path} is neither a text file nor a folder with files. Check the path"
+            )
         files += found
     if not files:
-        raise CorpusError("no text was given; name files or folders")
+        raise CorpusError("no text was given. Name files or folders")
     return files
 
 
 def read_texts(files: Iterable[Path], skipped: Skipped, *, skip_bad: bool) -> Iterator[bytes]:
-    """Yield each document's text as valid UTF-8 bytes, none empty; line ends are left as they are.
+    """Yield the text of each document as valid, non-empty UTF-8 bytes. Line ends are kept.
+
+    Args:
+        files: text files and .jsonl files.
+        skipped: counts to update.
+        skip_bad: whether to count undecodable documents instead of raising.
 
     Raises:
-        CorpusError: a document is not UTF-8, or a line not JSON with "text", and not `skip_bad`.
+        CorpusError: a document is not UTF-8, or a line is not JSON with "text".
     """
     for path in files:
         documents = _lines(path) if path.suffix == ".jsonl" else _whole(path)
@@ -93,7 +106,7 @@ def _not_utf8(path: Path, content: bytes, position: int) -> CorpusError | None:
     except UnicodeDecodeError as error:
         return CorpusError(
             f"{path} is not UTF-8: byte 0x{content[error.start]:02x} at byte position "
-            f"{position + error.start} ({error.reason}); convert it, or skip and count such "
+            f"{position + error.start} ({error.reason}). Convert it, or skip and count such "
             "documents (--skip-bad)"
         )
     return None
@@ -104,13 +117,13 @@ def _field(path: Path, number: int, line: bytes) -> bytes | CorpusError:
         record = json.loads(line)
         text = record["text"] if isinstance(record, dict) else None
         if isinstance(text, str):
-            return text.encode("utf-8")  # fails on half a surrogate pair, which JSON can spell
+            return text.encode("utf-8")  # fails for half a surrogate pair, which JSON can express
         found = f"found {type(record).__name__}"
     except KeyError:
         found = f"found the keys {sorted(record)}"
     except ValueError as error:
         found = str(error)
     return CorpusError(
-        f'line {number} of {path} should be a JSON object with a "text" string: {found}; correct '
+        f'line {number} of {path} should be a JSON object with a "text" string: {found}. Correct '
         "it, or skip and count such lines (--skip-bad)"
     )

@@ -20,12 +20,14 @@ from icfast.corpus.text import Skipped, read_texts, text_files
 from icfast.corpus.tokenizers.encoder import Encoder, open_encoder
 from icfast.errors import CorpusError, OptionError
 from icfast.files import atomic_paths
+from icfast.notebook import facts_html
+from icfast.units import format_bytes, format_count
 
 #: Bytes of text at which a batch closes. `tokenizers` needs about 30 times as much memory for it.
 _BATCH_BYTES = 1 << 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tokenized:
     """Counts of what `tokenize` wrote.
 
@@ -44,6 +46,23 @@ class Tokenized:
     skipped_empty: int
     skipped_undecodable: int
     output: Path
+
+    def __repr__(self) -> str:
+        return (
+            f"Tokenized({str(self.output)!r}, {format_count(self.documents)} documents, "
+            f"{format_count(self.tokens)} tokens)"
+        )
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "output": str(self.output),
+            "documents": format_count(self.documents),
+            "tokens": format_count(self.tokens),
+            "text": format_bytes(self.text_bytes),
+            "skipped: empty": format_count(self.skipped_empty),
+            "skipped: undecodable": format_count(self.skipped_undecodable),
+        }
+        return facts_html("Tokenized", facts)
 
 
 def tokenize(

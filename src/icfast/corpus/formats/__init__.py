@@ -1,1 +1,1 @@
-"""Formats of token shards, one file each."""
+"""Formats of token shards, one format per file."""

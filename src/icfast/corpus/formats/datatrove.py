@@ -1,6 +1,7 @@
-"""datatrove's FILE.ds: headerless ids, with the exclusive document ends in FILE.ds.index (u64).
+"""Files FILE.ds of datatrove: headerless ids, and document ends in FILE.ds.index.
 
-The index decides where documents end, and gives the size of an id: it ends where the file ends.
+The index defines the documents. Its last entry is the number of ids, so it also implies the size of
+an id. `icfast.corpus.sidecar` defines the layout of the sidecars.
 """
 
 from __future__ import annotations
@@ -25,26 +26,26 @@ from icfast.errors import CorpusError, OptionError
 
 
 class Datatrove:
-    """Ids, an index, and the two sidecars of `icfast tokenize` where they are there."""
+    """Format of ids and an index, with the optional sidecars of `icfast tokenize`."""
 
     name = "datatrove"
     magics: tuple[bytes, ...] = ()
 
     def sniff(self, path: Path) -> bool:
-        """Whether the name ends in .ds, or an index lies beside it."""
+        """Return whether the name ends in .ds, or the file has an index."""
         return path.suffix == ".ds" or sidecar_path(path, ".index").is_file()
 
     def open(self, path: Path, options: ReadOptions) -> Shard:
-        """Map the ids and the index.
+        """Memory-map the ids and the index.
 
         Raises:
-            CorpusError: no index, or the index, the sidecars and the file do not fit together.
+            CorpusError: there is no index, or index, sidecars and file contradict each other.
         """
         index_path = sidecar_path(path, ".index")
         if not index_path.is_file():
             raise CorpusError(
-                f"{path}: datatrove keeps the document ends in {index_path.name} beside it, which "
-                "is not there; without it, use --format raw --dtype u2 --eos-id ID"
+                f"{path}: datatrove keeps the document ends in {index_path.name}, which does not "
+                "exist. Copy it too, or pass --format raw --dtype u2 --eos-id ID"
             )
         index = _u64(index_path, options)
         description = _described(path, options)
@@ -73,7 +74,8 @@ def _u64(path: Path, options: ReadOptions) -> NDArray[Any]:
     count, left = divmod(path.stat().st_size, 8)
     if left:
         options.fault(
-            f"{path} should hold u64 numbers, but {left} bytes are left over; was it cut short?"
+            f"{path} should hold u64 numbers, but {left} bytes are left over. Was it truncated? "
+            "Copy or write it again"
         )
     return map_array(path, "u8", count)
 
@@ -103,8 +105,8 @@ def _dtype(
         return told or "u2"
     raise CorpusError(
         f"{path} has {size} bytes and its index ends at token {last}: that is "
-        f"{size / last if last else float('inf'):.3f} bytes an id, expected exactly 1, 2 or 4; "
-        "the index is of another file, or one of the two was cut short"
+        f"{size / last if last else float('inf'):.3f} bytes per id, expected exactly 1, 2 or 4. "
+        "Does the index belong to another file, or was one of the two truncated? Copy both again"
     )
 
 
@@ -124,24 +126,25 @@ def _agreed(path: Path, found: str, description: Description | None, options: Re
 def _checked_stops(
     path: Path, index: NDArray[Any], count: int, options: ReadOptions
 ) -> NDArray[np.int64] | None:
-    """The index as i64 (still mapped), or None where it cannot be used."""
+    """Return the index as i64 (still memory-mapped), or None after a fault."""
     descents = np.flatnonzero(index[1:] < index[:-1])
     last = int(index[-1]) if len(index) else 0
     if len(descents):
         at = int(descents[0]) + 1
         options.fault(
-            f"{path}: document {at} ends at token {index[at]}, before the one in front of it "
-            f"({index[at - 1]}); ends must ascend"
+            f"{path}: document {at} ends at token {index[at]}, before the previous document "
+            f"({index[at - 1]}). Ends must ascend; write the index again"
         )
     elif last > count:
         options.fault(
-            f"{path} points outside the file: it ends at token {last}, the file holds {count}; "
-            "was the file cut short, or is the index of another one?"
+            f"{path} points outside the file: it ends at token {last}, the file holds {count}. "
+            "Was the file truncated, or does the index belong to another file? Copy both again"
         )
     elif last < count:
         options.fault(
             f"{path} stops at token {last}, but the file holds {count}: {count - last} tokens "
-            "belong to no document; is the index cut short, or of another file?"
+            "belong to no document. Was the index truncated, or does it belong to another file? "
+            "Copy both again"
         )
     else:
         return index.view(np.int64)
@@ -155,8 +158,8 @@ def _text_bytes(path: Path, documents: int, options: ReadOptions) -> NDArray[np.
     text_bytes = _u64(sidecar, options)
     if len(text_bytes) != documents:
         options.fault(
-            f"{sidecar} gives the bytes of {len(text_bytes)} documents, the index has {documents}; "
-            "tokenise again, or delete it"
+            f"{sidecar} has the bytes of {len(text_bytes)} documents, the index has {documents}. "
+            "Tokenise again, or delete it"
         )
         return None
     return text_bytes

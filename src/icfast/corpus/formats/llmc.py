@@ -3,8 +3,8 @@
     i32[256] little-endian header: [0] magic, [1] version, [2] number of ids; then the ids
     magic 20240520, version 1: u16 ids (GPT-2);  magic 20240801, version 7: u32 ids (Llama 3)
 
-The end id stands before its document (boundary "start"). A document may go on in the next shard,
-which the file can't say: a file's end ends a document.
+The end id comes before its document (boundary "start"). A document may continue in the next shard.
+The format does not record this, so the end of a file ends a document.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ _KINDS = {20240520: (1, "u2"), 20240801: (7, "u4")}
 
 
 class LlmC:
-    """A 1024-byte header, then the ids."""
+    """Format of a 1024-byte header and the ids."""
 
     name = "llmc"
     magics = tuple(struct.pack("<i", magic) for magic in _KINDS)
 
     def sniff(self, path: Path) -> bool:
-        """Whether the file begins with one of the two magic numbers."""
+        """Return whether the file begins with one of the two magic numbers."""
         return starts_with(path, self.magics)
 
     def open(self, path: Path, options: ReadOptions) -> Shard:
-        """Map the ids behind the header.
+        """Memory-map the ids after the header.
 
         Raises:
-            CorpusError: wrong magic or version, or the size is not the header's.
+            CorpusError: the magic or version is wrong, or the file size contradicts the header.
         """
         dtype, stated = self._header(path)
         refuse_other_dtype(path, dtype, options)
@@ -53,18 +53,19 @@ class LlmC:
             header = file.read(HEADER_BYTES)
         if len(header) < HEADER_BYTES:
             raise CorpusError(
-                f"{path}: an llm.c header is {HEADER_BYTES} bytes, the file has {len(header)}"
+                f"{path}: an llm.c header is {HEADER_BYTES} bytes, the file has {len(header)}. "
+                "Copy or write it again"
             )
         magic, version, count = struct.unpack_from("<3i", header)
         if magic not in _KINDS:
             raise CorpusError(
-                f"{path} begins with {magic}, llm.c files with one of {sorted(_KINDS)}; "
-                "for a headerless file use --format raw"
+                f"{path} begins with {magic}, llm.c files begin with one of {sorted(_KINDS)}. "
+                "Pass --format raw for a headerless file"
             )
         expected, dtype = _KINDS[magic]
         if version != expected or count < 0:
             raise CorpusError(
                 f"{path}: llm.c magic {magic} goes with version {expected} and a count of ids, "
-                f"found version {version} and count {count}"
+                f"found version {version} and count {count}. Write the file again"
             )
         return dtype, count

@@ -1,6 +1,7 @@
-"""Real .npy files: one 1-D array of ids behind NumPy's header. Nothing is ever unpickled.
+"""Files .npy of NumPy: a header and a 1-D array of ids. icfast never unpickles.
 
-OLMo and dolma give the name .npy to headerless files; those are refused with the way to read them.
+OLMo and dolma use the suffix .npy for headerless files. Those are refused, with advice on how to
+read them.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from icfast.corpus.reader import (
 from icfast.corpus.shard import Shard
 from icfast.errors import CorpusError
 
-# Version 3.0 differs only in non-ASCII field names, which arrays of ids do not have.
+# Version 3.0 only adds non-ASCII field names, which arrays of ids do not have.
 _READ_HEADER = {
     (1, 0): npy_format.read_array_header_1_0,
     (2, 0): npy_format.read_array_header_2_0,
 }
 
-#: What NumPy lets through when a header is not a literal (it then tries Python 2's by tokenising),
-#: or one that is nested too deep, or has keys that can't be.
+#: Exceptions of NumPy's header parser. It tokenises a header that is not a literal, as if Python 2
+#: had written it, and does not check nesting depth or key types.
 _BAD_HEADER = (
     ValueError,
     SyntaxError,
@@ -42,24 +43,25 @@ _BAD_HEADER = (
 
 
 class Npy:
-    """NumPy's own file of one array."""
+    """Format of one array that `numpy.save` wrote."""
 
     name = "npy"
     magics: tuple[bytes, ...] = (b"\x93NUMPY",)
 
     def sniff(self, path: Path) -> bool:
-        """Whether it begins with NumPy's magic, or is called .npy."""
+        """Return whether the file begins with NumPy's magic, or its name ends in .npy."""
         return path.suffix == ".npy" or starts_with(path, self.magics)
 
     def open(self, path: Path, options: ReadOptions) -> Shard:
-        """Map the array behind the header.
+        """Memory-map the array after the header.
 
         Raises:
-            CorpusError: headerless, not 1-D, cut short, or not ids of dtype u1, u2, u4 or i4.
+            CorpusError: the file has no header, is truncated, or its array is not 1-D or not of
+                dtype u1, u2, u4 or i4.
         """
         if not starts_with(path, self.magics):
             raise CorpusError(
-                f"{path} has no NumPy header; OLMo and dolma call headerless files .npy: read it "
+                f"{path} has no NumPy header. OLMo and dolma name headerless files .npy: read them "
                 "with --format raw --dtype u2 (format='raw', dtype='u2')"
             )
         stated, dtype, offset = _header(path)
@@ -70,7 +72,7 @@ class Npy:
 
 
 def _header(path: Path) -> tuple[int, str, int]:
-    """(number of ids, their dtype, byte where they begin)."""
+    """Return the number of ids, their dtype, and the byte where they begin."""
     with path.open("rb") as file:
         try:
             version = npy_format.read_magic(file)
@@ -78,17 +80,21 @@ def _header(path: Path) -> tuple[int, str, int]:
                 raise ValueError(f"header version {version} is not for plain arrays")
             shape, fortran_order, dtype = _READ_HEADER[version](file)
         except _BAD_HEADER as error:
-            raise CorpusError(f"{path}: its NumPy header can't be read: {error}") from error
+            raise CorpusError(
+                f"{path}: its NumPy header can't be read: {error}. Save the array again"
+            ) from error
         offset = file.tell()
     name = _id_dtype(path, dtype)
     if len(shape) != 1 or fortran_order:
         order = "Fortran" if fortran_order else "C"
         raise CorpusError(
-            f"{path} holds an array of shape {shape} in {order} order, expected one dimension; "
-            "save it again with numpy.save(file, array.ravel())"
+            f"{path} holds an array of shape {shape} in {order} order, expected one dimension. "
+            "Save it again with numpy.save(file, array.ravel())"
         )
     if offset % itemsize(name):
-        raise CorpusError(f"{path}: its ids begin at odd byte {offset}; save it with numpy.save")
+        raise CorpusError(
+            f"{path}: its ids begin at byte {offset}, which is not aligned. Save it with numpy.save"
+        )
     return shape[0], name, offset
 
 
@@ -99,6 +105,6 @@ def _id_dtype(path: Path, dtype: np.dtype[Any]) -> str:
     found = dtype.name if dtype.isnative else dtype.str
     raise CorpusError(
         f"{path} holds {found} values, expected little-endian ids of dtype u1, u2, u4 or "
-        "non-negative i4 (no vocabulary needs 8 bytes an id); save it again with "
+        "non-negative i4 (no vocabulary needs 8 bytes per id). Save it again with "
         "numpy.save(file, array.astype('<u4'))"
     )

@@ -1,4 +1,4 @@
-"""Headerless files of ids (nanoGPT's .bin is one): nothing but the ids, so the dtype is told."""
+"""Headerless files of ids, such as nanoGPT's .bin. The caller must state the dtype."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from icfast.errors import CorpusError
 
 
 class Raw:
-    """Little-endian ids from the first byte to the last."""
+    """Format of little-endian ids from the first byte to the last."""
 
     name = "raw"
     magics: tuple[bytes, ...] = ()
 
     def sniff(self, path: Path) -> bool:
-        """Whether the name ends in .bin; there is nothing inside to go by."""
+        """Return whether the name ends in .bin. The content gives no hint."""
         return path.suffix == ".bin"
 
     def open(self, path: Path, options: ReadOptions) -> Shard:
-        """Map the whole file.
+        """Memory-map the whole file.
 
         Raises:
-            CorpusError: no dtype was given, or bytes are left over.
+            CorpusError: no dtype is given, or bytes are left over.
         """
         if options.dtype is None:
             raise CorpusError(
-                f"{path} has no header that could say the dtype of its ids: give dtype u2 "
-                "(--dtype u2; vocabularies up to 65536, such as GPT-2's), u4, i4 or u1"
+                f"{path} has no header that states the dtype of its ids. Pass --dtype u2 for "
+                "vocabularies of up to 65536 ids, such as GPT-2's, or u4, i4 or u1"
             )
         count = whole_ids(path, path.stat().st_size, options.dtype, options)
         tokens = map_array(path, options.dtype, count)
