@@ -1,4 +1,4 @@
-"""The kernels in numba, for machines without a compiler: same names, same integers."""
+"""Kernels compiled by numba, for machines without the compiled core. Integers are equal."""
 
 from icfast.backends.fallback.bulk import match_windows, score_windows, weigh_ngrams
 from icfast.backends.fallback.compact import score_compact

@@ -1,4 +1,4 @@
-"""Scoring in bulk: weights of all n-grams, windows matched side by side, records read in order."""
+"""Bulk scoring: weights of all n-grams, matches of sorted windows, losses from their records."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _unigram(trie, discounts, uniform, word):
 
 @jit
 def _back_off(trie, discounts, low, high, backoffs):
-    """Contexts with the same last symbols stand together at every order."""
+    """Write the weights of contexts [low, high): contexts with equal last symbols are adjacent."""
     order = len(trie.levels) - 1
     begin, end = np.int64(low), np.int64(high)
     for n in range(2, order + 1):
@@ -40,9 +40,9 @@ def weigh_ngrams(trie, bigrams, discounts, uniform, low, high, scratch, probabil
     if order == 1:
         return OK
     _back_off(trie, discounts, low, high, backoffs)
-    # As link_contexts goes: per order, the siblings to visit, and where their contexts are.
+    # As in link_contexts: for each order, the siblings to visit and the range of their contexts.
     visit, visit_end = np.zeros(order + 1, np.int64), np.zeros(order + 1, np.int64)
-    beside, beside_end = np.zeros(order + 1, np.int64), np.zeros(order + 1, np.int64)
+    context_begin, context_end = np.zeros(order + 1, np.int64), np.zeros(order + 1, np.int64)
     lower = np.zeros(order + 1, np.float64)
     for word in range(trie.levels[1]):
         visit_end[2] = trie.child[word + 1]
@@ -58,23 +58,23 @@ def weigh_ngrams(trie, bigrams, discounts, uniform, low, high, scratch, probabil
             symbol = trie.symbols[ngram]
             context = np.int64(symbol)
             if n > 2:
-                context = seek(trie.symbols, beside[n], beside_end[n], symbol)
-                if context == beside_end[n] or trie.symbols[context] != symbol:
+                context = seek(trie.symbols, context_begin[n], context_end[n], symbol)
+                if context == context_end[n] or trie.symbols[context] != symbol:
                     return 5, ngram, np.uint64(symbol)
-                beside[n] = context
+                context_begin[n] = context
             row = stored_row(trie, context)
             lower[n] = level(trie, discounts, n, n == order, row, ngram, lower[n - 1])
             probabilities[ngram] = lower[n]
             if n < order:
                 n += 1
                 visit[n], visit_end[n] = trie.child[ngram], trie.child[ngram + 1]
-                beside[n], beside_end[n] = trie.child[context], trie.child[context + 1]
+                context_begin[n], context_end[n] = trie.child[context], trie.child[context + 1]
     return OK
 
 
 @jit
 def _descend(trie, keys, row, bits, depth, nodes, following):
-    """Follows a window's history down from nodes[depth]; returns the depth it reached."""
+    """Follow a window's history down the trie from nodes[depth]; return the depth reached."""
     order = len(trie.levels) - 1
     while depth < order:
         symbol = symbol_at(keys, row, depth, order, bits)
@@ -92,7 +92,7 @@ def _descend(trie, keys, row, bits, depth, nodes, following):
 
 @jit
 def _record(order, weights, depth, nodes, record):
-    """Write a row; its loss as far as it is known."""
+    """Write a record, and its loss if the window is matched completely."""
     record[0] = weights.probabilities[nodes[depth] if depth else 0]
     record[1:order] = 1.0
     product = 1.0
@@ -114,7 +114,7 @@ def _slot(key, mask):
 
 @jit
 def _look_up(keys, distinct, number, table, base, index):
-    """Where each key stands among the distinct ones, by a hash table of positions + 1."""
+    """Find the row of each key among the distinct keys with a hash table of positions + 1."""
     slots = 2
     while slots < 2 * number:
         slots *= 2
@@ -158,7 +158,7 @@ def match_windows(leads, bounds, keys, bits, trie, weights, scratch, matches):
             following[1] = np.int64(trie.child[lead])
         for i in range(number):
             shared = shared_symbols(distinct, i - 1, i, order, bits) if i else 0
-            if known and depth > shared:  # what failed before fails again
+            if known and depth > shared:  # a failed search fails again
                 depth = _descend(trie, distinct, i, bits, shared + 1, nodes, following)
             matches.losses[row + i] = _record(
                 order, weights, depth, nodes, matches.records[row + i]

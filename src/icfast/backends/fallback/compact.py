@@ -1,4 +1,4 @@
-"""Losses of documents under a compressed model, by a walk from token to token."""
+"""Losses of documents under a compressed model, token by token."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import numpy as np
 from icfast.backends.fallback.jit import OK, U1, jit
 from icfast.backends.fallback.scoring import UNKNOWN, clear
 
-_SAMPLE_SHIFT = 6  # as models/compact.py samples
+_SAMPLE_SHIFT = 6  # log2 of validate.SAMPLE
 
 
 @jit
 def _read(words, at, width):
-    """The bits at..at + width of the words."""
+    """Return bits [at, at + width) of the words."""
     word, shift = at >> 6, np.uint64(at & 63)
     bits = words[word] >> shift
     if shift:
@@ -22,7 +22,7 @@ def _read(words, at, width):
 
 @jit
 def _code(trie, n, node, which):
-    """The loss (0) or the backoff (1) of an n-gram of order n >= 2."""
+    """Return the loss (which = 0) or the backoff (1) of an n-gram of order n >= 2."""
     width, record, begin = trie.layout[n - 2]
     codes, bits = trie.codebooks.shape[2], 0
     while (1 << bits) < codes:
@@ -54,7 +54,7 @@ def _children(trie, n, node):
 
 @jit
 def _find(trie, n, begin, end, place):
-    """The n-gram of the range with this place among its siblings, or -1; places ascend."""
+    """Find the n-gram of a range with this context position, or return -1. Positions ascend."""
     width, record, first = trie.layout[n - 2]
     first -= trie.levels[n - 1] * record
     escape = (np.int64(1) << width) - 1
@@ -78,7 +78,7 @@ def _find(trie, n, begin, end, place):
 
 @jit
 def _walk(trie, rank, known, context_places, nodes, places):
-    """N-grams ending in this symbol, from the places of their contexts; how many orders."""
+    """Find the n-grams that end in this symbol; return the number of orders found."""
     if rank == UNKNOWN:
         return 0
     order = len(trie.levels) - 1

@@ -1,4 +1,4 @@
-"""What context rows say: the arithmetic of scalars.hpp, contexts.hpp and siblings.hpp."""
+"""Arithmetic of context rows, as in scalars.hpp, contexts.hpp and siblings.hpp."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ONES = np.uint64(0x0101010101010101)
 
 @jit
 def _ones(x):
-    """How many bits are set."""
+    """Count the set bits."""
     x -= (x >> U1) & _M1
     x = (x & _M2) + ((x >> np.uint64(2)) & _M2)
     x = (x + (x >> np.uint64(4))) & _M4
@@ -23,7 +23,7 @@ def _ones(x):
 
 @jit
 def stored_row(trie, node):
-    """Row of a node as a context; -1 where it is followed once."""
+    """Return the row of a context, or -1 if the context is followed once."""
     marks = trie.marks[node // 64]
     bit = U1 << np.uint64(node % 64)
     if not marks[0] & bit:
@@ -39,7 +39,7 @@ def _freed(discount, ones, twos, successors):
 
 @jit
 def _row(trie, row, top):
-    """(total, ones, twos, successors) of a context, raw at the top, else adjusted."""
+    """Return (total, ones, twos, successors) of a context: raw counts at the top, else adjusted."""
     if row < 0:
         return np.int64(1), np.int64(1), np.int64(0), np.int64(1)
     c = trie.contexts[row]
@@ -50,7 +50,7 @@ def _row(trie, row, top):
 
 @jit
 def _count(trie, n, node, top):
-    """What the n-gram at this node counts; -1: it is not there."""
+    """Return the count of the n-gram at this node, or -1 for node -1."""
     if node < 0:
         return np.int64(0)
     if top or (n > 1 and trie.symbols[node] == 0):
@@ -60,7 +60,7 @@ def _count(trie, n, node, top):
 
 @jit
 def level(trie, discounts, n, top, row, node, lower):
-    """One level of p: what the context in this row says of an n-gram."""
+    """Return the interpolated probability of one level."""
     discount = discounts[1 if top else 0, n]
     total, ones, twos, successors = _row(trie, row, top)
     count = _count(trie, n, node, top)
@@ -70,7 +70,7 @@ def level(trie, discounts, n, top, row, node, lower):
 
 @jit
 def backoff(trie, discounts, n, top, row):
-    """What a context of n - 1 symbols multiplies the probability of an unseen successor by."""
+    """Return the backoff weight of a context of n - 1 symbols."""
     if row >= 0 and not trie.contexts[row, 0]:
         return 1.0
     total, ones, twos, successors = _row(trie, row, top)

@@ -1,4 +1,4 @@
-"""Kernels that look at ids alone."""
+"""Kernels that read token ids only."""
 
 from __future__ import annotations
 

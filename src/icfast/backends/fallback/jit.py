@@ -1,10 +1,10 @@
-"""How the fallback is compiled, and what success looks like.
+"""Compiler settings of the fallback, and the status of success.
 
-Compiled functions are cached beside their file; numba looks only at that file's own time stamp,
-so after editing one module here remove the ``__pycache__`` of all of them.
+numba caches a compiled function and checks the time stamp of only that file. After editing one
+module of this folder, remove ``__pycache__``.
 
-In loops over all keys no row is taken out as an array, and no call is given many arrays: each
-counts references, which takes longer than what is done to one key.
+Loops over keys neither slice rows out of arrays nor pass many arrays to functions. Both count
+references, which takes longer than the work on one key.
 """
 
 from __future__ import annotations
@@ -15,5 +15,5 @@ from numba import njit
 OK = (0, 0, np.uint64(0))
 U1 = np.uint64(1)
 
-# As in C++, a division by zero is infinite or not a number, and raises nothing.
+# A division by zero gives infinity or NaN, as in C++.
 jit = njit(nogil=True, cache=True, error_model="numpy")

@@ -1,8 +1,7 @@
-"""Keys of windows: u64 words, most significant first. The arithmetic of keys.hpp.
+"""Arithmetic of keys, as in keys.hpp. A key is u64 words, most significant first.
 
-A key is named by its array and its row: a row taken out as an array of its own is counted by
-reference, which takes longer than what is done with it. numba widens uint64 mixed with int64 to
-float64, so every shift and mask is u64 throughout.
+Functions take the array of keys and a row number, because slicing a row out counts references.
+numba converts uint64 mixed with int64 to float64, so every shift and mask is uint64.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ def copy_key(a, i, b, j):
 
 @jit
 def compare(a, i, b, j):
-    """-1, 0 or 1: how a[i] compares with b[j]."""
+    """Return -1, 0 or 1 if a[i] is less than, equal to or greater than b[j]."""
     for w in range(a.shape[1]):
         if a[i, w] != b[j, w]:
             return -1 if a[i, w] < b[j, w] else 1

@@ -1,7 +1,7 @@
-"""The loss of each hidden state: logits exist for a tile of the vocabulary at a time.
+"""Loss of each hidden state, with the logits of one tile of the vocabulary at a time.
 
-As in C++, a logit is one chain of products in cuts of the width, whatever stands beside it, so that
-a row's bits are its own. No BLAS: its order of summation depends on the shape.
+As in C++, a logit adds its products in one fixed sequence, so the bits of a row do not depend on
+the other rows. BLAS is not used, because its summation order depends on the shape.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from icfast.backends.fallback.softmax import (
     NO_LOGITS,
     add_logits,
     kind_of,
-    softmax_room,
+    softmax_scratch,
     write_token,
 )
 from icfast.backends.losses import Format, Matrix, Softmax, TokenLosses
@@ -27,10 +27,10 @@ _ROWS = 2048
 _HIDDEN_BYTES = 16 << 20
 _LINE = 64
 
-# Of kernels/losses.py: numba reads no enums of Python's. Tiles of fp64 are decoded alike.
+# Values of losses.Format, since numba does not read enums. Tiles of fp64 need no decoding.
 _SCORED, _FP = 0, 0
 
-# Rows and columns that are multiplied at a time fill multiples of this; zeros where there are none.
+# Blocks of rows and columns are padded with zeros to a multiple of this.
 _FOUR = 4
 
 
@@ -39,7 +39,7 @@ def _up_to(size: int, multiple: int) -> int:
 
 
 class _Need(NamedTuple):
-    """Bytes of scratch: whatever the rows, and for each of them."""
+    """Return the bytes of scratch space: fixed, and per row."""
 
     fixed: int
     row: int
@@ -56,9 +56,12 @@ def linear_scratch_bytes(width: int) -> int:
     return max(need.fixed + rows * need.row, twice.fixed + twice.row)
 
 
-class _Room(NamedTuple):
-    """The scratch: hidden[cuts, rows, _CUT], weight[_CUT, _TILE], logits[rows, _TILE] and sums of
-    one cut, sums[_FOUR, _TILE]."""
+class _Buffers(NamedTuple):
+    """Divide the scratch space into arrays.
+
+    They are hidden[cuts, rows, _CUT], weight[_CUT, _TILE], logits[rows, _TILE] and the sums of one
+    cut, sums[_FOUR, _TILE].
+    """
 
     hidden: NDArray[Any]
     weight: NDArray[Any]
@@ -66,7 +69,7 @@ class _Room(NamedTuple):
     sums: NDArray[Any]
 
     @classmethod
-    def of(cls, scratch: NDArray[np.uint8], width: int, rows: int, dtype: DTypeLike) -> _Room:
+    def of(cls, scratch: NDArray[np.uint8], width: int, rows: int, dtype: DTypeLike) -> _Buffers:
         shapes = (-(-width // _CUT), rows, _CUT), (_CUT, _TILE), (rows, _TILE), (_FOUR, _TILE)
         views, at = [], 0
         for shape in shapes:
@@ -87,7 +90,7 @@ def _widened(values: NDArray[Any], form: int, dtype: DTypeLike) -> NDArray[Any]:
 
 @jit
 def _multiply(hidden, rows, units, weight, columns, sums, logits):
-    """logits[rows, columns] += hidden[rows, units] weight[units, columns]; fours of both."""
+    """Add hidden[rows, units] weight[units, columns] to logits, four rows at a time."""
     for r in range(0, rows, 4):
         sums[:] = 0
         for k in range(0, units, 4):
@@ -108,7 +111,7 @@ def _multiply(hidden, rows, units, weight, columns, sums, logits):
 
 @jit
 def _multiply_rows(hidden, weight, sums, logits):
-    """logits[r] += hidden[r] weight[r]: the same products in the same order as in _multiply."""
+    """Add hidden[r] weight[r] to logits[r], in the same order of products as _multiply."""
     for r in range(len(weight)):
         sums[0, 0] = 0
         for k in range(weight.shape[1]):
@@ -118,11 +121,11 @@ def _multiply_rows(hidden, weight, sums, logits):
 
 @jit
 def _sweep(logits, columns, softmax, target_logits, entropy, ranks, state):
-    room = softmax_room()
+    scratch = softmax_scratch()
     for r in range(len(target_logits)):
         held = (state[r, 0], state[r, 1], state[r, 2], np.int64(state[r, 3]))
         target = np.float64(target_logits[r])
-        held = add_logits(held, logits[r, :columns], _FP, softmax, target, entropy, ranks, room)
+        held = add_logits(held, logits[r, :columns], _FP, softmax, target, entropy, ranks, scratch)
         state[r, 0], state[r, 1], state[r, 2] = held[0], held[1], held[2]
         state[r, 3] = held[3]
 
@@ -141,7 +144,7 @@ def _kinds_of(targets, softmax, kinds):
 
 
 class _Losses:
-    """One call: its operands, and the blocks of rows that go through all weights together."""
+    """Operands of one call, and the blocks of rows that share a pass over the weights."""
 
     def __init__(
         self, hidden: Matrix, weight: Matrix, bias: Matrix, softmax: Softmax, out: TokenLosses
@@ -165,24 +168,24 @@ class _Losses:
         kinds: NDArray[np.int64],
         scratch: NDArray[np.uint8],
     ) -> None:
-        """Losses of these rows."""
-        room = _Room.of(scratch, self._width, _up_to(len(rows), _FOUR), self._dtype)
-        self._pack_hidden(rows, room)
-        found = self._target_logits(np.where(kinds == _SCORED, targets, 0), room)
+        """Write the losses of these rows."""
+        buffers = _Buffers.of(scratch, self._width, _up_to(len(rows), _FOUR), self._dtype)
+        self._pack_hidden(rows, buffers)
+        found = self._target_logits(np.where(kinds == _SCORED, targets, 0), buffers)
         state = np.tile(NO_LOGITS, (len(rows), 1))
         entropy, ranks = len(self._out.entropy_nats) > 0, len(self._out.rank) > 0
         for begin in range(0, self._softmax.columns, _TILE):
             columns = min(_TILE, self._softmax.columns - begin)
-            self._fill_tile(slice(begin, begin + columns), room)
-            _sweep(room.logits, columns, self._softmax, found, entropy, ranks, state)
+            self._fill_tile(slice(begin, begin + columns), buffers)
+            _sweep(buffers.logits, columns, self._softmax, found, entropy, ranks, state)
         _write(self._out, rows, kinds, found, self._softmax, state)
 
     def _cuts(self) -> list[slice]:
         return [slice(k, min(k + _CUT, self._width)) for k in range(0, self._width, _CUT)]
 
-    def _pack_hidden(self, rows: NDArray[np.int64], room: _Room) -> None:
-        room.hidden[:] = 0
-        for packed, cut in zip(room.hidden, self._cuts(), strict=True):
+    def _pack_hidden(self, rows: NDArray[np.int64], buffers: _Buffers) -> None:
+        buffers.hidden[:] = 0
+        for packed, cut in zip(buffers.hidden, self._cuts(), strict=True):
             numbers = _widened(self._hidden.values[rows, cut], self._hidden.format, self._dtype)
             packed[: len(rows), : cut.stop - cut.start] = numbers
 
@@ -191,27 +194,35 @@ class _Losses:
             return 0
         return _widened(self._bias.values[0, columns], self._bias.format, self._dtype)
 
-    def _target_logits(self, targets: NDArray[np.int64], room: _Room) -> NDArray[Any]:
-        """The sweeps need them first, to count larger ones."""
+    def _target_logits(self, targets: NDArray[np.int64], buffers: _Buffers) -> NDArray[Any]:
+        """Compute the targets' logits first: the sweeps count the logits above them."""
         logits = np.empty(len(targets), self._dtype)
         if not self._softmax.columns:
             return logits
         logits[:] = self._biases(targets)
-        for packed, cut in zip(room.hidden, self._cuts(), strict=True):
+        for packed, cut in zip(buffers.hidden, self._cuts(), strict=True):
             numbers = _widened(self._weight.values[targets, cut], self._weight.format, self._dtype)
-            _multiply_rows(packed, numbers, room.sums, logits)
+            _multiply_rows(packed, numbers, buffers.sums, logits)
         return logits
 
-    def _fill_tile(self, columns: slice, room: _Room) -> None:
+    def _fill_tile(self, columns: slice, buffers: _Buffers) -> None:
         size = columns.stop - columns.start
-        room.logits[:, :size] = self._biases(columns)
-        for packed, cut in zip(room.hidden, self._cuts(), strict=True):
+        buffers.logits[:, :size] = self._biases(columns)
+        for packed, cut in zip(buffers.hidden, self._cuts(), strict=True):
             units = cut.stop - cut.start
             numbers = _widened(self._weight.values[columns, cut], self._weight.format, self._dtype)
-            room.weight[:units, :size] = numbers.T
-            room.weight[units:] = 0
+            buffers.weight[:units, :size] = numbers.T
+            buffers.weight[units:] = 0
             fours = _up_to(units, _FOUR)
-            _multiply(packed, len(room.logits), fours, room.weight, size, room.sums, room.logits)
+            _multiply(
+                packed,
+                len(buffers.logits),
+                fours,
+                buffers.weight,
+                size,
+                buffers.sums,
+                buffers.logits,
+            )
 
 
 def linear_cross_entropy(
@@ -236,7 +247,7 @@ def linear_cross_entropy(
     most = (len(scratch) - need.fixed) // need.row
     if len(rows) and most <= 0:
         return 3, 0, np.uint64(need.fixed + need.row)
-    # Blocks of one size, or a short last one would pack all weights for a few rows.
+    # Use equal blocks: a short last block would pack all weights for a few rows.
     blocks = -(-len(rows) // most) if len(rows) else 0
     for block in np.array_split(rows, blocks) if blocks else []:
         losses.run(block, wanted[block], kinds[block], scratch)

@@ -1,4 +1,4 @@
-"""Runs of several tables brought under one alphabet and added."""
+"""Translate the sorted runs of several tables to one alphabet and add them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def merge_runs(runs, sequence, total, scratch):
         size = 0
         last = first
         while last < len(sequence) and runs.leads[sequence[last]] == total.leads[bucket]:
-            # The sum so far is moved out of the way, and the next run added to it.
+            # Move the sum to the scratch space, then add the next run to it.
             for i in range(size):
                 copy_key(total.keys, out + i, scratch.keys, i)
                 scratch.counts[i] = total.counts[out + i]
@@ -40,10 +40,10 @@ def merge_runs(runs, sequence, total, scratch):
 
 @jit
 def _add(scratch, size, runs, begin, end, total, first):
-    """total[first..] = scratch[..size] + runs[begin..end]; how many entries that is."""
+    """Write scratch[:size] + runs[begin:end] to total[first:]; return the number of entries."""
     out, i, j = first, 0, begin
     while i < size or j < end:
-        # Which of the two heads is the smaller; a side that is done has no head.
+        # Compare the heads of both sides. A finished side has no head.
         order = (i == size) - (j == end)
         if order == 0:
             order = compare(scratch.keys, i, runs.keys, j)

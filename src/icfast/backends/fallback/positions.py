@@ -1,4 +1,4 @@
-"""Windows of any order by where they end in a text: laid out, sorted, and their spectra."""
+"""Windows of any order as positions in a text: write the text, sort windows, count spectra."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _U0 = np.uint64(0)
 _BYTE = np.uint64(0xFF)
 _CODE_ENDS = np.uint64(0x8080808080808080)
 _CODED_SYMBOLS = 8
-_OPEN = np.uint32(1 << 31)  # shares at least so many symbols, not yet refined
+_OPEN = np.uint32(1 << 31)  # flag of a shared length that is a lower bound
 
 
 @jit
@@ -40,7 +40,7 @@ def count_symbols(text, begin, end, counts):
 
 @jit
 def _place_bits(text):
-    """Of a window's word: what says where it stands, and its mark."""
+    """Return the position and the mark of a window's word."""
     return np.uint64(top_bit(np.uint64(len(text))) + 2)
 
 
@@ -252,7 +252,7 @@ def _record_node(out, node, above):
 
 @jit
 def _put(nodes, top, following, count, ends):
-    """Below the top node, or as the first child of a new one that shares `following` symbols."""
+    """Add a node below the top, or below a new node that shares `following` symbols."""
     if following > np.int64(nodes[top, 0]):
         top += 1
         nodes[top, 0] = following

@@ -1,7 +1,7 @@
-"""Walking sorted distinct windows, a block at a time: what each shares with the one before it.
+"""Scan sorted distinct windows in blocks: what each window shares with the previous one.
 
-A block is one array, a row for each thing known of its windows: every array more that is passed
-along takes its time to compile. Column 0 is the last window before the block.
+A block is one array with a row per property of its windows, because each further array argument
+takes time to compile. Column 0 is the last window before the block.
 """
 
 from __future__ import annotations
@@ -11,28 +11,28 @@ import numpy as np
 from icfast.backends.fallback.jit import jit
 from icfast.backends.fallback.keys import compare, copy_key, history_length, top_bit
 
-#: Windows looked at together: what is known of them stays in the cache.
+#: Windows per block, so that a block stays in the cache.
 BLOCK = 4096
 
-SHARED = 0  # orders whose n-grams are those of the window before
+SHARED = 0  # orders whose n-grams equal those of the previous window
 HISTORY = 1  # symbols of the key that are tokens
 ENDED = 2  # documents that end with the window
-_ORDERS = 3  # not of windows: orders shared by keys, by the highest bit in which they differ
-KNOWN = 4  # rows that are filled here; more are the caller's
+_ORDERS = 3  # table: orders that two keys share, by the highest bit in which they differ
+KNOWN = 4  # number of rows filled here; the caller may add rows
 
 
 @jit
 def new_block(rows, order, bits, path):
-    """An empty block behind the window of the path, and two keys: its own and room for one."""
+    """Return an empty block after the window of the path, and two keys of scratch space."""
     words = len(path) - 2
-    # Two columns more than windows: one for those before, one for an end behind them.
+    # Two more columns than windows: one for the window before, one for an end after them.
     block = np.zeros((rows, BLOCK + 2), np.int64)
     for bit in range(64 * words):
         block[_ORDERS, bit] = max(1, order - 1 - bit // bits)
     pair = np.zeros((2, words), np.uint64)
     for word in range(words):
         pair[0, word] = path[2 + word]
-    # Where no window was, none of the n-grams is one: neither all tokens nor one mark and tokens.
+    # Before the first window there are no n-grams.
     block[HISTORY, 0] = history_length(pair, np.int64(0), order, bits) if path[0] else -2
     return block, pair
 
@@ -46,7 +46,7 @@ def _end_before(ends, i, lead, keys, row):
 
 @jit
 def place_end(ends, run):
-    """The first document end not before the first window of the run."""
+    """Return the first document end at or after the first window of the run."""
     low, high = 0, len(ends.leads)
     first = run.bounds[0]
     if first == run.bounds[-1]:
@@ -65,7 +65,7 @@ def place_end(ends, run):
 
 @jit
 def _share(keys, first, stop, block, at):
-    """Compares each key with the one before it; the first that does not ascend, or -1."""
+    """Compare each key with the previous one; return the first that does not ascend, or -1."""
     words = keys.shape[1]
     for i in range(first, stop):
         word = 0
@@ -91,7 +91,7 @@ def _measure_histories(keys, first, stop, order, bits, block, at):
 
 @jit
 def _find_ends(ends, cursor, lead, keys, first, stop, block, at):
-    """Walks ends and windows of one lead together."""
+    """Match document ends with the windows of one lead."""
     size = len(ends.leads)
     while cursor < size and ends.leads[cursor] < lead:
         cursor += 1
@@ -109,9 +109,11 @@ def _find_ends(ends, cursor, lead, keys, first, stop, block, at):
 
 @jit
 def look_at(run, begin, end, bucket, ends, cursor, order, bits, path, pair, block):
-    """Fills the block from windows [begin, end): (the first not ascending or -1, bucket, cursor).
+    """Fill the block from windows [begin, end).
 
-    `path` is [whether there was a window before, its lead, its key], and moves to the last one.
+    `path` is [whether a window precedes, its lead, its key]. It moves to the last window.
+
+    Return (the first window that does not ascend or -1, bucket, cursor).
     """
     keys, before, here = run.keys, np.int64(0), np.int64(1)
     for at in range(1, end - begin + 1):

@@ -1,4 +1,4 @@
-"""Held-out loss of documents under the order-k Kneser-Ney models of one trie, token by token."""
+"""Losses of documents under the order-k Kneser-Ney models of one trie, token by token."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OPEN = np.uint64(OPEN_LOSS)
 
 @jit
 def _walk(trie, rank, history, known, nodes):
-    """Nodes of the n-grams ending in this symbol; returns how many orders were found."""
+    """Find the nodes of the n-grams that end in this symbol; return the number of orders found."""
     if rank == UNKNOWN:
         return 0
     nodes[1] = rank
@@ -33,14 +33,17 @@ def _walk(trie, rank, history, known, nodes):
 
 @jit
 def _row_of(trie, context, n):
-    """Row of the order-n context, which the walk before has found."""
+    """Return the row of the order-n context, which the previous token's search has found."""
     return np.int64(0) if n == 1 else stored_row(trie, context[n - 1])
 
 
 @jit
 def _probabilities(trie, discounts, uniform, nodes, depth, context, context_depth, first, out):
-    """out[k] = probability under the order-k model, for k = first..N: the longest n-gram's, times
-    the product of the longer contexts' backoffs, the longest one's first."""
+    """Write out[k], the probability under the order-k model, for k = first..N.
+
+    It is the probability of the longest n-gram times the backoffs of longer contexts, multiplied
+    from the longest context on.
+    """
     order = len(trie.levels) - 1
     longest = max(depth, 1)
     below = np.zeros(order + 1, np.float64)
@@ -61,9 +64,9 @@ def _probabilities(trie, discounts, uniform, nodes, depth, context, context_dept
 
 @jit
 def loss_of(probability):
-    """In units of 2^-32 nat; OPEN where it is infinite.
+    """Return the loss in units of 2^-32 nat, or OPEN if it is infinite.
 
-    A forged model may give more than 1; its loss must not look like one that is open.
+    A forged model can give a probability above 1. Its loss must not have the bit of OPEN.
     """
     if not probability > 0.0:
         return OPEN

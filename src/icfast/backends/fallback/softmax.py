@@ -1,7 +1,8 @@
-"""The loss of each row of logits.
+"""Loss of each row of logits.
 
-As in csrc/cpu/losses/softmax_loop.hpp a row goes through blocks in cache, but in fp64 throughout:
-sums of 2^t with t = (x - reference) log2(e) / temperature, where the reference may lag far behind.
+As in csrc/cpu/losses/softmax_loop.hpp, a row is read in blocks that fit the cache, but all
+arithmetic is fp64. The sums add 2^t with t = (x - reference) log2(e) / temperature. The reference
+can be far below the largest logit.
 """
 
 from __future__ import annotations
@@ -13,31 +14,31 @@ from numba import njit
 
 from icfast.backends.fallback.jit import OK, jit
 
-# Kinds and formats of kernels/losses.py: numba reads no enums of Python's.
+# Status codes of tokens and values of losses.Format, since numba does not read enums.
 _SCORED, _IGNORED, _INFINITE, _NAN, _OUT_OF_RANGE = 0, 1, 2, 3, 4
 _BF16, _FP16 = 1, 2
 
 _BLOCK = 1024
 _LOG2_E = 1.4426950408889634
 
-#: Sums a lagging reference may grow to; 2^t is cut off beyond.
+#: Bound of the exponent t below a lagging reference; larger t are clipped.
 _MOST = 2.0**500
 _LIMIT = 1000.0
 
-#: Added and taken away again it leaves a whole number; that stands in its low bits before.
+#: Adding and subtracting this constant rounds to an integer, which its low bits hold in between.
 _WHOLE = 1.5 * 2.0**52
 
-#: The sums of a row before its first logit.
+#: Sums of a row before its first logit.
 NO_LOGITS = (-np.inf, 0.0, 0.0, 0)
 
-# Sums in any order, and a b + c rounded once or twice: both far below what is promised.
+# Any summation order and fused multiply-add: both errors are far below the tolerance.
 _any_order = njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
 _fused = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 
 
 @_fused
 def _decode(part, stored_as, x, bits):
-    """x[: len(part)] = the numbers of part."""
+    """Write the numbers of part to x."""
     size = len(part)
     floats = bits.view(np.float32)
     if stored_as == _BF16:
@@ -46,7 +47,7 @@ def _decode(part, stored_as, x, bits):
         for i in range(size):
             x[i] = floats[i]
     elif stored_as == _FP16:
-        # Exponent and fraction where fp32 has them, 2^112 too small.
+        # Exponent and fraction at their fp32 bits give a value that is 2^112 too small.
         for i in range(size):
             half = np.uint32(part[i])
             bits[i] = ((half & np.uint32(0x8000)) << np.uint32(16)) | (
@@ -78,7 +79,7 @@ def _capped(x, softcap):
 
 @_fused
 def _powers(x, size, reference, slope, t, p):
-    """t = (x - reference) slope within limits, p = 2^t."""
+    """Compute t = (x - reference) slope, clipped, and p = 2^t."""
     steps = t.view(np.int64)
     for i in range(size):
         power = (x[i] - reference) * slope
@@ -86,7 +87,7 @@ def _powers(x, size, reference, slope, t, p):
         power = _LIMIT if power > _LIMIT else power
         t[i] = power + _WHOLE
         f = power - (t[i] - _WHOLE)
-        # Minimax on [-1/2, 1/2], relative error 4e-11.
+        # Minimax polynomial on [-1/2, 1/2], relative error 4e-11.
         q = 1.5201922641975562e-05
         q = q * f + 0.0001546929113080106
         q = q * f + 0.0013333922559077525
@@ -103,7 +104,7 @@ def _powers(x, size, reference, slope, t, p):
 
 @_fused
 def _cap(x, size, softcap, t, p):
-    """x = softcap tanh(x / softcap), tanh(u) = 1 - 2 / (e^2u + 1); infinite ones stay."""
+    """Compute x = softcap tanh(x / softcap) by tanh(u) = 1 - 2 / (e^2u + 1); keep infinities."""
     _powers(x, size, 0.0, 2 * _LOG2_E / softcap, t, p)
     for i in range(size):
         capped = softcap * (1.0 - 2.0 / (1.0 + p[i]))
@@ -145,16 +146,19 @@ def _largest(x, size):
 
 
 @jit
-def softmax_room():
-    """What add_logits works in."""
+def softmax_scratch():
+    """Return the scratch space of add_logits."""
     return np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK, np.uint32)
 
 
 @jit
-def add_logits(sums, row, stored_as, softmax, target, entropy, ranks, room):
-    """Sums with some more logits of a row: (reference, sum of e^z, of z e^z, logits above the
-    target's), z = (x - reference) / temperature."""
-    x, t, p, bits = room
+def add_logits(sums, row, stored_as, softmax, target, entropy, ranks, scratch):
+    """Add more logits of a row to its sums.
+
+    Return (reference, sum of e^z, sum of z e^z, number of logits above the target's) with
+    z = (x - reference) / temperature.
+    """
+    x, t, p, bits = scratch
     slope = _LOG2_E / softmax.temperature
     reference, total, weighted, larger = sums
     for begin in range(0, len(row), _BLOCK):
@@ -178,7 +182,7 @@ def add_logits(sums, row, stored_as, softmax, target, entropy, ranks, room):
                 reference = top
             if top == np.inf:
                 return 0.0, np.nan, np.nan, larger
-            # Where all are -inf or NaN, the sum says which.
+            # If all logits are -inf or NaN, the sum tells which.
             _powers(x, size, reference if reference > -np.inf else 0.0, slope, t, p)
             part = _sum(p, size) * (reference > -np.inf)
         total += part
@@ -224,7 +228,7 @@ def write_token(out, r, kind, logit, sums, softmax):
 
 @jit
 def cross_entropy(logits, targets, softmax, out):
-    room = softmax_room()
+    scratch = softmax_scratch()
     entropy, ranks = len(out.entropy_nats) > 0, len(out.rank) > 0
     always = entropy or len(out.logsumexp_nats) > 0
     for r in range(len(targets)):
@@ -236,6 +240,8 @@ def cross_entropy(logits, targets, softmax, out):
         sums = (0.0, np.nan, np.nan, 0)
         if kind == _SCORED or always:
             row = row[: softmax.columns]
-            sums = add_logits(NO_LOGITS, row, logits.format, softmax, logit, entropy, ranks, room)
+            sums = add_logits(
+                NO_LOGITS, row, logits.format, softmax, logit, entropy, ranks, scratch
+            )
         write_token(out, r, kind, logit, sums, softmax)
     return OK

@@ -1,9 +1,9 @@
-"""Sorting inside a bucket, then equal keys to (key, count).
+"""Sort the keys of each bucket and replace equal keys by (key, count).
 
-Radix by digits of 11 bits, or of 8 where a bucket is not worth tables of 2048 offsets; insertion
-where it is not worth any. One reading counts the digits of all passes, and a digit that does not
-vary has no pass. Keys of several words are sorted by the first word, then equal ones by the next:
-most are told apart by the first.
+Radix sort with 11-bit digits, or 8-bit digits for buckets too small for tables of 2048 offsets;
+insertion sort for the smallest buckets. One pass counts the digits of all passes, and constant
+digits are skipped. Keys of several words are sorted by the first word, then ties by the next word:
+the first word distinguishes most keys.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from icfast.backends.fallback.jit import OK, jit
 from icfast.backends.fallback.keys import compare, copy_key, top_bit
 
-#: Fewest keys sorted by digits at all, and by digits of 11 bits.
+#: Smallest buckets that are sorted by digits, and by 11-bit digits.
 _BY_DIGITS = 64
 _BY_LARGE_DIGITS = 1024
 
@@ -34,7 +34,7 @@ def _insertion_sort(keys, begin, end, held):
 
 @jit
 def _count_digits(keys, size, words, word, bits, offsets):
-    """offsets[d, v]: how many keys have digit d = v in this word."""
+    """Count in offsets[d, v] the keys whose digit d of this word is v."""
     if bits == 8:
         for i in range(size):
             value = keys[i * words + word]
@@ -73,7 +73,7 @@ def _move_by_digit(source, target, size, words, word, shift, offsets):
 
 @jit
 def _radix_sort(keys, scratch, size, words, word, offsets):
-    """Sorts the first keys by one of their words."""
+    """Sort the first keys by one of their words."""
     bits = 11 if size >= _BY_LARGE_DIGITS else 8
     digits = -(-64 // bits)
     offsets = offsets[: digits << bits].reshape(digits, 1 << bits)
@@ -101,7 +101,7 @@ def _radix_sort(keys, scratch, size, words, word, offsets):
 
 @jit
 def _end_of_equal(keys, i, end, words):
-    """Behind the last key whose first `words` words are those of key i."""
+    """Return the end of the keys whose first `words` words equal those of key i."""
     i += 1
     while i < end:
         for w in range(words):
@@ -130,10 +130,10 @@ def _sort_bucket(keys, begin, end, scratch, offsets, held):
 
 @jit
 def _pack(keys, begin, end, out, stops):
-    """Moves the first of each run of equal keys to `out` and on; stops: where the runs end.
+    """Move one key of each group of equal keys to `out`, and write the ends of the groups to stops.
 
-    Without branches: whether a key is new can't be predicted. A key is written where the one
-    before it was, unless it is new.
+    There are no branches, since whether a key is new can't be predicted. A key overwrites the
+    previous one unless it is new.
     """
     words = keys.shape[1]
     for w in range(words):

@@ -1,9 +1,8 @@
-"""All spectra of orders 1..N from one scan of sorted windows.
+"""Spectra of orders 1..N from one scan of sorted windows.
 
-Not window by window but order by order, a block of windows at a time: the windows that begin an
-n-gram are some of those that begin an (n+1)-gram, and whatever an n-gram sums up is a difference
-between where it begins and where the next one does. So no loop has a branch that can't be
-predicted, but for the rare ones.
+Each block of windows is processed order by order. The windows that begin an n-gram are a subset of
+those that begin an (n+1)-gram. A sum over an n-gram is the difference of prefix sums at its
+beginning and at the beginning of the next one. So loops have hardly any unpredictable branches.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from icfast.backends.fallback.scan import (
     place_end,
 )
 
-# More rows of a block: sums over the windows before each, then of each n-gram of one order the
-# window it begins with and its first (n+1)-gram, then by kind what is recorded of those that close.
+# Further rows of a block: prefix sums over the windows; for each n-gram of one order its first
+# window and its first (n+1)-gram; the recorded values of complete n-grams by kind.
 _COUNT_BEFORE, _ENDED_BEFORE, _BEGIN, _FIRST, _VALUES = range(KNOWN, KNOWN + 5)
 _ROWS = _VALUES + 5
 
@@ -41,7 +40,7 @@ def _add_up(counts, begin, windows, block):
 
 @jit
 def _keep_begins(block, n, size):
-    """Of the n-grams longer by one, those that begin an n-gram."""
+    """Select the (n+1)-grams that begin an n-gram."""
     kept = 0
     for i in range(size):
         begin = block[_BEGIN, i]
@@ -53,13 +52,13 @@ def _keep_begins(block, n, size):
 
 @jit
 def _close(block, n, size):
-    """Lists what every n-gram but the last has summed up: how many values of each kind."""
+    """List the values of every n-gram but the last; return their number by kind."""
     complete = starting = followed = starting_followed = 0
     for i in range(1, size):
         here, following = block[_BEGIN, i - 1], block[_BEGIN, i]
         count = block[_COUNT_BEFORE, following] - block[_COUNT_BEFORE, here]
         ended = block[_ENDED_BEFORE, following] - block[_ENDED_BEFORE, here]
-        # All tokens, or one mark and tokens; what begins with more marks is no n-gram.
+        # An n-gram is tokens, or one begin mark and tokens. More marks are no n-gram.
         marks = n - 1 - block[HISTORY, here]
         block[_VALUES, complete] = count
         block[_VALUES + 2, followed] = count - ended
@@ -76,7 +75,7 @@ def _close(block, n, size):
 
 @jit
 def _tally(values, size, small, large, length):
-    """Counts the values; the new length of the list of large ones, -1 if it has no room."""
+    """Count the values; return the new length of the list of large ones, or -1 if it is full."""
     for i in range(size):
         value = values[i]
         if value < len(small):
@@ -107,9 +106,9 @@ def _record(block, n, sizes, kinds, out):
 
 @jit
 def _scan_block(block, windows, order, counts, sums, out):
-    """Closes every n-gram of windows 0..windows - 1 but the last of its order, which stays open.
+    """Complete every n-gram of windows 0..windows - 1 except the last of each order.
 
-    sums[0, n - 1] is what the open n-gram has counted without its open (n+1)-gram.
+    sums[0, n - 1] is the count of the open n-gram without its open (n+1)-gram.
     """
     for i in range(windows):
         block[_BEGIN, i] = i
@@ -120,7 +119,7 @@ def _scan_block(block, windows, order, counts, sums, out):
         count += np.int64(sums[0, n - 1])
         ended += np.int64(sums[1, n - 1])
         longer, size = size, _keep_begins(block, n, size)
-        # What was open before the block has counted so much more than its windows.
+        # Add the counts from before the block to its open n-grams.
         block[_COUNT_BEFORE, 0] = -count
         block[_ENDED_BEFORE, 0] = -ended
         block[_FIRST, 0] = 1 - np.int64(sums[2, n - 1])
@@ -153,7 +152,7 @@ def run_spectra(run, ends, order, bits, path, sums, flush, out):
         windows = 1 + end - begin
         counts = _add_up(run.counts, begin, windows, block)
         if flush and end == last:
-            # An end behind the windows that shares nothing closes everything but itself.
+            # A final entry that shares nothing completes all n-grams before it.
             block[SHARED, windows] = 0
             block[_COUNT_BEFORE, windows], block[_ENDED_BEFORE, windows] = counts
             fits &= _scan_block(block, windows + 1, order, counts, sums, out)

@@ -1,4 +1,4 @@
-"""Suffixes in order, and how far each agrees with another: see csrc/cpu/counting/suffixes.cpp."""
+"""Suffix array by induced sorting, and match lengths: see csrc/cpu/counting/suffixes.cpp."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from icfast.backends.fallback.jit import OK, jit
 
-#: Levels of sub-problems; each has at most half the symbols of the one above.
+#: Levels of sub-problems. Each has at most half the symbols of the previous level.
 _LEVELS = 32
 
 
@@ -35,7 +35,7 @@ def _to_tails(counts, edges):
 
 @jit
 def _leftmost_before(text, i):
-    """The last leftmost S suffix before suffix i, itself one or the last suffix; -1 for none."""
+    """Return the last leftmost S suffix before leftmost S suffix i (or the end), or -1."""
     while i > 0 and text[i - 1] >= text[i]:
         i -= 1
     while i > 0 and text[i - 1] <= text[i]:
@@ -47,7 +47,7 @@ def _leftmost_before(text, i):
 def _sort_substrings(text, counts, edges, order):
     size = len(text)
     _to_heads(counts, edges)
-    # The end of the text comes first: it places the last symbol.
+    # The end of the text is the smallest suffix, and it places the last symbol.
     for r in range(-1, size):
         i = order[r] if r >= 0 else size - 1
         if i > 0:
@@ -101,15 +101,15 @@ def _same(text, i, j, length):
 
 @jit
 def _name_substrings(text, order, substrings):
-    """Names sorted substrings and leaves the names at the end of order; how many names."""
+    """Name the sorted substrings at the end of order; return the number of names."""
     size = len(text)
     halves = order[substrings:]
     halves[:] = 0
-    behind = size
+    following = size
     i = _leftmost_before(text, size - 1)
     while i >= 0:
-        halves[i >> 1] = 1 if behind == size else behind - i + 1
-        behind = i
+        halves[i >> 1] = 1 if following == size else following - i + 1
+        following = i
         i = _leftmost_before(text, i)
     names, last, last_length = 0, 0, 0
     for r in range(substrings):
@@ -129,7 +129,7 @@ def _name_substrings(text, order, substrings):
 
 @jit
 def _reduce(text, alphabet, order, work):
-    """Sort and name the leftmost S substrings; how many there are, and how many names."""
+    """Sort and name the leftmost S substrings; return their number and the number of names."""
     counts, edges = work[:alphabet], work[alphabet : 2 * alphabet]
     _count_symbols(text, counts)
     _to_tails(counts, edges)
@@ -154,7 +154,7 @@ def _reduce(text, alphabet, order, work):
 
 @jit
 def _expand(text, alphabet, order, substrings, work):
-    """From the sorted leftmost S suffixes at the front of order to all suffixes."""
+    """Sort all suffixes from the sorted leftmost S suffixes at the front of order."""
     counts, edges = work[:alphabet], work[alphabet : 2 * alphabet]
     _count_symbols(text, counts)
     _to_tails(counts, edges)
@@ -169,7 +169,7 @@ def _expand(text, alphabet, order, substrings, work):
 
 @jit
 def sort_suffixes(symbols, alphabet, order, work):
-    # numba does not cache functions that call themselves: levels are walked down, then up.
+    # numba does not cache recursive functions, so the levels are visited down, then up.
     sizes = np.zeros(_LEVELS, np.int64)
     alphabets = np.zeros(_LEVELS, np.int64)
     sizes[0], alphabets[0] = len(symbols), alphabet
@@ -200,7 +200,7 @@ def sort_suffixes(symbols, alphabet, order, work):
 
 @jit
 def _link(order, links):
-    """links[2 i], links[2 i + 1] = the suffixes before and behind suffix i, -1 for none."""
+    """Write to links[2 i] and links[2 i + 1] the neighbours of suffix i, or -1."""
     last = -1
     for r in range(len(order)):
         i = order[r]
@@ -229,10 +229,10 @@ def match_lengths(symbols, separator, order, links):
         symbols[i] = length if symbols[i] < separator else 0
     for i in range(size - 1, -1, -1):
         j, k = links[2 * i], links[2 * i + 1]
-        behind = shared[k] if k >= 0 else 0
-        length = 1 + max(shared[i], behind)
+        after = shared[k] if k >= 0 else 0
+        length = 1 + max(shared[i], after)
         if k >= 0:
-            shared[k] = min(shared[i], behind)
+            shared[k] = min(shared[i], after)
             links[2 * k] = j
         if j >= 0:
             links[2 * j + 1] = k

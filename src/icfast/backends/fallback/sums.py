@@ -1,4 +1,4 @@
-"""Losses added to their cells in whole numbers."""
+"""Add losses to their cells in integers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from icfast.backends.fallback.jit import OK, U1, jit
 
-# Kind of kernels/losses.py: numba reads no enums of Python's.
+# Status code of losses.py, since numba does not read enums.
 _KINDS = 6
 _SCORED, _INFINITE, _NAN, _HUGE = 0, 2, 3, 5
 

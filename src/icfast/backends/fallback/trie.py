@@ -1,4 +1,4 @@
-"""The n-grams of sorted windows as levels of a trie, and what contexts know of successors."""
+"""Build a trie from sorted windows, and the rows of its contexts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from icfast.backends.fallback.scan import (
     place_end,
 )
 
-# More rows of a block: the lead of each window, and the nodes of one order there are before it.
+# Further rows of a block: the lead of each window, and the number of nodes before it.
 _LEAD, _NODES_BEFORE = range(KNOWN, KNOWN + 2)
 
 
@@ -32,20 +32,20 @@ def _fill_leads(run, begin, end, bucket, block):
 
 @jit
 def _grow_order(n, order, bits, keys, counts, begin, end, block, cursors, trie, followed):
-    """Order n of windows [begin, end), after order n + 1: (code, window, value)."""
+    """Append order n of windows [begin, end), after order n + 1; return (code, window, value)."""
     node = cursors[n - 1]
     symbols, totals, child = trie.symbols, trie.counts, trie.child
     for i in range(begin, end):
         at = i - begin + 1
         longer, block[_NODES_BEFORE, at] = block[_NODES_BEFORE, at], node
-        # What begins with more than one mark is no n-gram.
+        # Symbols with more than one begin mark are no n-gram.
         if n > block[HISTORY, at] + 2:
             continue
         if n > block[SHARED, at]:
             if node >= trie.levels[n]:
                 return 3, i, np.uint64(n)
             if n == 1:
-                # Level 1 is indexed by rank, so no rank may be without a window.
+                # Level 1 is indexed by rank, so every rank must have a window.
                 if node != block[_LEAD, at]:
                     return 6, i, np.uint64(block[_LEAD, at])
                 symbols[node] = node
@@ -141,11 +141,11 @@ def link_contexts(trie, bigrams, low, high, scratch):
     order = len(trie.levels) - 1
     if order == 1:
         return OK
-    # Per order: the n-gram siblings still to visit, and where in its context's children we are.
+    # For each order: the siblings to visit, and the position in their context's children.
     visit = np.zeros(order + 1, np.int64)
     visit_end = np.zeros(order + 1, np.int64)
-    beside = np.zeros(order + 1, np.int64)
-    beside_end = np.zeros(order + 1, np.int64)
+    context_begin = np.zeros(order + 1, np.int64)
+    context_end = np.zeros(order + 1, np.int64)
     for word in range(trie.levels[1]):
         visit_end[2] = trie.child[word + 1]
         visit[2] = seek(trie.symbols, np.int64(trie.child[word]), visit_end[2], low)
@@ -160,13 +160,13 @@ def link_contexts(trie, bigrams, low, high, scratch):
             if n == 2:
                 context = np.int64(symbol)
             else:
-                context = seek(trie.symbols, beside[n], beside_end[n], symbol)
-                if context == beside_end[n] or trie.symbols[context] != symbol:
+                context = seek(trie.symbols, context_begin[n], context_end[n], symbol)
+                if context == context_end[n] or trie.symbols[context] != symbol:
                     return 5, ngram, np.uint64(symbol)
-                beside[n] = context
+                context_begin[n] = context
             _add_successor(trie, n, ngram, context)
             if n < order:
                 n += 1
                 visit[n], visit_end[n] = trie.child[ngram], trie.child[ngram + 1]
-                beside[n], beside_end[n] = trie.child[context], trie.child[context + 1]
+                context_begin[n], context_end[n] = trie.child[context], trie.child[context + 1]
     return OK

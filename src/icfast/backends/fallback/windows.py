@@ -1,4 +1,4 @@
-"""From documents to windows: counted by bucket, scattered, and those that end documents."""
+"""Windows of documents: count them by bucket, scatter them, and write those that end documents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _bucket_of(buckets, lead, key):
 
 @jit
 def _rank_at(chunk, alphabet, t):
-    """(code, rank) of the token at t: a code above 0 says the id can't be counted."""
+    """Return (code, rank) of the token at t. A code above 0 means that the id can't be counted."""
     token = np.int64(chunk.tokens[t])
     if token >= len(alphabet.ranks):
         return 1, np.int64(0)
@@ -33,7 +33,7 @@ def _rank_at(chunk, alphabet, t):
 
 @jit
 def _first_step(chunk, alphabet, d):
-    """Where the history of document d begins to be read for this chunk."""
+    """Return the first token to read for the histories of document d in this chunk."""
     first = max(chunk.starts[d], chunk.begin)
     return max(chunk.starts[d], first - (alphabet.order - 1)), first
 
@@ -65,9 +65,9 @@ def count_windows(chunk, alphabet, buckets, slots, depths, counts):
 
 @jit
 def _scatter_document(chunk, alphabet, step, first, last, bucket_begin, bucket_end, offsets, keys):
-    """(code, where, key behind it) of tokens [step, last), for keys of one word and whole leads.
+    """Scatter tokens [step, last) for keys of one word and whole leads; return (code, token, key).
 
-    The key stays in a register then, and the bucket is the lead.
+    The key stays in a register, and the bucket is the lead.
     """
     tokens, ranks = chunk.tokens, alphabet.ranks
     newest = np.uint64(alphabet.bits * max(0, alphabet.order - 2))
