@@ -1,6 +1,6 @@
-// The counting kernels: windows, keys, sorted runs, texts, and their spectra. Pure functions over
-// flat arrays the caller owns: no objects, files, logs, allocation or exceptions inside; each
-// returns a Status. kernels/counting.py has the same names.
+// Counting kernels: windows, keys, sorted runs, texts and their spectra. Each is a pure function of
+// flat arrays that the caller owns, and returns a Status. It does not allocate for the caller, open
+// files, log or throw. backends/counting.py declares the same names.
 #pragma once
 #include <cstdint>
 
@@ -9,9 +9,8 @@
 
 namespace icfast {
 
-/// Documents as half-open ranges of one shard, ascending, clipped to tokens [begin, end).
-/// A document belongs to the chunk whether or not the chunk holds all of it; its end mark is
-/// emitted by the chunk that holds its last token.
+/// Documents of one shard as ascending half-open ranges, clipped to tokens [begin, end).
+/// The chunk may hold part of a document. The chunk with its last token emits its end mark.
 template <class Token>
 struct Chunk {
   const Token* tokens;
@@ -22,7 +21,8 @@ struct Chunk {
   std::int64_t end;
 };
 
-/// How tokens become windows: ranks[id] = 1..U (0: not counted), end_rank = U + 1 or 0 for none.
+/// Map from ids to symbols: ranks[id] is 1..U, or 0 for an id outside the alphabet. end_rank is
+/// U + 1, or 0 without an end mark.
 struct Alphabet {
   const std::uint32_t* ranks;
   std::int64_t vocab_size;
@@ -31,17 +31,17 @@ struct Alphabet {
   int bits;
 };
 
-/// A partition of all windows in key order: bucket b holds (lead, key) with
-/// first[lead] <= b < first[lead + 1] and low[b] <= key < low[b + 1] (or the lead's end).
+/// Partition of all windows in key order: bucket b holds (lead, key) with
+/// first[lead] <= b < first[lead + 1] and low[b] <= key < low[b + 1], or the end of the lead.
 template <int W>
 struct Buckets {
   const std::uint32_t* first;
   const Key<W>* low;
   std::int64_t leads;
-  bool by_lead;  // no lead is cut: bucket b is lead b
+  bool by_lead;  // every lead is one bucket: bucket b is lead b
 };
 
-/// Sorted distinct windows: bucket b is leads[b] with entries bounds[b]..bounds[b + 1].
+/// Sorted distinct windows: bucket b has lead leads[b] and entries [bounds[b], bounds[b + 1]).
 template <int W>
 struct SortedRun {
   const std::uint32_t* leads;
@@ -51,7 +51,7 @@ struct SortedRun {
   const std::uint64_t* counts;
 };
 
-/// The windows that end a document, sorted, with how many documents each one ends.
+/// Windows that end a document, sorted, with the number of documents that each ends.
 template <int W>
 struct Ends {
   const std::uint32_t* leads;
@@ -60,7 +60,7 @@ struct Ends {
   std::int64_t size;
 };
 
-/// counts[id] += how often id stands in the chunk.
+/// counts[id] += occurrences of id in the chunk.
 template <class Token>
 Status count_ids(const Chunk<Token>& chunk, std::uint64_t* counts, std::int64_t vocab_size);
 
@@ -68,17 +68,17 @@ Status count_ids(const Chunk<Token>& chunk, std::uint64_t* counts, std::int64_t 
 template <class Token>
 Status hash_documents(const Chunk<Token>& chunk, std::uint64_t* hashes);
 
-/// counts[slot, j] += windows of the bucket with that slot; j = the history symbol at
-/// depths[slot] (1..N-1), or 0 where depths[slot] is 0. Slot -1: not counted, and ids that no
-/// counted window holds may go unchecked.
+/// counts[slot, j] += windows of the bucket with this slot; j is the history symbol at depths[slot]
+/// (1..N-1), or 0 if depths[slot] is 0. Buckets of slot -1 are not counted, and ids outside all
+/// counted windows may not be checked.
 template <class Token, int W>
 Status count_windows(const Chunk<Token>& chunk, const Alphabet& alphabet, const Buckets<W>& buckets,
                      const std::int32_t* slots, const std::int32_t* depths, std::uint64_t* counts,
                      std::int64_t columns);
 
-/// keys[offsets[b - bucket_begin]++] = key, for each window whose bucket b lies in the range. Of a
-/// range that is not all buckets, ids that no kept window holds may go unchecked. What does not
-/// fit into `size` keys is counted in the offsets, not written.
+/// keys[offsets[b - bucket_begin]++] = key for each window of a bucket b in the range.
+/// Keys past `size` are counted in the offsets but not written. If the range is not all buckets,
+/// ids outside all kept windows may not be checked.
 template <class Token, int W>
 Status scatter_windows(const Chunk<Token>& chunk, const Alphabet& alphabet,
                        const Buckets<W>& buckets, std::int64_t bucket_begin,
@@ -90,21 +90,24 @@ template <class Token, int W>
 Status end_windows(const Chunk<Token>& chunk, const Alphabet& alphabet, std::uint32_t* leads,
                    Key<W>* keys);
 
-/// Cuts one bucket in place into at most 256 parts, all keys of one below those of the next: part
-/// p is bounds[p]..bounds[p + 1], unused ones are empty. Cuts need not go on below `largest` keys,
-/// but keys that differ are parted. Equal keys: all in part 0.
+/// Part p = keys [bounds[p], bounds[p + 1]), p < 256, after an in-place split of one bucket.
+/// All keys of a part are below those of the next; unused parts are empty. Keys that differ are
+/// split into at least two parts, and parts of at most `largest` keys need no further split. Equal
+/// keys are all in part 0.
 template <int W>
 Status split_keys(Key<W>* keys, std::int64_t size, std::int64_t largest, std::int64_t* bounds);
 
-/// Sorts each bucket and replaces equal keys by one key and its count, packed from the front.
-/// scratch holds the largest bucket; distinct[b] = entries left of bucket b.
+/// (keys, counts) of each bucket = its distinct keys, ascending, with their numbers of occurrences.
+/// They replace the keys from the bucket's front on; distinct[b] is their number. scratch has as
+/// many entries as the largest bucket.
 template <int W>
 Status sort_runs(const std::int64_t* bounds, std::int64_t buckets, Key<W>* keys,
                  std::uint64_t* counts, Key<W>* scratch, std::int64_t* distinct);
 
-/// The five spectra of each order 1..N, in one scan of sorted windows. Rows of `small` are
-/// phi_r for r < rows; larger r are listed in `large`. `path` and `sums` carry the n-grams still
-/// open from one call to the next; flush closes them.
+/// phi_r += number of n-grams that occur r times, for five kinds and each order 1..N.
+/// One scan of sorted windows. small[kind, n - 1, r] is phi_r for r < rows; larger r are listed in
+/// `large`. `path` and `sums` carry unfinished n-grams from one call to the next; flush finishes
+/// them.
 enum SpectrumKind { kComplete, kStarting, kFollowed, kStartingFollowed, kLeftNeighbours, kKinds };
 
 struct SpectraOut {
@@ -119,45 +122,47 @@ template <int W>
 Status run_spectra(const SortedRun<W>& run, const Ends<W>& ends, int order, int bits,
                    std::uint64_t* path, std::uint64_t* sums, bool flush, const SpectraOut& out);
 
-/// Windows of any order are known by where they end in the text: all documents' symbols, kPadding
-/// zeros before each and one behind the last. The window ending at p is text[p], text[p - 1], ...
+/// A text has the symbols of all documents, with kPadding zeros before each document and one zero
+/// after the last. Windows of any order are stored as positions: the window that ends at p is
+/// text[p], text[p - 1], ...
 inline constexpr int kPadding = 4;
 
-/// text[places[d] + t] = the symbol of token t of document d; its end mark is that of its stop.
+/// text[places[d] + t] = symbol of token t of document d; the end mark follows the last token.
 template <class Token, class Symbol>
 Status write_text(const Chunk<Token>& chunk, const Alphabet& alphabet, const std::int64_t* places,
                   Symbol* text);
 
-/// counts[symbol] += how often it stands in text[begin..end).
+/// counts[symbol] += occurrences of symbol in text[begin, end).
 template <class Symbol>
 Status count_symbols(const Symbol* text, std::int64_t begin, std::int64_t end,
                      std::uint64_t* counts);
 
-/// A symbol's code: bytes from the top of a word, all but the last of them 1..127, the last 128 and
-/// more, so that whole symbols can be counted in what two codes share. The begin mark is a 0 byte.
+/// Bits that mark the last byte of a symbol's code. A code is bytes from the top of a word; the
+/// last one is 128..255, the others are 1..127, so the whole symbols in a common prefix of two
+/// codes can be counted. The begin mark is a 0 byte.
 inline constexpr std::uint64_t kCodeEnds = 0x8080808080808080;
-inline constexpr int kCodedSymbols = 8;  // what a word holds at most
+inline constexpr int kCodedSymbols = 8;  // most symbols in a word
 
-/// windows[offsets[text[p] - lead_begin]++] = p for symbols in [lead_begin, lead_end): 2 p, plus 1
-/// where the window ends its document or has less than N tokens, and in the bits that no position
-/// in text[0..size) reaches the begin of the history's code, its newest symbol on top.
+/// windows[offsets[text[p] - lead_begin]++] = 2 p + mark + code, for leads in [lead_begin,
+/// lead_end). mark is 1 if the window ends its document or has fewer than N tokens. code is the
+/// beginning of the history's code, newest symbol first, in the high bits that 2 size leaves free.
 template <class Symbol>
 Status scatter_positions(const Symbol* text, std::int64_t size, std::int64_t begin,
                          std::int64_t end, int order, const std::uint64_t* codes,
                          std::int64_t lead_begin, std::int64_t lead_end, std::int64_t* offsets,
                          std::uint64_t* windows);
 
-/// Sorts the windows of each bucket, which is one lead, and leaves their codes out: shared[i -
-/// bounds[0]] = how many symbols window i shares with the one before, 0 for a bucket's first, N for
-/// equal windows (begin mark included). `bits` per symbol; entries and scratch hold the largest
-/// bucket.
+/// shared[i - bounds[0]] = number of symbols that window i shares with the previous one, after a
+/// sort of each bucket. A bucket is one lead. shared is 0 for the first window of a bucket, and N
+/// for equal windows (begin marks included). Codes are removed from the windows. entries and
+/// scratch have as many entries as the largest bucket.
 template <class Symbol>
 Status sort_positions(const Symbol* text, std::int64_t size, int order, int bits,
                       const std::int64_t* bounds, std::int64_t buckets, std::uint64_t* windows,
                       std::uint32_t* shared, std::uint64_t* entries, std::uint64_t* scratch);
 
-/// Spectra as ranges of orders: phi_r at order n is the sum of small[kind, 1..n, r]; larger r are
-/// listed as (kind, r, first order, last order).
+/// Spectra as differences between orders: phi_r at order n is the sum of small[kind, 1..n, r].
+/// Larger r are listed as (kind, r, first order, last order).
 struct SpectraRanges {
   std::uint64_t* small;  // [kKinds, N + 2, rows], differences modulo 2^64
   std::int64_t rows;
@@ -166,40 +171,44 @@ struct SpectraRanges {
   std::int64_t capacity;
 };
 
-/// The five spectra of orders 1..N of buckets that sort_positions has sorted; nodes: [N + 1, 4].
+/// phi_r += number of n-grams that occur r times, for five kinds and each order 1..N.
+/// sort_positions has sorted the buckets. nodes is scratch space [N + 1, 4].
 template <class Symbol>
 Status position_spectra(const Symbol* text, int order, const std::int64_t* bounds,
                         std::int64_t buckets, const std::uint64_t* windows,
                         const std::uint32_t* shared, std::uint64_t* nodes,
                         const SpectraRanges& out);
 
-/// The same windows under another alphabet: ranks[r] is the new rank of r, ascending with r.
+/// new_keys[i] = keys[i] with each symbol r replaced by ranks[r], which ascends with r.
 template <int From, int To>
 Status remap_keys(const Key<From>* keys, std::int64_t size, const std::uint32_t* ranks, int order,
                   int bits, Key<To>* new_keys, int new_bits);
 
-/// Adds runs that stand one behind the other in `runs`. sequence: their buckets by lead; leads:
-/// each lead once. Bucket b of the sum is bounds[b]..bounds[b + 1]; keys and counts, and both
-/// rooms, hold the entries of all runs.
+/// (keys, counts) = sum of the sorted runs that `runs` concatenates.
+/// sequence has their buckets ordered by lead; leads has each lead once. Bucket b of the sum is
+/// [bounds[b], bounds[b + 1]). keys, counts and both scratch arrays have as many entries as all
+/// runs.
 template <int W>
 Status merge_runs(const SortedRun<W>& runs, const std::int64_t* sequence,
                   const std::uint32_t* leads, std::int64_t buckets, std::int64_t* bounds,
-                  Key<W>* keys, std::uint64_t* counts, Key<W>* key_room, std::uint64_t* count_room);
+                  Key<W>* keys, std::uint64_t* counts, Key<W>* key_scratch,
+                  std::uint64_t* count_scratch);
 
-/// symbols = ranks[id] - 1 of each token of the chunk in turn, and behind each document that ends
-/// in it the next of separator, separator + 1, ...
+/// symbols = ranks[id] - 1 of each token of the chunk, in order.
+/// After each document that ends in the chunk follows the next of separator, separator + 1, ...
 template <class Token>
 Status join_documents(const Chunk<Token>& chunk, const Alphabet& alphabet, std::int32_t separator,
                       std::int32_t* symbols);
 
-/// order[r] = position of the r-th smallest suffix of symbols[size], each in 0..alphabet - 1; work
-/// holds 2 max(size, alphabet). Linear time.
+/// order[r] = position of the r-th smallest suffix of symbols[size].
+/// Symbols are in [0, alphabet). work has 2 max(size, alphabet) entries. The time is linear.
 Status sort_suffixes(const std::int32_t* symbols, std::int64_t size, std::int64_t alphabet,
                      std::int32_t* order, std::int32_t* work);
 
-/// In place of order[i]: 1 + the longest l with symbols[j..j + l) = symbols[i..i + l) for some
-/// j < i; in place of symbols[i]: the same for some j != i. Both 0 where symbols[i] >= separator.
-/// Symbols from `separator` on are distinct, the last symbol is one; links holds 2 size.
+/// order[i] = 1 + the largest l with symbols[j, j + l) = symbols[i, i + l) for some j < i.
+/// symbols[i] is replaced by the same number for some j != i. Both are 0 if symbols[i] >=
+/// separator. Symbols >= separator are distinct, and the last symbol is one of them. links has 2
+/// size entries.
 Status match_lengths(std::int32_t* symbols, std::int64_t size, std::int32_t separator,
                      std::int32_t* order, std::int32_t* links);
 

@@ -1,21 +1,22 @@
-// The instruction set kernels run on, chosen once a process.
+// The instruction set of the kernels, chosen once per process.
 #pragma once
 
 namespace icfast {
 
 enum class Isa { portable, neon, avx2, avx512 };
 
-/// Whether this build has code for it and this machine runs it.
+/// Whether this build has code for an instruction set and this machine runs it.
 bool runs(Isa isa);
 
-/// The best one; or what the environment's ICFAST_ISA names: avx512, avx2, neon or portable.
+/// The chosen instruction set: the one that the environment variable ICFAST_ISA names (avx512,
+/// avx2, neon or portable), else the best one.
 Isa isa();
 const char* name_of(Isa isa);
 
-/// What is wrong with ICFAST_ISA, empty if nothing; isa() is portable then.
+/// The error in ICFAST_ISA, or an empty string. After an error isa() is portable.
 const char* isa_error();
 
-/// Kernels that have one fast unit only: sorting, spectra, the sieve.
+/// Whether to use AVX-512, for kernels without other fast versions: sorting, spectra, the sieve.
 inline bool use_avx512() {
   static const bool use = isa() == Isa::avx512;
   return use;

@@ -1,8 +1,7 @@
-// The key of a window: its history w[t-1], w[t-2], ... as one big integer of W words.
-//
-// A window ending at t is (lead, key): lead = rank of w[t], key = sum over i = 1..N-1 of
-// rank(w[t-i]) << bits*(N-1-i). Rank 0 is the begin mark, so a history cut by the document's
-// start ends in zeros, and integer order is suffix order.
+// key = sum over i = 1..N-1 of rank(w[t-i]) << bits (N-1-i): the history of the window that ends at
+// token t, as an integer of W words. The window is (lead, key) with lead = rank of w[t]. Rank 0 is
+// the begin mark, so a history that reaches the document's start ends in zeros. The order of
+// integers is suffix order.
 #pragma once
 #include <algorithm>
 #include <bit>
@@ -21,7 +20,7 @@ struct Key {
   auto operator<=>(const Key&) const = default;
 };
 
-/// Where the N - 1 symbols of a key lie; the arithmetic on keys.
+/// Layout of the N - 1 symbols of a key, and arithmetic on keys.
 template <int W>
 class KeyShape {
  public:
@@ -36,14 +35,14 @@ class KeyShape {
     }
     const int word = W - 1 - newest_ / 64;
     const int offset = newest_ % 64;
-    std::fill(enter_right_, enter_right_ + W, 63);  // no symbol has so many bits: nothing enters
+    std::fill(enter_right_, enter_right_ + W, 63);  // more bits than a symbol has: nothing enters
     enter_left_[word] = offset;
     enter_right_[word] = 0;
     if (offset + bits > 64) enter_right_[word - 1] = 64 - offset;
   }
 
-  /// The key one token later: `symbol` becomes w[t-1], the oldest symbol falls out. Always inlined:
-  /// a call would send the key through memory, word by word in and all of it out, and wait for it.
+  /// Moves the key one token on: `symbol` becomes w[t-1], and the oldest symbol is dropped. It is
+  /// always inlined, since a call would pass the key through memory and wait for the store.
   [[gnu::always_inline]] void push(Key<W>& key, std::uint64_t symbol) const {
     if (order_ == 1) return;
     for (int i = W - 1; i > 0; --i) {
@@ -53,7 +52,7 @@ class KeyShape {
     if constexpr (W == 1) {
       key.word[0] |= symbol << newest_;
     } else {
-      // Words indexed by constants stay in registers; place() would send the key through memory.
+      // Words with constant indices stay in registers; place() would pass the key through memory.
       for (int i = 0; i < W; ++i) {
         key.word[i] |= (symbol << enter_left_[i]) >> enter_right_[i];
       }
@@ -74,7 +73,7 @@ class KeyShape {
     place(key, symbol, bits_ * (order_ - 1 - i));
   }
 
-  /// How many leading history symbols two different keys share.
+  /// Number of leading history symbols that two different keys share.
   int shared_symbols(const Key<W>& a, const Key<W>& b) const {
     for (int i = 0; i < W; ++i) {
       const std::uint64_t differing = a.word[i] ^ b.word[i];
@@ -83,7 +82,7 @@ class KeyShape {
     return order_ - 1;
   }
 
-  /// How many history symbols are tokens; the rest are begin marks.
+  /// Number of history symbols that are tokens; the others are begin marks.
   int history_length(const Key<W>& key) const {
     int length = order_ - 1;
     if ((key.word[W - 1] & oldest_mask_) != 0) return length;
@@ -103,10 +102,10 @@ class KeyShape {
 
   int order_;
   int bits_;
-  int newest_;                 // where w[t-1] lies
-  std::uint64_t oldest_mask_;  // where w[t-N+1] lies, in the last word
+  int newest_;                 // bit position of w[t-1]
+  std::uint64_t oldest_mask_;  // bits of w[t-N+1] in the last word
   std::int8_t shared_[64 * W];
-  // How the newest symbol enters each word.
+  // Shifts of the newest symbol into each word.
   int enter_left_[W] = {};
   int enter_right_[W];
 };

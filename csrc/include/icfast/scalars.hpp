@@ -1,4 +1,4 @@
-// Arithmetic on ONE element, shared by every compiled backend; loops live elsewhere.
+// Arithmetic on one element, shared by all compiled backends. Loops are in cpu/ and cuda/.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -8,8 +8,8 @@
 #define ICFAST_INLINE __host__ __device__
 #else
 #define ICFAST_HOST_DEVICE
-// For units of one instruction set each: an inline function left standing in one of them could
-// become everyone's.
+// A unit compiled for one instruction set must not emit an inline function: the linker could choose
+// its copy for all units.
 #define ICFAST_INLINE __attribute__((always_inline))
 #endif
 
@@ -25,7 +25,7 @@ struct DocumentHash {
     }
   }
 
-  /// MurmurHash3's fmix64, so that the high bits decide the split fairly.
+  /// fmix64 of MurmurHash3, so that the high bits, which decide the split, are uniform.
   ICFAST_HOST_DEVICE std::uint64_t finish() const {
     std::uint64_t h = state;
     h = (h ^ (h >> 33)) * 0xff51afd7ed558ccdULL;
@@ -34,26 +34,26 @@ struct DocumentHash {
   }
 };
 
-/// Whether a loss can enter a sum: |nats| < 2^31, and a number.
+/// Whether a loss can enter a sum: it is a number with |nats| < 2^31.
 ICFAST_HOST_DEVICE inline bool fits_sum(double nats) { return std::fabs(nats) < 0x1p31; }
 
-/// The nearest whole number of units of 2^-32 nat, half to even; of losses that fit a sum.
+/// The loss in units of 2^-32 nat, rounded half to even; for losses that fit a sum.
 ICFAST_HOST_DEVICE inline std::int64_t loss_quanta(double nats) {
   const double units = nats * 4294967296.0;
-  // Adding 2^52 with the sign of the number rounds to a whole one; from 2^52 on all of them are.
+  // Adding 2^52 with the same sign rounds to an integer. Numbers from 2^52 on are integers.
   const double whole = std::copysign(0x1p52, units);
   return static_cast<std::int64_t>(std::fabs(units) < 0x1p52 ? (units + whole) - whole : units);
 }
 
-/// A sum of losses in units of 2^-32 nat, 128 bits in two's complement: the same for every order of
-/// addition.
+/// Sum of losses in units of 2^-32 nat, 128 bits in two's complement. It does not depend on the
+/// order of additions.
 struct LossAccumulator {
   std::uint64_t low = 0;
   std::uint64_t high = 0;
 
   /// Losses of n-grams: 0 <= nats < 2^20.
   ICFAST_HOST_DEVICE static std::uint64_t quanta_of(double nats) {
-    // As in loss_quanta, without its branches.
+    // As loss_quanta, without branches.
     return static_cast<std::uint64_t>((nats * 4294967296.0 + 0x1p52) - 0x1p52);
   }
 
@@ -70,7 +70,7 @@ struct LossAccumulator {
   }
 };
 
-/// One level of interpolated modified Kneser-Ney: what a context says of one successor.
+/// One level of interpolated modified Kneser-Ney for one successor with count a:
 ///   p = (max(0, a - D(a)) + freed * lower) / total, freed = D1 N1 + D2 N2 + D3 N3+
 struct Discounted {
   const double* discount;  // D(0) = 0, D(1), D(2), D(3+)
@@ -83,7 +83,7 @@ struct Discounted {
            static_cast<double>(total);
   }
 
-  /// What an unseen successor's lower probability is multiplied by.
+  /// gamma = freed / total, the factor of the lower-order probability of an unseen successor.
   ICFAST_HOST_DEVICE double backoff(std::uint64_t total, std::uint64_t ones, std::uint64_t twos,
                                     std::uint64_t successors) const {
     return freed(ones, twos, successors) / static_cast<double>(total);
@@ -97,9 +97,9 @@ struct Discounted {
   }
 };
 
-/// Row sums of a softmax to a reference logit: with z = (x - reference) / temperature,
+/// Sums of a softmax relative to a reference logit, with z = (x - reference) / temperature:
 ///   sum = sum of e^z, weighted = sum of z e^z.
-/// NaN where a logit is NaN or +inf; a sum of 0 where all are -inf.
+/// They are NaN if a logit is NaN or +inf. sum is 0 if all logits are -inf.
 struct SoftmaxSum {
   double reference = 0;
   double sum = 0;
@@ -126,7 +126,7 @@ struct SoftmaxSum {
     return reference / temperature + log(sum);
   }
 
-  /// -ln p of a logit; differences first, so that an offset common to all of them costs nothing.
+  /// -ln p of a logit. The difference comes first, so a common offset costs no precision.
   ICFAST_INLINE double nll_nats(double logit, double temperature) const {
     return (reference - logit) / temperature + log(sum);
   }
@@ -134,14 +134,14 @@ struct SoftmaxSum {
   ICFAST_INLINE double entropy_nats() const { return log(sum) - weighted / sum; }
 };
 
-/// The same sums in powers of two to an integer reference k, as loops over fp32 keep them: with
-/// t = c x - k rounded once to fp32, c = float(log2(e) / temperature),
+/// The sums of SoftmaxSum in powers of two relative to an integer k, as fp32 loops compute them.
+/// With t = c x - k rounded once to fp32 and c = float(log2(e) / temperature):
 ///   sum = sum of 2^t, weighted = sum of t 2^t.
-/// Another k multiplies by an exact power of two. k / c is the reference logit: the rounding of c
-/// then acts on what logits differ by, not on their offset.
+/// Changing k multiplies by an exact power of two. k / c is the reference logit, so the rounding of
+/// c affects differences of logits, not their offset.
 struct PowerSum {
   static constexpr double kNone = -8388608.0;  // k before any logit
-  static constexpr double kLargest = 4194304;  // of |k|, far within fp32's integers
+  static constexpr double kLargest = 4194304;  // bound of |k|, well within the integers of fp32
 
   double k = kNone;
   double sum = 0;
@@ -166,10 +166,11 @@ struct PowerSum {
   }
 };
 
-/// 2^f = p(f) for f in [0, 1], relative error 7.5e-8 before rounding: minimax, lowest power first.
+/// Minimax polynomial of 2^f for f in [0, 1], lowest power first; relative error 7.5e-8 before
+/// rounding.
 constexpr float kExp2Fp32[] = {0x1.fffffep-1f, 0x1.62e4f6p-1f, 0x1.ebd5a8p-3f,
                                0x1.c95446p-5f, 0x1.26900cp-7f, 0x1.ec320ap-10f};
-/// The same to 1.4e-14.
+/// Minimax polynomial of 2^f with relative error 1.4e-14.
 constexpr double kExp2Fp64[] = {0x1.fffffffffff87p-1,  0x1.62e42fefa9e1dp-1,  0x1.ebfbdff4c9d5fp-3,
                                 0x1.c6b08e244e35ap-5,  0x1.3b2aa423f2a3fp-7,  0x1.5d8a3e4cb02c7p-10,
                                 0x1.42df89b6920ddp-13, 0x1.01bc5f3316084p-16, 0x1.49f5f52e3694ep-20,

@@ -1,5 +1,5 @@
-// What a kernel reports: a code, and the index and value that caused it. Kernels never throw;
-// errors.py has the one table from code to sentence.
+// Status of a kernel: a code, and the index and value that caused it. Kernels never throw;
+// errors.py maps codes to sentences.
 #pragma once
 #include <cstdint>
 
@@ -9,11 +9,11 @@ enum class Code : int {
   ok = 0,
   id_outside_vocabulary = 1,  // index: position in the shard, value: the id
   id_not_in_dictionary = 2,   // index: position in the shard, value: the id
-  output_too_small = 3,       // index: which output, value: what it had to hold
+  output_too_small = 3,       // index: number of the output, value: size it needs
   not_sorted = 4,             // index: the entry that does not ascend
   table_without_context = 5,  // index: the n-gram whose context has no entry
   rank_without_window = 6,    // index: the entry, value: its lead, which skipped a rank
-  device_failed = 7,          // value: what CUDA or cuBLASLt calls the error
+  device_failed = 7,          // value: error number of CUDA or cuBLASLt
 };
 
 struct Status {

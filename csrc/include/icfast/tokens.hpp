@@ -1,4 +1,4 @@
-// From a row's sums to what is written of its token: the same for every compiled backend.
+// Results of a token from the sums of its row, shared by all compiled backends.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -13,32 +13,32 @@ constexpr double kLog2E = 0x1.71547652b82fep+0;
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
 
-/// Softmax, and what follows from it.
+/// Softmax parameters and constants derived from them.
 struct SoftmaxScale {
   float c;         // log2(e) / temperature
   double softcap;  // 0: none
   double temperature;
-  double target;   // the target's logit as it is stored, for ranks
-  bool fits_fp32;  // else every block is added in fp64
+  double target;   // the target's stored logit, for ranks
+  bool fits_fp32;  // otherwise every block is added in fp64
 
   ICFAST_INLINE static SoftmaxScale of(const Softmax& softmax) {
     const auto c = static_cast<float>(kLog2E / softmax.temperature);
     return {c, softmax.softcap, softmax.temperature, kNotANumber, c > 0x1p-60F && c < 0x1p60F};
   }
 
-  /// A stored logit under the cap; infinite ones stay as they are.
+  /// A stored logit after the cap, which keeps infinities.
   ICFAST_INLINE double capped(double logit) const {
     return softcap == 0 || std::isinf(logit) ? logit : softcap * std::tanh(logit / softcap);
   }
 };
 
-/// What is known of the logits swept so far; more of the same row may follow.
+/// Sums of the logits of a row read so far.
 struct RowSums {
   PowerSum fast;
   SoftmaxSum wide;
   std::int64_t larger = 0;  // logits above SoftmaxScale::target
 
-  /// Those of other logits of the row.
+  /// Adds the sums of other logits of the row.
   ICFAST_INLINE void merge(const RowSums& other, double temperature) {
     fast.merge(other.fast);
     wide.merge(other.wide, temperature);
@@ -52,13 +52,14 @@ struct RowSums {
   }
 };
 
-/// scored, ignored or out_of_range; write_token() finds out the rest.
+/// scored, ignored or out_of_range; write_token() determines the other codes.
 ICFAST_INLINE inline Kind kind_of_target(std::int64_t target, const Softmax& softmax) {
   if (target == softmax.ignore_index) return Kind::ignored;
   return target >= 0 && target < softmax.columns ? Kind::scored : Kind::out_of_range;
 }
 
-/// Writes one row from its sums; `kind` as above, `scale.target` the logit of a scored one.
+/// Writes the results of one row. `kind` is that of kind_of_target; `scale.target` is the target's
+/// logit if the row is scored.
 ICFAST_INLINE inline void write_token(const SoftmaxScale& scale, const RowSums& sums, Kind kind,
                                       const TokenOut& out, std::int64_t row) {
   const SoftmaxSum total = sums.total(scale);
