@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -30,7 +31,13 @@ def backends_under_test() -> tuple[str, ...]:
     return installed()
 
 
-@pytest.fixture(params=backends_under_test(), scope="session")
+def marked_backends() -> list[Any]:
+    """List the backends under test; all but the fastest are marked ci."""
+    first, *others = backends_under_test()
+    return [first, *(pytest.param(name, marks=pytest.mark.ci) for name in others)]
+
+
+@pytest.fixture(params=marked_backends(), scope="session")
 def backend(request: pytest.FixtureRequest) -> str:
     """The name of a CPU backend; a test that asks for it runs once on each."""
     return str(request.param)
