@@ -248,7 +248,7 @@ def test_an_interrupted_score_leaves_whole_files(
     [
         (("--window", 9), 2, "window 9 is longer than the 8 tokens"),
         (("--bos", "x"), 2, "bos 'x' is neither auto, none nor an id"),
-        (("--normaliser", "word"), 1, "the words of the text are not known"),
+        (("--normaliser", "word"), 1, "the text's number of words is unknown"),
         (("--temperature-kelvin", -1), 2, "temperature_kelvin"),
         (("--memory", "1kB"), 1, "a window of 8 tokens takes"),
     ],

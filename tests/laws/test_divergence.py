@@ -114,12 +114,12 @@ def test_two_samples_of_one_source_are_apart_by_the_bias() -> None:
 @pytest.mark.parametrize(
     ("counts", "weights", "message"),
     [
-        ([[1, 2]], None, "two 1-D count arrays"),
-        ([[1, 2], [1]], None, "two 1-D count arrays"),
-        ([[[1]], [[1]]], None, "two 1-D count arrays"),
+        ([[1, 2]], None, "at least two 1-D count arrays"),
+        ([[1, 2], [1]], None, "at least two 1-D count arrays"),
+        ([[[1]], [[1]]], None, "at least two 1-D count arrays"),
         ([[1, -1], [1, 2]], None, "not negative"),
         ([[1, math.nan], [1, 2]], None, "not negative"),
-        ([[0, 0], [1, 2]], None, "some positive"),
+        ([[0, 0], [1, 2]], None, "with a positive one"),
         ([[1, 0], [1, 2]], [1], "2 positive numbers"),
         ([[1, 0], [1, 2]], [1, 0], "2 positive numbers"),
         ([[1, 0], [1, 2]], [1, math.inf], "2 positive numbers"),
@@ -144,7 +144,7 @@ def test_divergence_from_spectra_is_that_of_counts(rows: list[list[int]]) -> Non
 
 def test_divergence_of_what_was_not_counted_together() -> None:
     one, three = Spectrum.from_counts([1]), Spectrum.from_counts([3])
-    with pytest.raises(OptionError, match=r"shards of \[1, 1\] tokens are not the 3"):
+    with pytest.raises(OptionError, match=r"shards of \[1, 1\] tokens do not add up to the 3"):
         shard_divergence_bits(three, [one, one])
     with pytest.raises(OptionError, match="are not the 0"):
         shard_divergence_bits(Spectrum(), [])

@@ -155,7 +155,7 @@ def flags_of(spectra: Spectra, heldout: list[float]) -> list[str]:
 
 def test_flags_of_the_bracket(spectra_of: SpectraOf) -> None:
     spectra = spectra_of(["abcdabcd" * 8, "ddbbccaa" * 8], 2)
-    assert flags_of(spectra, []) == ["no upper side"]
+    assert flags_of(spectra, []) == ["no upper bound"]
     assert flags_of(spectra, [0.1]) == ["inverted bracket"]
     assert flags_of(spectra, [2.0]) == []
     # D = 128 tokens, log2 D = 7 = 2 * 3.5.

@@ -61,7 +61,7 @@ LAWS = [nats_per_token, bits_per_token, bits_per_byte, bits_per_word, total_log1
     ("kind", "words"),
     [
         ("nan", "3 of 5 predicted symbols have no distribution .* so no mean exists"),
-        ("out_of_range", "3 of 5 predicted symbols are ids that the model has no logit for"),
+        ("out_of_range", "3 of 5 predicted symbols are ids without a logit in the model"),
         ("huge", r"3 of 5 predicted symbols take 2\^31 nats or more"),
     ],
 )
@@ -95,7 +95,7 @@ def test_bytes_that_are_not_known() -> None:
         bits_per_byte(loss(1, 1))
     with pytest.raises(IcfastError, match="the text has no bytes"):
         bits_per_byte(loss(1, 1, text_bytes=0))
-    with pytest.raises(IcfastError, match="words of the text are not known"):
+    with pytest.raises(IcfastError, match="text's number of words is unknown"):
         bits_per_word(loss(1, 1))
     with pytest.raises(IcfastError, match="the text has no words"):
         bits_per_word(replace(loss(1, 1), words=0))

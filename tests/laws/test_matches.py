@@ -115,5 +115,5 @@ def test_lengths_that_are_none(law: Law) -> None:
 
 
 def test_lengths_of_different_texts() -> None:
-    with pytest.raises(OptionError, match="3 lengths of earlier matches, 4 of matches anywhere"):
+    with pytest.raises(OptionError, match="3 lengths of earlier matches but 4 of matches anywhere"):
         match_estimates(MatchLengths(some_lengths(3), some_lengths(4), 0))

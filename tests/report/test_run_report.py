@@ -83,7 +83,7 @@ def test_page_has_every_section_and_is_well_formed(result: Result) -> None:
         "A, &lt;uniform&gt;",
         "not saturated",
         "epochs are not logged",
-        "an estimate of B - C",
+        "so B - C is an estimate",
         "Allen-Zhu &amp; Li 2024",
         "flop-estimate",
         "stated",

@@ -1,7 +1,8 @@
-"""Pure functions from sums to numbers: entropies, code lengths, IC-1, IC-2 and what follows.
+"""Pure functions from sums to numbers: entropies, code lengths, IC-1, IC-2 and their corollaries.
 
-Each states its formula, source and units, takes arguments named by unit, and returns a number or
-a frozen result. Nothing here reads files, rounds, or knows of corpora, kernels and models.
+Each function states its formula, source and units, takes arguments named by unit, and returns a
+number or a frozen result. No function here reads files or rounds, and none depends on corpora,
+kernels or models.
 """
 
 from icfast.energy.joules import JoulesSource, SpentJoules

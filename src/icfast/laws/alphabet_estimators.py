@@ -1,8 +1,8 @@
-"""Entropy estimators that know how many cells there are, in nats. For unigrams only.
+"""Entropy estimators that use the alphabet size, in nats. For unigrams only.
 
-Data in: a spectrum that is not empty, and the alphabet size K, cells never seen included, at least
-the types seen. Data out: nats per type. Among n-grams most of the V^n cells are impossible, so
-that a prior over all of them says more about the prior.
+Input: a non-empty spectrum, and the alphabet size K, which includes unseen cells and is at least
+the number of types seen. Output: nats per type. Most of the V^n possible n-grams never occur, so
+for n > 1 these estimates mostly reflect the prior.
 
 Notation: N windows, phi_r types seen r times, n_i the count of cell i of K.
 """
@@ -19,14 +19,14 @@ from icfast.laws.estimators import F64, digamma_lag
 from icfast.laws.gamma import rising_excess
 from icfast.sums.spectrum import Spectrum
 
-#: Log weights this far below the largest are left out of NSB's integral.
+#: NSB's integral omits weights this far below the largest, in log units.
 _NEGLIGIBLE = 45.0
 
 
 def james_stein(spectrum: Spectrum, alphabet_size: int) -> float:
-    """Entropy of th = n/N shrunk to 1/K, nats per type (Hausser & Strimmer 2009).
+    """Return the entropy of th = n/N shrunk towards 1/K, nats per type (Hausser & Strimmer 2009).
 
-    p_i = lambda/K + (1 - lambda) th_i, lambda as in :func:`james_stein_share`.
+    p_i = lambda/K + (1 - lambda) th_i, with lambda from :func:`james_stein_share`.
 
     >>> round(james_stein(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1]), 11), 12)
     2.37960289531
@@ -41,7 +41,9 @@ def james_stein(spectrum: Spectrum, alphabet_size: int) -> float:
 
 
 def james_stein_share(spectrum: Spectrum, alphabet_size: int) -> Fraction:
-    """Lambda = (1 - sum th^2) / ((N-1) sum (1/K - th)^2), cut to 0..1; 1 where 0 divides; exact.
+    """Return lambda = (1 - sum th^2) / ((N-1) sum (1/K - th)^2), clipped to 0..1, exactly.
+
+    lambda is 1 if the divisor is 0.
 
     >>> float(james_stein_share(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1]), 11))
     0.7663934426229508
@@ -57,7 +59,7 @@ def james_stein_share(spectrum: Spectrum, alphabet_size: int) -> Fraction:
 
 
 def dirichlet(spectrum: Spectrum, alphabet_size: int, concentration: float) -> float:
-    """Entropy of p_i = (n_i + a)/(N + a K), nats per type; a is the concentration.
+    """Return the entropy of p_i = (n_i + a)/(N + a K) with concentration a, nats per type.
 
     >>> round(dirichlet(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1]), 11, 1.0), 12)
     2.257875518693
@@ -71,7 +73,7 @@ def dirichlet(spectrum: Spectrum, alphabet_size: int, concentration: float) -> f
 
 
 def jeffreys(spectrum: Spectrum, alphabet_size: int) -> float:
-    """:func:`dirichlet` with a = 1/2, the prior of Jeffreys (1946), and Krichevsky-Trofimov's.
+    """Return :func:`dirichlet` at a = 1/2, the prior of Jeffreys (1946) and Krichevsky-Trofimov.
 
     >>> round(jeffreys(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1]), 11), 12)
     2.179480382724
@@ -80,7 +82,7 @@ def jeffreys(spectrum: Spectrum, alphabet_size: int) -> float:
 
 
 def laplace(spectrum: Spectrum, alphabet_size: int) -> float:
-    """:func:`dirichlet` with a = 1, the uniform prior of Bayes and Laplace.
+    """Return :func:`dirichlet` at a = 1, the uniform prior of Bayes and Laplace.
 
     >>> round(laplace(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1]), 11), 12)
     2.257875518693
@@ -89,7 +91,7 @@ def laplace(spectrum: Spectrum, alphabet_size: int) -> float:
 
 
 def perks(spectrum: Spectrum, alphabet_size: int) -> float:
-    """:func:`dirichlet` with a = 1/K (Perks 1947; Schuermann & Grassberger 1996).
+    """Return :func:`dirichlet` at a = 1/K (Perks 1947; Schuermann & Grassberger 1996).
 
     >>> round(perks(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1]), 11), 12)
     2.036887808124
@@ -98,7 +100,7 @@ def perks(spectrum: Spectrum, alphabet_size: int) -> float:
 
 
 def minimax(spectrum: Spectrum, alphabet_size: int) -> float:
-    """:func:`dirichlet` with a = sqrt(N)/K, minimax for squared error (Trybula 1958).
+    """Return :func:`dirichlet` at a = sqrt(N)/K, minimax for squared error (Trybula 1958).
 
     >>> round(minimax(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1]), 11), 12)
     2.154091189931
@@ -107,13 +109,13 @@ def minimax(spectrum: Spectrum, alphabet_size: int) -> float:
 
 
 def nsb(spectrum: Spectrum, alphabet_size: int) -> float:
-    """Posterior mean entropy under a nearly flat prior on it, nats (Nemenman et al. 2002).
+    """Return the posterior mean entropy under a nearly flat prior on the entropy, in nats.
 
-    A mixture of Dirichlet priors over b > 0, weighted so that the prior mean entropy
-    psi(Kb+1) - psi(b+1) is uniform: weight [K psi1(Kb+1) - psi1(b+1)] G(Kb)/G(N+Kb)
-    prod G(n_i+b)/G(b), mean psi(N+Kb+1) - sum (n_i+b)/(N+Kb) psi(n_i+b+1). The integral over
-    ln b is a sum over equal steps, which for a smooth function that falls to nothing on both
-    sides converges exponentially.
+    Nemenman et al. (2002) mix Dirichlet priors over b > 0 so that the prior mean entropy
+    psi(Kb+1) - psi(b+1) is uniform. The weight of b is [K psi1(Kb+1) - psi1(b+1)] G(Kb)/G(N+Kb)
+    prod G(n_i+b)/G(b), and its mean entropy is
+    psi(N+Kb+1) - sum (n_i+b)/(N+Kb) psi(n_i+b+1). The integral over ln b is a sum over equal steps;
+    it converges exponentially, because the integrand is smooth and vanishes on both sides.
 
     >>> round(nsb(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1]), 11), 6)
     2.187774
@@ -146,13 +148,13 @@ def nsb(spectrum: Spectrum, alphabet_size: int) -> float:
 
 
 def _range(logs: F64, log_weights: F64) -> tuple[float, float]:
-    """Where the weights are not negligible, and a step more: the peak may be between two."""
+    """Return the range of ln b with relevant weights, one step wider for a peak off the grid."""
     some = np.flatnonzero(log_weights > log_weights.max() - _NEGLIGIBLE)
     return float(logs[max(some[0] - 1, 0)]), float(logs[min(some[-1] + 1, len(logs) - 1)])
 
 
 def _log_prior(b: float, cells: int) -> float:
-    """ln [K psi1(Kb+1) - psi1(b+1)], what makes the prior mean entropy uniform."""
+    """Return ln [K psi1(Kb+1) - psi1(b+1)], which makes the prior mean entropy uniform."""
     from scipy.special import polygamma
 
     if b < 1e3:
@@ -163,7 +165,7 @@ def _log_prior(b: float, cells: int) -> float:
 
 
 def _dirichlet_mean(spectrum: Spectrum, alphabet_size: int, b: float) -> float:
-    """Posterior mean entropy under one Dirichlet prior (Wolpert & Wolf 1995)."""
+    """Return the posterior mean entropy under one Dirichlet prior (Wolpert & Wolf 1995)."""
     counts, cells = _cells(spectrum, alphabet_size)
     whole = spectrum.windows + alphabet_size * b
     rest = (spectrum.windows - counts) + (alphabet_size - 1) * b
@@ -173,13 +175,13 @@ def _dirichlet_mean(spectrum: Spectrum, alphabet_size: int, b: float) -> float:
 
 
 def _cells(spectrum: Spectrum, alphabet_size: int) -> tuple[F64, F64]:
-    """Counts, and how many cells have each; the cells never seen stand last."""
+    """Return the counts and the number of cells with each count; unseen cells come last."""
     counts = np.append(spectrum.multiplicity.astype(np.float64), 0.0)
     return counts, np.append(spectrum.types.astype(np.float64), alphabet_size - spectrum.distinct)
 
 
 def _entropy(cells: F64, share: F64, rest: F64) -> float:
-    """-sum p ln p, rest = 1 - p given apart, so that nothing is lost where p is nearly 1."""
+    """Return -sum p ln p; rest = 1 - p is a separate argument to keep its digits if p is near 1."""
     used = (cells > 0) & (share > 0)
     share, rest = share[used], rest[used]
     return math.fsum((cells[used] * share * np.log1p(rest / share)).tolist())

@@ -1,4 +1,4 @@
-"""The algebra of IC-1, eta N = D (H - L): units, ranges, and each variable from the other four."""
+"""Algebra of IC-1, eta N = D (H - L): units, ranges, and solving for one variable."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from icfast.errors import OptionError, UnitError
 from icfast.units import nats_to_bits
 
-#: How far two numbers that should be equal may differ, relative to the larger.
+#: Relative tolerance of two numbers that should be equal.
 _CONSISTENT_WITHIN = 1e-9
 
 Known = dict[str, float]
 
-#: Per variable: IC-1 solved for it. A zero divisor means that no value, or every value, fits.
+#: IC-1 solved for each variable. A zero divisor means that no value, or every value, fits.
 _SOLVERS: dict[str, Callable[[Known], float]] = {
     "eta": lambda v: v["tokens"] * (v["entropy"] - v["loss"]) / v["model_bits"],
     "model_bits": lambda v: v["tokens"] * (v["entropy"] - v["loss"]) / v["eta"],
@@ -23,7 +23,7 @@ _SOLVERS: dict[str, Callable[[Known], float]] = {
     "loss": lambda v: v["entropy"] - v["eta"] * v["model_bits"] / v["tokens"],
 }
 
-#: What a message calls each variable.
+#: Name of each variable in messages.
 _ARGUMENTS = {
     "eta": "eta",
     "model_bits": "model_bits (or params with bits_per_param)",
@@ -34,15 +34,15 @@ _ARGUMENTS = {
 
 
 def in_bits(bits: Sequence[float | None], nats: Sequence[float | None]) -> list[float | None]:
-    """H, L and their errors in bits, from whichever unit was used for all of them.
+    """Convert H, L and their errors to bits, from the one unit in which they are given.
 
     Raises:
-        UnitError: some in bits, some in nats.
+        UnitError: some are in bits, others in nats.
     """
     some_in_bits, some_in_nats = (any(v is not None for v in values) for values in (bits, nats))
     if some_in_bits and some_in_nats:
         raise UnitError(
-            "entropy and loss must be in the same unit: found both _bits_per_token and "
+            "entropy and loss must be in the same unit, found both _bits_per_token and "
             "_nats_per_token; give both, and their errors, in bits or in nats"
         )
     if not some_in_nats:
@@ -51,16 +51,16 @@ def in_bits(bits: Sequence[float | None], nats: Sequence[float | None]) -> list[
 
 
 def mixed_model_bits(precisions: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """P and the mean width of parameters kept at several: sum P_i, sum P_i b_i / P.
+    """Return P = sum P_i and the mean width sum P_i b_i / P of parameters stored in several widths.
 
     Raises:
-        OptionError: none given, or a number not positive and finite.
+        OptionError: there are no pairs, or a number is not positive and finite.
 
     >>> mixed_model_bits([(3e9, 4), (1e9, 16)])
     (4000000000.0, 7.0)
     """
     if not precisions:
-        raise OptionError("precisions must hold a pair (params, bits_per_param) at least")
+        raise OptionError("precisions is empty; give at least one pair (params, bits_per_param)")
     for params, width in precisions:
         require_positive("params of precisions", params)
         require_positive("bits_per_param of precisions", width)
@@ -71,7 +71,11 @@ def mixed_model_bits(precisions: Sequence[tuple[float, float]]) -> tuple[float, 
 def checked_model_bits(
     model_bits: float | None, params: float | None, bits_per_param: float | None
 ) -> float | None:
-    """N, from the product where it isn't given; None where it is what's missing."""
+    """Return N, from params * bits_per_param if it is not given; None if it is unknown.
+
+    Raises:
+        OptionError: a value is not positive and finite, or N is not the product.
+    """
     for name, value in (("params", params), ("bits_per_param", bits_per_param)):
         if value is not None:
             require_positive(name, value)
@@ -82,7 +86,7 @@ def checked_model_bits(
 
 
 def agreeing(name: str, value: float | None, formula: str, expected: float) -> float:
-    """The value, or what it follows from; refused where the two differ."""
+    """Return the value, or the expected one if it is None; refuse a value that differs."""
     if value is None:
         return expected
     if not math.isclose(value, expected, rel_tol=_CONSISTENT_WITHIN):
@@ -91,31 +95,31 @@ def agreeing(name: str, value: float | None, formula: str, expected: float) -> f
 
 
 def require_positive(name: str, value: float) -> None:
-    """Refuse what is not positive and finite.
+    """Refuse a value that is not positive and finite.
 
     Raises:
-        OptionError: it is not.
+        OptionError: the value is not positive and finite.
     """
     if not (math.isfinite(value) and value > 0):
         raise OptionError(f"{name} must be positive and finite, found {value}")
 
 
 def require_not_negative(name: str, value: float) -> None:
-    """Refuse what is negative or not finite.
+    """Refuse a value that is negative or not finite.
 
     Raises:
-        OptionError: it is.
+        OptionError: the value is negative or not finite.
     """
     if not (math.isfinite(value) and value >= 0):
         raise OptionError(f"{name} must be finite and not negative, found {value}")
 
 
 def solved(given: dict[str, float | None]) -> tuple[Known, str | None]:
-    """All five variables, and which one was solved for (None where all were given).
+    """Return all five variables and the name of the one solved for (None if all were given).
 
     Raises:
-        OptionError: more than one missing, none missing and the balance wrong by more than 1e-9,
-            a value out of range, or no solution.
+        OptionError: more than one is missing, all are given and the balance is off by more than
+            1e-9, a value is out of range, or there is no solution.
     """
     known = {name: float(value) for name, value in given.items() if value is not None}
     _check_ranges(known)
@@ -137,12 +141,12 @@ def _check_ranges(known: Known) -> None:
 
 
 def _missing(given: dict[str, float | None]) -> str | None:
-    """The one variable to solve for, None where all are given."""
+    """Return the variable to solve for, None if all are given."""
     missing = [name for name, value in given.items() if value is None]
     if len(missing) > 1:
         listed = ", ".join(_ARGUMENTS[name] for name in missing)
         raise OptionError(
-            f"IC-1 gives one variable from the others; missing are {listed}: give all but one"
+            f"IC-1 solves for one variable, but missing are {listed}: give all but one"
         )
     return missing[0] if missing else None
 
@@ -150,12 +154,12 @@ def _missing(given: dict[str, float | None]) -> str | None:
 def _check_balance(known: Known) -> None:
     stored = known["eta"] * known["model_bits"]
     saved = known["tokens"] * (known["entropy"] - known["loss"])
-    # H - L cannot be had better than H and L are rounded.
+    # H - L is only as accurate as the rounding of H and L.
     rounding = 4 * sys.float_info.epsilon * known["tokens"] * max(known["entropy"], known["loss"])
     if not math.isclose(stored, saved, rel_tol=_CONSISTENT_WITHIN, abs_tol=rounding):
         raise OptionError(
-            f"eta * N = {stored} bits but D * (H - L) = {saved} bits: the values given contradict "
-            "each other; leave out the one to solve for"
+            f"the values contradict each other: eta * N = {stored} bits but D * (H - L) = {saved} "
+            "bits; leave out the one to solve for"
         )
 
 

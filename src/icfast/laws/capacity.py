@@ -1,4 +1,4 @@
-"""IC-1, eta N = D (H - L): how many bits a model's stored bits save on D tokens."""
+"""IC-1, eta N = D (H - L): bits that a model's stored bits save on D tokens."""
 
 from __future__ import annotations
 
@@ -23,26 +23,27 @@ from icfast.units import bits_to_nats
 
 @dataclass(frozen=True)
 class Capacity:
-    """One balance of IC-1, every variable known; built by :func:`capacity`.
+    """Solved balance of IC-1; built by :func:`capacity`.
 
     Attributes:
         tokens: D.
-        entropy_bits_per_token: H, the baseline's code length of a token.
-        loss_bits_per_token: L, the model's code length of the same tokens.
+        entropy_bits_per_token: H, code length per token under the baseline.
+        loss_bits_per_token: L, code length per token of the same tokens under the model.
         model_bits: N = params * bits_per_param_stored.
-        params: P, None where unknown.
-        bits_per_param_stored: b, the width a parameter is kept at, the mean of several widths;
-            None where unknown.
+        params: P, None if unknown.
+        bits_per_param_stored: b, bits in which a parameter is stored, the mean if several widths
+            are used; None if unknown.
         bits_saved: D (H - L).
-        bits_per_param: bits_saved / P, None where P is unknown.
-        eta: bits saved per stored bit. Not bounded by 1.
-        flags: what a reader should be told, in words.
-        baseline: what H is the code length under, where it was named.
-        eta_nats_per_bit: eta ln 2, nats saved per stored bit, as papers that leave H and L in
-            nats print it.
+        bits_per_param: bits_saved / P, None if P is unknown.
+        eta: bits saved per stored bit. It can exceed 1.
+        flags: warnings for the reader, in words.
+        baseline: name of the baseline that H refers to, None if not given.
+        eta_nats_per_bit: eta ln 2, nats saved per stored bit, as printed by papers that give H and
+            L in nats.
         model_bits_per_token: k = N / D = (H - L) / eta.
-        bits_saved_standard_error, eta_standard_error: from the errors of H and L, None without.
-        compared: bits_per_param against capacities measured elsewhere; empty where P is unknown.
+        bits_saved_standard_error: from the standard errors of H and L, None without them.
+        eta_standard_error: from the standard errors of H and L, None without them.
+        compared: bits_per_param compared with published capacities; empty if P is unknown.
     """
 
     tokens: float
@@ -87,35 +88,42 @@ def capacity(
 ) -> Capacity:
     """Solve IC-1, eta N = D (H - L), for the one variable left out (arXiv 2411.00660 eq. 6-8).
 
-    H and L are code lengths of the *same* D tokens, under a named baseline and under the model.
-    N is in bits, so the result's H and L are in bits too. With N unknown, params or
-    bits_per_param alone gives the other through N = params * bits_per_param. k stands for N or D
-    through N = k D (eq. 13); with neither known, see :func:`capacity_per_token`.
+    H and L are code lengths of the *same* D tokens, under a named baseline and under the model. N
+    is in bits, so H and L of the result are in bits too. If N is unknown, params or bits_per_param
+    gives the other through N = params * bits_per_param. k gives N or D through N = k D (eq. 13); if
+    both are unknown, use :func:`capacity_per_token`.
 
     Args:
         tokens: D > 0.
-        entropy_bits_per_token: H >= 0; or
-        entropy_nats_per_token: the same in nats.
-        loss_bits_per_token: L >= 0; or
-        loss_nats_per_token: the same in nats.
-        model_bits: N > 0; or
-        params: P > 0, with
-        bits_per_param: b > 0, the width a parameter is kept at; or
-        precisions: pairs (params, bits_per_param) of a model kept at several widths.
+        entropy_bits_per_token: H >= 0.
+        loss_bits_per_token: L >= 0.
+        entropy_nats_per_token: H in nats, instead of bits.
+        loss_nats_per_token: L in nats, instead of bits.
+        model_bits: N > 0.
+        params: P > 0; with bits_per_param it replaces model_bits.
+        bits_per_param: b > 0, bits in which a parameter is stored.
+        precisions: pairs (params, bits_per_param), for a model stored in several widths.
         model_bits_per_token: k > 0, with N or D.
-        eta: bits saved per stored bit; above 1 and below 0 are values like any other.
-        entropy_standard_error_bits_per_token, loss_standard_error_bits_per_token: of H and L, both
-            given and eta not solved against; 0 where exact; or the same in nats with H and L.
-        error_correlation: of the two errors, in -1..1. H and L are of the same tokens, so it is
-            as a rule above 0, and 0 the cautious figure.
-        baseline: the name of what H is measured under.
-        entropy_predicted_set, loss_predicted_set: hashes of the tokens that H and L are of.
+        eta: bits saved per stored bit; it may be above 1 or below 0.
+        entropy_standard_error_bits_per_token: standard error of H, 0 if H is exact. Give it with
+            that of L, and give both H and L.
+        loss_standard_error_bits_per_token: standard error of L.
+        entropy_standard_error_nats_per_token: standard error of H in nats, if H is in nats.
+        loss_standard_error_nats_per_token: standard error of L in nats.
+        error_correlation: correlation of the two errors, in -1..1. H and L are of the same tokens,
+            so it is usually positive and 0 is conservative.
+        baseline: name of the baseline that H refers to.
+        entropy_predicted_set: hash of the tokens of H.
+        loss_predicted_set: hash of the tokens of L.
+
+    Returns:
+        All variables of the balance, with flags.
 
     Raises:
-        UnitError: H, L or their errors some in nats, some in bits.
-        OptionError: more than one variable missing, none missing and the balance wrong by more
-            than 1e-9, a value out of range, no solution, hashes of different predicted sets, or
-            standard errors where H or L is what is solved for.
+        UnitError: some of H, L and their errors are in nats, others in bits.
+        OptionError: more than one variable is missing; none is missing and the balance is off by
+            more than 1e-9; a value is out of range; there is no solution; the predicted sets
+            differ; or a standard error is given for the variable to solve for.
 
     >>> two_bits_per_param = capacity(
     ...     tokens=2e9, entropy_bits_per_token=10.0, loss_bits_per_token=9.0,
@@ -124,7 +132,7 @@ def capacity(
     (0.125, 2.0)
     """
     _check_predicted_sets(entropy_predicted_set, loss_predicted_set)
-    # One unit for all four: in_bits refuses a second one.
+    # in_bits refuses a mixture of units.
     entropy, loss, entropy_error, loss_error = in_bits(
         (
             entropy_bits_per_token,
@@ -150,7 +158,9 @@ def capacity(
         {"tokens": tokens, "entropy": entropy, "loss": loss, "model_bits": model_bits, "eta": eta}
     )
     if error is not None and solved_for in ("entropy", "loss"):
-        raise OptionError(f"the {solved_for} is solved for, so it has no standard error to give")
+        raise OptionError(
+            f"the {solved_for} is solved for, so it cannot have a standard error; leave it out"
+        )
     return _result(known, solved_for, (params, bits_per_param), error, baseline)
 
 
@@ -163,9 +173,10 @@ def capacity_per_token(
     model_bits_per_token: float | None = None,
     eta: float | None = None,
 ) -> Capacity:
-    """Solve eta k = H - L, IC-1 for one token, for what is left out (arXiv 2411.00660 eq. 13-14).
+    """Solve eta k = H - L, IC-1 per token, for the variable left out (arXiv 2411.00660 eq. 13-14).
 
-    k = N / D is model_bits_per_token; the result's tokens are 1. Raises as :func:`capacity`.
+    k = N / D is model_bits_per_token, and the result has tokens = 1. The other arguments and the
+    errors raised are those of :func:`capacity`.
 
     >>> found = capacity_per_token(
     ...     entropy_bits_per_token=10.0, loss_bits_per_token=7.0, model_bits_per_token=704 / 27)
@@ -186,7 +197,7 @@ def capacity_per_token(
 def _check_predicted_sets(of_entropy: str | None, of_loss: str | None) -> None:
     if of_entropy != of_loss:
         raise OptionError(
-            "H and L must be code lengths of the same tokens, found predicted sets "
+            "H and L must be code lengths of the same tokens, found the predicted sets "
             f"{of_entropy} and {of_loss}; score the baseline and the model on one set"
         )
 
@@ -194,16 +205,16 @@ def _check_predicted_sets(of_entropy: str | None, of_loss: str | None) -> None:
 def _difference_error(
     of_entropy: float | None, of_loss: float | None, correlation: float
 ) -> float | None:
-    """Standard error of H - L in bits per token; None where none was given."""
+    """Return the standard error of H - L in bits per token, None if neither error was given."""
     if not -1.0 <= correlation <= 1.0:
-        raise OptionError(f"error_correlation must lie in -1..1, found {correlation}")
+        raise OptionError(f"error_correlation must be in -1..1, found {correlation}")
     if of_entropy is None and of_loss is None:
         return None
     if of_entropy is None or of_loss is None:
-        raise OptionError("H and L each need a standard error, 0 where it is exact; found one")
+        raise OptionError("H and L each need a standard error (0 if exact); found only one")
     require_not_negative("the standard error of the entropy", of_entropy)
     require_not_negative("the standard error of the loss", of_loss)
-    # (s - t)^2 + 2 (1 - rho) s t: no cancellation where the errors are nearly one.
+    # (s - t)^2 + 2 (1 - rho) s t avoids cancellation if the errors are almost equal.
     both = 2 * (1 - correlation) * of_entropy * of_loss
     return math.sqrt((of_entropy - of_loss) ** 2 + both)
 
@@ -211,7 +222,7 @@ def _difference_error(
 def _with_ratio(
     tokens: float | None, model_bits: float | None, ratio: float | None
 ) -> tuple[float | None, float | None]:
-    """D and N, one of them from k where it isn't given."""
+    """Return D and N, computing a missing one from k."""
     if ratio is None:
         return tokens, model_bits
     require_positive("model_bits_per_token", ratio)
@@ -238,7 +249,7 @@ def _result(
     elif width is None and params is not None:
         width = model_bits / params
     if solved_for in ("entropy", "loss"):
-        # H - L would only give back the solution with its digits cancelled.
+        # H - L would return the solution with cancelled digits.
         bits_saved = known["eta"] * model_bits
     else:
         bits_saved = tokens * (known["entropy"] - known["loss"])
@@ -266,7 +277,7 @@ def _result(
 def _flags(known: Known, error: float | None) -> tuple[str, ...]:
     flags = []
     if known["eta"] > 1:
-        flags.append("reuse regime: eta > 1, each stored bit saves again at every reuse")
+        flags.append("reuse regime: eta > 1, a stored bit saves again at every reuse")
     if known["entropy"] <= known["loss"]:
         flags.append("no information gained: the loss is not below the baseline entropy")
     elif error is not None and known["entropy"] - known["loss"] < 2 * error:

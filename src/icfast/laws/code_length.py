@@ -1,9 +1,9 @@
-"""Code lengths: what describing a corpus costs before, while and after a model learned it.
+"""Code lengths of a corpus before, while and after a model learns it.
 
-A = D H, the baseline; B, the online cost, each token coded before it is learned from; C, the
-final model's cost of the same tokens. For count codes B and C are functions of two spectra, the
-(history, token) counts and the history counts, so both are exact, independent of shard order,
-and O(rows).
+A = D H is the length under the baseline. B is the online (prequential) length: each token is coded
+before the model learns from it. C is the length under the final model. For count codes B and C
+depend on two spectra only, the counts of (history, token) pairs and of histories. They are exact,
+independent of shard order, and take O(rows).
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from icfast.units import nats_to_bits
 class CodeLengths:
     """Three code lengths of the same tokens and their differences, all in bits.
 
-    Built by :func:`code_lengths`, which derives the differences.
+    Built by :func:`code_lengths`, which computes the differences.
 
     Attributes:
-        baseline_bits: A, under the named baseline, D H.
-        online_bits: B, each token coded before it is learned from.
+        baseline_bits: A = D H, under the named baseline.
+        online_bits: B, each token coded before the model learns from it.
         final_bits: C, under the final model.
-        gross_savings_bits: A - C, the D (H - L) of IC-1: the model comes free.
-        compression_bits: A - B, saved with the model learned on the way.
-        absorbed_bits: B - C, what the model absorbed: the area under the loss curve above the
+        gross_savings_bits: A - C, the D (H - L) of IC-1, which does not charge for the model.
+        compression_bits: A - B, saved with a model learned on the way.
+        absorbed_bits: B - C, bits that the model absorbed: the area between the loss curve and the
             final loss.
     """
 
@@ -44,9 +44,10 @@ class CodeLengths:
 
 
 def code_lengths(baseline_bits: float, online_bits: float, final_bits: float) -> CodeLengths:
-    """A, B, C and A - C = (A - B) + (B - C), in bits (An, Song & Li 2024 sec. 2; Rissanen 1984).
+    """Return A, B, C and their differences, A - C = (A - B) + (B - C), in bits.
 
-    All three must be code lengths of the same tokens, B and C of the same model family.
+    (An, Song & Li 2024 sec. 2; Rissanen 1984.) All three must be code lengths of the same tokens,
+    and B and C of the same model family.
 
     Raises:
         OptionError: a length is negative or not finite.
@@ -68,9 +69,9 @@ def code_lengths(baseline_bits: float, online_bits: float, final_bits: float) ->
 
 
 def best_description_bits(lengths: CodeLengths, model_bits: float) -> float:
-    """min(B, C + N): the shorter of learning on the way and sending the model first, in bits.
+    """Return min(B, C + N), the shorter of the prequential and the two-part code, in bits.
 
-    Two-part and prequential codes: Rissanen (1978, 1984).
+    (Rissanen 1978, 1984.) The two-part code sends the model of N bits first.
 
     Raises:
         OptionError: model_bits is negative or not finite.
@@ -84,10 +85,15 @@ def best_description_bits(lengths: CodeLengths, model_bits: float) -> float:
 
 
 def minimum_length_order(lengths: Sequence[CodeLengths]) -> int:
-    """The order, from 1, whose online code B is shortest; the lowest of equals (Rissanen 1984).
+    """Return the order with the shortest online code B, the lowest of ties (Rissanen 1984).
+
+    Orders count from 1.
+
+    Args:
+        lengths: code lengths of the orders 1, 2, ...
 
     Raises:
-        OptionError: no lengths, or not all of the same tokens: another A.
+        OptionError: there are no lengths, or their A differ, so they are of different tokens.
 
     >>> minimum_length_order([code_lengths(9.0, 8.0, 7.0), code_lengths(9.0, 6.5, 5.0)])
     2
@@ -95,14 +101,16 @@ def minimum_length_order(lengths: Sequence[CodeLengths]) -> int:
     if not lengths:
         raise OptionError("there are no code lengths to choose an order from")
     if len({entry.baseline_bits for entry in lengths}) > 1:
-        raise OptionError("code lengths of different baselines are not of the same tokens")
+        raise OptionError("baseline lengths differ, so these code lengths are of different tokens")
     return 1 + min(range(len(lengths)), key=lambda i: lengths[i].online_bits)
 
 
 def plug_in_code_bits(windows: Spectrum, contexts: Spectrum) -> float:
-    """C = sum_c n_c log2 n_c - sum_cw n_cw log2 n_cw, the code length under the final counts.
+    """Return C = sum_c n_c log2 n_c - sum_cw n_cw log2 n_cw, the code length by the final counts.
 
-    Data in: counts n_cw of (history, token) pairs and n_c of their histories. Bits.
+    Args:
+        windows: counts n_cw of (history, token) pairs.
+        contexts: counts n_c of the histories.
 
     Raises:
         OptionError: nothing was counted, or the two sums differ.
@@ -117,22 +125,22 @@ def plug_in_code_bits(windows: Spectrum, contexts: Spectrum) -> float:
 def dirichlet_code_bits(
     windows: Spectrum, contexts: Spectrum, alphabet_size: int, concentration: float
 ) -> float:
-    """Prequential code length of all tokens, each history with its own Dirichlet prior; bits.
+    """Return the prequential code length with a Dirichlet prior per history, in bits.
 
-    Per history with counts c_x, n in sum, alphabet V, concentration a:
-    [lnG(n+aV) - lnG(aV) - sum_x (lnG(c_x+a) - lnG(a))] / ln 2, that is the sum of
-    -log2 (c_x + a)/(n + aV) over the tokens in any order. a = 1/2 is Krichevsky-Trofimov (1981),
-    a = 1 Laplace.
+    A history with counts c_x that sum to n, alphabet V and concentration a costs
+    [lnG(n+aV) - lnG(aV) - sum_x (lnG(c_x+a) - lnG(a))] / ln 2, the sum of
+    -log2 (c_x + a)/(n + aV) over its tokens in any order. a = 1/2 is the Krichevsky-Trofimov (1981)
+    code, a = 1 Laplace's.
 
     Args:
         windows: counts of (history, token) pairs.
         contexts: counts of the histories.
-        alphabet_size: V, tokens that could have followed.
+        alphabet_size: V, number of possible next tokens.
         concentration: a > 0.
 
     Raises:
-        OptionError: nothing was counted, the two sums differ, V is too small for what was seen,
-            or a is not positive and finite.
+        OptionError: nothing was counted, the two sums differ, V is smaller than the types seen, or
+            a is not positive and finite.
 
     >>> counts = Spectrum.from_counts([4, 3, 1])
     >>> round(dirichlet_code_bits(counts, Spectrum.from_counts([8]), 3, 1.0), 12)
@@ -147,15 +155,16 @@ def dirichlet_code_bits(
             f"alphabet_size of at least {-(-windows.distinct // contexts.distinct)}, "
             f"found {alphabet_size}"
         )
-    # Added to C rather than taken whole: lnG(N) is of the size N ln N, this of the size K ln N.
+    # Add to C: lnG(N) is of the order N ln N, this difference of the order K ln N.
     learning_nats = rising_excess(contexts, concentration * alphabet_size)
     return final_bits + nats_to_bits(learning_nats - rising_excess(windows, concentration))
 
 
 def kt_code_bits(windows: Spectrum, contexts: Spectrum, alphabet_size: int) -> float:
-    """Krichevsky-Trofimov (1981) code length, :func:`dirichlet_code_bits` at 1/2; bits.
+    """Return the Krichevsky-Trofimov (1981) code length, :func:`dirichlet_code_bits` at 1/2; bits.
 
-    Poor for large alphabets, V = 5e4 say: every new history pays for all that never follow.
+    It is poor for large alphabets such as V = 5e4, because every new history pays for all tokens
+    that never follow.
 
     Raises:
         OptionError: nothing was counted, the two sums differ, or the alphabet is too small.
@@ -167,9 +176,15 @@ def kt_code_bits(windows: Spectrum, contexts: Spectrum, alphabet_size: int) -> f
 
 
 def kt_code_lengths(spectra: Spectra, order: int, alphabet_size: int) -> CodeLengths:
-    """Code lengths of all D tokens under order-n counts: A = D log2 V, B by KT, C plug-in; bits.
+    """Return code lengths of all D tokens under order-n counts, in bits.
 
-    Every token is predicted once, its history cut at the document's start and marked there.
+    A = D log2 V, B is the Krichevsky-Trofimov code, C the plug-in code. Every token is predicted
+    once; histories begin at the document's start, with a begin mark.
+
+    Args:
+        spectra: spectra of a corpus.
+        order: n.
+        alphabet_size: V.
 
     Raises:
         OptionError: the order was not counted, there are no tokens, or the alphabet is too small.

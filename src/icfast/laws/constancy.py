@@ -1,4 +1,4 @@
-"""Constancy of the entropy rate: does loss fall along a document?"""
+"""Constancy of the entropy rate: mean loss by position in the document."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ class PositionLoss:
     """Mean loss over a range of positions.
 
     Attributes:
-        first, last: the positions, from 0: tokens that stand before it in its document.
-        predicted_tokens: how many tokens stand there.
-        bits_per_token: their mean loss.
+        first: first position of the range, the number of tokens before it in its document.
+        last: last position of the range.
+        predicted_tokens: number of tokens in the range.
+        bits_per_token: mean loss of these tokens.
     """
 
     first: int
@@ -34,10 +35,11 @@ class Constancy:
     """Result of :func:`entropy_rate_constancy`.
 
     Attributes:
-        rows: per range of positions.
-        slope_bits_per_doubling: of a line through them over log2 of the position, weighted by
-            tokens; below 0 where context helps on and on.
-        range_bits_per_token: largest less smallest mean.
+        rows: mean loss per range of positions.
+        slope_bits_per_doubling: slope of a line over log2 of the position, weighted by tokens. It
+        is
+            negative if more context keeps helping.
+        range_bits_per_token: largest minus smallest mean.
     """
 
     rows: tuple[PositionLoss, ...]
@@ -46,20 +48,20 @@ class Constancy:
 
 
 def entropy_rate_constancy(rows: Iterable[tuple[int, int, LossSum]]) -> Constancy:
-    """Mean loss by position in the document, and its slope per doubling (Genzel & Charniak 2002).
+    """Return mean losses by position in the document, and their slope per doubling.
 
-    Speakers are thought to keep the information per word, *given all context*, constant. A model
-    that sees little of it then finds later tokens harder, a slope above 0; one that sees all of it,
-    a flat line. Documents of all lengths stand behind the first positions, only long ones behind
-    the last, so that a slope may also be one of kinds of documents.
+    Genzel & Charniak (2002) propose that speakers keep the information per word constant *given all
+    context*. A model that sees little context then finds later tokens harder (positive slope), and
+    one that sees all of it has a flat line. All documents contribute to the first positions, only
+    long ones to the last, so a slope can also reflect different kinds of documents.
 
     Args:
-        rows: (first, last, loss) of ranges of positions, ascending and apart, as
-            ``PositionSums.doublings()`` has them.
+        rows: (first, last, loss) of disjoint ascending ranges of positions, as returned by
+            ``PositionSums.doublings()``.
 
     Raises:
-        OptionError: fewer than two ranges, or not ascending.
-        IcfastError: a range has no predicted tokens, or symbols that are in no sum.
+        OptionError: there are fewer than two ranges, or they are not ascending.
+        IcfastError: a range has no predicted tokens, or tokens that are excluded from its sum.
 
     >>> nat = 1 << 32
     >>> found = entropy_rate_constancy(
@@ -74,12 +76,12 @@ def entropy_rate_constancy(rows: Iterable[tuple[int, int, LossSum]]) -> Constanc
     edges = [edge for row in found for edge in (row.first, row.last + 1)]
     if len(found) < 2 or edges != sorted(edges) or edges[0] < 0:
         raise OptionError(
-            "constancy needs two ranges of positions or more, ascending and apart, found "
+            "constancy needs at least two ascending, disjoint ranges of positions, found "
             f"{[(row.first, row.last) for row in found]}"
         )
     means = np.array([row.bits_per_token for row in found])
     weights = np.array([row.predicted_tokens for row in found], np.float64)
-    # The middle of a range, in doublings; one more, so that the first position is at 0.
+    # Middle of each range in doublings; adding 1 puts the first position at 0.
     x = np.array([math.log2((row.first + row.last) / 2 + 1) for row in found])
     off = x - np.average(x, weights=weights)
     slope = float((weights * off) @ means / ((weights * off) @ off))

@@ -1,4 +1,4 @@
-"""Entropies of other orders, and how far shards are from each other."""
+"""Renyi entropies, and the Jensen-Shannon divergence of shards."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from icfast.units import nats_to_bits
 
 
 def renyi_entropy_bits(spectrum: Spectrum, q: float) -> float:
-    """Plug-in Renyi entropy ln(sum p^q) / (1 - q), p = r/N, in bits (Renyi 1961).
+    """Return the plug-in Renyi entropy ln(sum p^q) / (1 - q), p = r/N, in bits (Renyi 1961).
 
-    q = 0 is log2 K, 1 Shannon's, 2 the collision entropy, infinity log2(N / largest r). It falls as
-    q grows. Near 1, ln(1 + sum p (p^(q-1) - 1)) keeps the digits.
+    q = 0 gives log2 K, q = 1 Shannon's entropy, q = 2 the collision entropy, and q = infinity
+    log2(N / largest r). It decreases with q. Near 1, ln(1 + sum p (p^(q-1) - 1)) avoids
+    cancellation.
 
     Raises:
         OptionError: nothing was counted, or q is negative or NaN.
@@ -40,7 +41,7 @@ def renyi_entropy_bits(spectrum: Spectrum, q: float) -> float:
     if abs(q - 1) < 0.5:
         excess = math.fsum((weights * np.expm1((q - 1) * logs)).tolist())
         return nats_to_bits(math.log1p(excess) / (1 - q))
-    # From the largest power down, which may be below every float.
+    # Relative to the largest power, which may underflow.
     powers = q * logs + np.log(spectrum.types.astype(np.float64))
     most = float(powers.max())
     total = math.fsum(np.exp(powers - most).tolist())
@@ -50,29 +51,30 @@ def renyi_entropy_bits(spectrum: Spectrum, q: float) -> float:
 def jensen_shannon_bits(
     counts: Sequence[ArrayLike], weights: Sequence[float] | None = None
 ) -> float:
-    """Jensen-Shannon divergence H(sum w_i p_i) - sum w_i H(p_i) of count arrays, bits (Lin 1991).
+    """Return the Jensen-Shannon divergence H(sum w_i p_i) - sum w_i H(p_i) in bits (Lin 1991).
 
-    0 where all are alike, H(w) where no two share a type. Weighted by size (the default), it is the
-    information a token gives about which shard it is from. Plug-in, so it is above 0 for two
-    samples of one source too: by about (shards - 1)(types - 1)/(2 N ln 2), with N tokens in all.
+    It is 0 for equal distributions and H(w) if no two share a type. Weighted by size (the default),
+    it is the information that a token gives about its shard. As a plug-in value it is positive even
+    for two samples of one source: about (shards - 1)(types - 1)/(2 N ln 2) with N tokens in total.
 
     Args:
-        counts: two arrays or more of the same length; a cell is one type.
-        weights: of each, positive, here made to sum to 1; by default the sums of the arrays.
+        counts: two or more arrays of equal length; each cell is a type.
+        weights: one positive weight per array, normalised here; the default is the sums.
 
     Raises:
-        OptionError: fewer than two arrays, not 1-D or of different lengths, counts not finite or
-            negative, nothing counted in one, or weights that are not positive, finite and as many.
+        OptionError: there are fewer than two arrays, they are not 1-D or differ in length, counts
+            are not finite or negative, an array is all zero, or weights are not positive, finite
+            and one per array.
 
     >>> jensen_shannon_bits([[1, 0], [0, 1]]), jensen_shannon_bits([[1, 2], [2, 4]])
     (1.0, 0.0)
     """
     arrays = [np.asarray(array, np.float64) for array in counts]
     if len(arrays) < 2 or any(a.ndim != 1 or a.shape != arrays[0].shape for a in arrays):
-        raise OptionError("the divergence needs two 1-D count arrays or more, of the same length")
+        raise OptionError("the divergence needs at least two 1-D count arrays of equal length")
     held = np.stack(arrays)
     if not np.all(np.isfinite(held) & (held >= 0)) or not np.all(held.sum(axis=1) > 0):
-        raise OptionError("counts must be finite and not negative, and some positive in each array")
+        raise OptionError("counts must be finite and not negative, with a positive one per array")
     sizes = held.sum(axis=1)
     given = sizes if weights is None else np.asarray(weights, np.float64)
     if given.shape != sizes.shape or not np.all(np.isfinite(given) & (given > 0)):
@@ -83,17 +85,22 @@ def jensen_shannon_bits(
     seen = p > 0
     ratio = np.divide(p, mixed, where=seen, out=np.ones_like(p))
     bits = math.fsum((share[:, None] * p * np.log2(ratio)).ravel().tolist())
-    # A divergence is not negative; its rounded terms may be.
+    # A divergence is not negative, but the sum of its rounded terms can be.
     return max(bits, 0.0)
 
 
 def shard_divergence_bits(mixed: Spectrum, shards: Sequence[Spectrum]) -> float:
-    """The same, weighted by size, from the spectra of the shards and of all of them together, bits.
+    """Return the Jensen-Shannon divergence of shards from their spectra, in bits.
 
-    H(mixed) - sum (N_i/N) H(shard_i), plug-in entropies: no counts need to be held side by side.
+    It is H(mixed) - sum (N_i/N) H(shard_i), weighted by size, with plug-in entropies. The spectra
+    suffice; count arrays over a common alphabet are not needed.
+
+    Args:
+        mixed: spectrum of all shards counted together.
+        shards: spectrum of each shard.
 
     Raises:
-        OptionError: nothing was counted, or the shards do not add up to what is mixed.
+        OptionError: nothing was counted, or the shards do not add up to `mixed`.
 
     >>> one, other = Spectrum.from_counts([1]), Spectrum.from_counts([1])
     >>> shard_divergence_bits(Spectrum.from_counts([1, 1]), [one, other])
@@ -102,20 +109,25 @@ def shard_divergence_bits(mixed: Spectrum, shards: Sequence[Spectrum]) -> float:
     sizes = [shard.windows for shard in shards]
     if not mixed.windows or sum(sizes) != mixed.windows:
         raise OptionError(
-            f"shards of {sizes} tokens are not the {mixed.windows} that were counted together"
+            f"shards of {sizes} tokens do not add up to the {mixed.windows} tokens counted together"
         )
     within = math.fsum(
         size / mixed.windows * ml(shard) for size, shard in zip(sizes, shards, strict=True) if size
     )
-    # A divergence is not negative; the difference of rounded entropies may be.
+    # A divergence is not negative, but the difference of rounded entropies can be.
     return max(nats_to_bits(ml(mixed) - within), 0.0)
 
 
 def sampling_floor_bits(shards: int, types: int, tokens: int) -> float:
-    """(S - 1)(K - 1)/(2 N ln 2): about what S random samples of one source diverge by, bits.
+    """Return (S - 1)(K - 1)/(2 N ln 2), expected divergence of S samples of one source, in bits.
 
-    Miller's (1955) bias, for tokens drawn one by one. Documents hold together, so that shards of
-    whole documents of one source are further apart.
+    This is Miller's (1955) bias for independent tokens. Tokens of a document are correlated, so
+    shards of whole documents diverge more, even from one source.
+
+    Args:
+        shards: S.
+        types: K.
+        tokens: N, tokens in total.
 
     Raises:
         OptionError: a number is below 1.

@@ -1,7 +1,7 @@
 """Entropy from count spectra: block entropies, coverage, and three conditional entropies.
 
-Data in: spectra (how many types were seen r times). Data out: bits. Nothing expands a spectrum,
-so every function costs O(rows), and equal spectra give bit-identical results.
+Input: spectra (number of types seen r times). Output: bits. No function expands a spectrum, so each
+takes O(rows), and equal spectra give bit-identical results.
 
 Notation: N windows, K types, phi_r types seen r times.
 """
@@ -20,7 +20,7 @@ from icfast.laws.estimators import doubleton_share, ml
 from icfast.sums.spectrum import Spectra, Spectrum
 from icfast.units import nats_to_bits
 
-#: A fact about the file, the best estimate, and a check on it.
+#: The plug-in value, the best estimate, and a check on it.
 DEFAULT_ESTIMATORS = ("ml", "cwj", "grassberger")
 
 
@@ -29,23 +29,22 @@ def entropy_bits(
     estimator: str = "cwj",
     alphabet_size: int | None = None,
 ) -> float:
-    """Entropy of the distribution the counts were drawn from, in bits per type.
+    """Estimate the entropy of the distribution that the counts were drawn from, in bits per type.
 
-    ``ml`` is ln N - (1/N) sum phi_r r ln r, the entropy of the counts themselves, biased low;
+    ``ml`` is the plug-in estimate ln N - (1/N) sum phi_r r ln r, which is biased low.
     ``miller_madow``, ``jackknife``, ``zhang``, ``grassberger``, ``schurmann``, ``chao_shen`` and
-    ``cwj`` (Chao, Wang & Jost 2013) correct it for what was not seen. ``james_stein``,
-    ``jeffreys``, ``laplace``, ``perks``, ``minimax`` and ``nsb`` need the alphabet size, and are
-    for unigrams. Each formula and source stands with its function in icfast.laws.estimators and
-    icfast.laws.alphabet_estimators.
+    ``cwj`` (Chao, Wang & Jost 2013) correct it for unseen types. ``james_stein``, ``jeffreys``,
+    ``laplace``, ``perks``, ``minimax`` and ``nsb`` need the alphabet size and are for unigrams.
+    Modules icfast.laws.estimators and icfast.laws.alphabet_estimators give each formula and source.
 
     Args:
-        spectrum_or_counts: a Spectrum, or any 1-D array of counts, zeros ignored.
+        spectrum_or_counts: a Spectrum, or a 1-D array of counts; zeros are ignored.
         estimator: a name in ESTIMATORS.
-        alphabet_size: how many cells there are, empty ones included, for estimators that ask.
+        alphabet_size: number of cells, unseen ones included, for estimators that need it.
 
     Raises:
-        OptionError: unknown estimator, nothing counted, an alphabet size missing, smaller than
-            what was seen, or given to an estimator that has no use for it.
+        OptionError: the estimator is unknown, nothing was counted, or the alphabet size is missing,
+            smaller than the types seen, or given to an estimator that does not use it.
 
     >>> counts = [4, 2, 3, 0, 2, 4, 0, 0, 2, 1, 1]
     >>> round(entropy_bits(counts, "ml"), 12), round(entropy_bits(counts), 12)
@@ -59,7 +58,7 @@ def entropy_bits(
     if not entry.needs_alphabet:
         if alphabet_size is not None:
             raise OptionError(
-                f"estimator {estimator!r} has no use for alphabet_size (found {alphabet_size}); "
+                f"estimator {estimator!r} does not use alphabet_size (found {alphabet_size}); "
                 "leave it out"
             )
         return nats_to_bits(entry.nats(spectrum))
@@ -82,7 +81,7 @@ def _as_spectrum(spectrum_or_counts: Spectrum | ArrayLike) -> Spectrum:
 
 
 def coverage_good(spectrum: Spectrum) -> float:
-    """Good's (1953) share of the distribution already seen, 1 - phi_1/N, in 0..1.
+    """Return Good's (1953) coverage 1 - phi_1/N, the probability of the types seen, in 0..1.
 
     Raises:
         OptionError: the spectrum is empty.
@@ -95,10 +94,10 @@ def coverage_good(spectrum: Spectrum) -> float:
 
 
 def coverage_chao_jost(spectrum: Spectrum) -> float:
-    """Chao and Jost's (2012) share of the distribution already seen, in 0..1.
+    """Return Chao and Jost's (2012) coverage, the probability of the types seen, in 0..1.
 
-    1 - (phi_1/N)(1 - A) with A = 2 phi_2/((N-1) phi_1 + 2 phi_2), or where phi_2 = 0
-    A = 2/((N-1)(phi_1-1) + 2); 1 where phi_1 = 0.
+    1 - (phi_1/N)(1 - A) with A = 2 phi_2/((N-1) phi_1 + 2 phi_2), or if phi_2 = 0
+    A = 2/((N-1)(phi_1-1) + 2); 1 if phi_1 = 0.
 
     Raises:
         OptionError: the spectrum is empty.
@@ -111,9 +110,10 @@ def coverage_chao_jost(spectrum: Spectrum) -> float:
 
 
 def gate(coverage: float) -> str:
-    """How far an entropy at this coverage (Good's, 0..1) may be trusted.
+    """Classify an entropy by its coverage (Good's, 0..1).
 
-    From .99 on "reliable", from .9 on "estimate", below "lower bound".
+    A coverage of at least .99 is "reliable", of at least .9 an "estimate", below it a "lower
+    bound".
 
     Raises:
         OptionError: the coverage is not in 0..1.
@@ -122,22 +122,25 @@ def gate(coverage: float) -> str:
     ('reliable', 'estimate', 'lower bound')
     """
     if not 0.0 <= coverage <= 1.0:
-        raise OptionError(f"coverage must lie in 0..1, found {coverage}")
+        raise OptionError(f"coverage must be in 0..1, found {coverage}")
     if coverage >= 0.99:
         return "reliable"
     return "estimate" if coverage >= 0.9 else "lower bound"
 
 
 def plug_in_bits_per_token(windows: Spectrum, contexts: Spectrum) -> float:
-    """[sum_c n_c log2 n_c - sum_cw n_cw log2 n_cw] / N in bits per token.
+    """Return [sum_c n_c log2 n_c - sum_cw n_cw log2 n_cw] / N in bits per token.
 
-    Data in: counts n_cw of (context, token) pairs and n_c of their contexts, N in sum each.
-    The mean in-sample code length of a token under the maximum-likelihood conditionals
-    (Shannon 1951); biased low, and collapsing once most pairs are unique.
+    This is the mean in-sample code length of a token under the maximum-likelihood conditionals
+    (Shannon 1951). It is biased low, and collapses once most pairs are unique.
+
+    Args:
+        windows: counts n_cw of (context, token) pairs; they sum to N.
+        contexts: counts n_c of their contexts; they sum to N.
 
     Raises:
-        OptionError: nothing was counted, the two sums differ, or there are more contexts than
-            windows, as when the two are swapped.
+        OptionError: nothing was counted, the sums differ, or there are more contexts than windows,
+            as when the two are swapped.
 
     >>> pairs = Spectrum.from_counts([675_000, 75_000, 75_000, 175_000])
     >>> round(plug_in_bits_per_token(pairs, Spectrum.from_counts([750_000, 250_000])), 12)
@@ -146,22 +149,22 @@ def plug_in_bits_per_token(windows: Spectrum, contexts: Spectrum) -> float:
     total, of_contexts = _as_spectrum(windows).windows, contexts.windows
     if total != of_contexts:
         raise OptionError(
-            f"the context counts must sum to the {total} windows they are followed in, "
-            f"found {of_contexts}; take both from the same order of the same spectra"
+            f"the counts of contexts must sum to the {total} windows, found {of_contexts}; take "
+            "both from the same order of the same spectra"
         )
     if contexts.distinct > windows.distinct:
         raise OptionError(
-            f"{windows.distinct} distinct windows cannot have {contexts.distinct} contexts; "
-            "windows come first, contexts second"
+            f"{windows.distinct} distinct windows cannot have {contexts.distinct} distinct "
+            "contexts; pass windows first, contexts second"
         )
     return nats_to_bits(ml(windows) - ml(contexts))
 
 
 def prefix_marginal_bits_per_token(spectra: Spectra, order: int) -> float:
-    """Conditional entropy over complete windows inside documents, bits per token.
+    """Return the conditional entropy over complete windows inside documents, bits per token.
 
-    [sum_c n_c log2 n_c - sum_cw n_cw log2 n_cw] / M_n, c the first n-1 tokens of a window, n_c
-    counted over complete windows too; order 1 gives H_1.
+    [sum_c n_c log2 n_c - sum_cw n_cw log2 n_cw] / M_n, where c is the first n-1 tokens of a window
+    and n_c is counted over complete windows too; order 1 gives H_1.
 
     Raises:
         OptionError: the order was not counted, or no document is that long.
@@ -174,10 +177,11 @@ def prefix_marginal_bits_per_token(spectra: Spectra, order: int) -> float:
 
 
 def bos_padded_bits_per_token(spectra: Spectra, order: int) -> float:
-    """Conditional entropy over all D tokens, bits per token.
+    """Return the conditional entropy over all D tokens, bits per token.
 
-    The formula of :func:`prefix_marginal_bits_per_token` with every token predicted once, its
-    history cut at the document's start and marked there, divided by D: the one to multiply by D.
+    The formula is that of :func:`prefix_marginal_bits_per_token`, with every token predicted once
+    and divided by D. Histories begin at the document's start, with a begin mark. Use this
+    convention for totals, because it can be multiplied by D.
 
     Raises:
         OptionError: the order was not counted, or there are no tokens.
@@ -190,7 +194,7 @@ def bos_padded_bits_per_token(spectra: Spectra, order: int) -> float:
 
 
 def difference_bits_per_token(spectra: Spectra, order: int) -> float:
-    """H_n - H_{n-1}, maximum likelihood over M_n and M_{n-1} windows, H_0 = 0; bits per token.
+    """Return H_n - H_{n-1}, plug-in over M_n and M_{n-1} windows, H_0 = 0; bits per token.
 
     Raises:
         OptionError: the order was not counted, or no document is that long.
@@ -205,20 +209,20 @@ def difference_bits_per_token(spectra: Spectra, order: int) -> float:
 
 @dataclass(frozen=True)
 class OrderEntropy:
-    """What the spectra of one order say; None where there is nothing to say it from.
+    """Entropies and coverage of one order; None where nothing was counted.
 
     Attributes:
         order: n.
-        windows: M_n, complete windows of n tokens.
-        distinct: how many types of them.
-        singletons: phi_1.
-        doubletons: phi_2.
-        coverage: Good's.
-        coverage_chao_jost: Chao and Jost's.
-        gate: "reliable", "estimate" or "lower bound", by Good's coverage.
+        windows: M_n, number of complete windows of n tokens.
+        distinct: number of distinct windows.
+        singletons: phi_1, windows seen once.
+        doubletons: phi_2, windows seen twice.
+        coverage: Good's coverage.
+        coverage_chao_jost: Chao and Jost's coverage.
+        gate: "reliable", "estimate" or "lower bound", from Good's coverage.
         block_entropy_bits: H_n by estimator, bits per window.
         conditional_entropy_bits_per_token: h_n by convention: difference, prefix_marginal and
-            bos_padded. The last needs no complete window.
+            bos_padded. The last does not need a complete window.
     """
 
     order: int
@@ -236,7 +240,12 @@ class OrderEntropy:
 def order_entropy(
     spectra: Spectra, order: int, estimators: Sequence[str] = DEFAULT_ESTIMATORS
 ) -> OrderEntropy:
-    """Everything the spectra say about one order, in bits.
+    """Return all entropies and coverages of one order, in bits.
+
+    Args:
+        spectra: spectra of a corpus.
+        order: n.
+        estimators: estimators of the block entropy, names in ESTIMATORS.
 
     Raises:
         OptionError: the order was not counted, or an estimator is unknown.

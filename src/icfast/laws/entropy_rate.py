@@ -1,4 +1,4 @@
-"""Entropy rate from conditional entropies of growing order, and what lies above it."""
+"""Entropy rate from conditional entropies of increasing order, and excess entropy."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from icfast.errors import OptionError
 
 
 def excess_entropy_bits(conditional_bits: Sequence[float], entropy_rate_bits: float) -> float:
-    """E = sum over n of (h_n - h_inf), bits: what a past tells of its future.
+    """Return E = sum over n of (h_n - h_inf), the bits that a past tells about its future.
 
-    Crutchfield & Feldman 2003. Of h_1..h_N only, so a lower bound where h_n falls on beyond N.
+    (Crutchfield & Feldman 2003.) The sum covers h_1..h_N, so it is a lower bound if h_n falls
+    further beyond N.
 
     Args:
         conditional_bits: h_1, h_2, ..., h_N, bits per token.
         entropy_rate_bits: h_inf, bits per token.
 
     Raises:
-        OptionError: no h_n, or a number not finite.
+        OptionError: there is no h_n, or a number is not finite.
 
     >>> excess_entropy_bits([4.0, 2.5, 2.0], 2.0)
     2.5
@@ -35,10 +36,11 @@ class EntropyRate:
     """Result of :func:`extrapolated_entropy_rate`.
 
     Attributes:
-        by_form: h_inf in bits per token by form, None where the form cannot have such values.
-        bits_per_token: the mean of the forms that fit, None where none does.
-        spread_bits_per_token: largest less smallest, the error; None with fewer than two forms.
-        flags: what a reader should be told, in words.
+        by_form: h_inf by form, bits per token; None if the form cannot pass through the points.
+        bits_per_token: mean of the forms that fit, None if none fits.
+        spread_bits_per_token: largest minus smallest form, which serves as the error; None with
+            fewer than two forms.
+        flags: warnings for the reader, in words.
     """
 
     by_form: dict[str, float | None]
@@ -48,20 +50,25 @@ class EntropyRate:
 
 
 def extrapolated_entropy_rate(conditional_bits: Sequence[float]) -> EntropyRate:
-    """h_inf from the last three of h_1..h_N, by three forms whose spread is the error.
+    """Extrapolate h_inf from the last three of h_1..h_N by three forms, whose spread is the error.
 
-    ``exponential`` h_n = h + A e^(-c n), for sources of finite memory (Crutchfield & Feldman 2003);
-    ``power`` h_n = h + A n^-g with g free; ``hilberg`` h_n = h + A n^-1/2 through the last two, for
-    a block entropy that grows as n h + c n^1/2 (Hilberg 1990; Debowski 2011). Text is thought to be
-    nearer to the last, whose h is the lowest as a rule. Each goes through the points exactly, so
-    noise in h_N is noise in h_inf. Plug-in h_n collapse at high orders and take h_inf along: leave
-    those orders out, or give held-out losses L_n, which give an upper estimate.
+    - ``exponential``: h_n = h + A e^(-c n), for sources of finite memory (Crutchfield & Feldman
+      2003).
+    - ``power``: h_n = h + A n^-g with free g.
+    - ``hilberg``: h_n = h + A n^-1/2 through the last two points, for a block entropy that grows as
+      n h + c n^1/2 (Hilberg 1990; Debowski 2011). Text is believed to be closest to this form,
+      which usually has the lowest h.
+
+    Each form passes through the points exactly, so noise in h_N is noise in h_inf. Plug-in h_n
+    collapse at high orders and lower h_inf. Leave those orders out, or pass held-out losses L_n,
+    which give an upper estimate.
 
     Args:
         conditional_bits: h_1, ..., h_N, bits per token, N >= 3.
 
     Raises:
-        OptionError: fewer than three, one not finite or negative, or the last three rising.
+        OptionError: there are fewer than three h_n, one is not finite or negative, or the last
+            three increase.
 
     >>> found = extrapolated_entropy_rate([2 + 2.0**-n for n in range(1, 6)])
     >>> round(found.by_form["exponential"], 12)
@@ -73,15 +80,15 @@ def extrapolated_entropy_rate(conditional_bits: Sequence[float]) -> EntropyRate:
     a, b, c = conditional_bits[-3:]
     if not a >= b >= c >= 0:
         raise OptionError(
-            f"h_{orders[0]}..h_{orders[2]} must fall and not be negative, found {a}, {b}, {c}"
+            f"h_{orders[0]}..h_{orders[2]} must not increase or be negative, found {a}, {b}, {c}"
         )
     by_form = {name: form(orders, (a, b, c)) for name, form in _FORMS.items()}
     found = [value for value in by_form.values() if value is not None]
     flags = []
     if None in by_form.values():
-        flags.append("not levelling off: some forms cannot fall so evenly, and are left out")
+        flags.append("not levelling off: some forms cannot fall so evenly and are omitted")
     if any(value < 0 for value in found):
-        flags.append("below 0: a form falls through 0, so these orders do not reach its h_inf")
+        flags.append("below 0: a form extrapolates below 0, so higher orders are needed")
     return EntropyRate(
         by_form=by_form,
         bits_per_token=math.fsum(found) / len(found) if found else None,
@@ -95,7 +102,7 @@ _Values = tuple[float, float, float]
 
 
 def _exponential(_: _Orders, values: _Values) -> float | None:
-    """Aitken's delta-squared."""
+    """Return h_inf by Aitken's delta-squared process."""
     first, second = values[0] - values[1], values[1] - values[2]
     if second == 0:
         return values[2]
@@ -109,7 +116,7 @@ def _power(orders: _Orders, values: _Values) -> float | None:
     ratio, (x, y, z) = first / second, map(math.log, orders)
 
     def fall(g: float) -> float:
-        """(n1^-g - n2^-g)/(n2^-g - n3^-g) over n2^-g, rising in g; logarithms at g = 0."""
+        """Return (n1^-g - n2^-g)/(n2^-g - n3^-g), rising in g; for g = 0 its limit."""
         return math.expm1(g * (y - x)) / -math.expm1(-g * (z - y)) if g else (y - x) / (z - y)
 
     if ratio <= fall(0.0):
@@ -138,7 +145,7 @@ _FORMS: dict[str, Callable[[_Orders, _Values], float | None]] = {
 def _check(conditional_bits: Sequence[float], least: int) -> None:
     if len(conditional_bits) < least:
         raise OptionError(
-            f"it takes {least} or more conditional entropies, found {len(conditional_bits)}"
+            f"at least {least} conditional entropies are needed, found {len(conditional_bits)}"
         )
     if not all(map(math.isfinite, conditional_bits)):
         raise OptionError(f"conditional entropies must be finite, found {conditional_bits}")

@@ -1,4 +1,4 @@
-"""The estimators by name."""
+"""Table of entropy estimators by name."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class Estimator:
     """One row of ESTIMATORS.
 
     Attributes:
-        nats: the function: a non-empty spectrum in, nats per type out. With needs_alphabet it
-            takes the alphabet size, empty cells included, as second argument.
-        needs_alphabet: whether it does.
+        nats: function from a non-empty spectrum to nats per type. If needs_alphabet is set, its
+            second argument is the alphabet size, unseen cells included.
+        needs_alphabet: whether the function takes the alphabet size.
     """
 
     nats: Callable[..., float]
     needs_alphabet: bool = False
 
 
-#: Every estimator entropy_bits knows; a new one is one line here.
+#: Estimators that `entropy_bits` accepts. A new estimator needs one line here.
 ESTIMATORS: dict[str, Estimator] = {
     "ml": Estimator(ml),
     "miller_madow": Estimator(miller_madow),

@@ -1,12 +1,12 @@
 """Entropy estimators as functions of a count spectrum, in nats.
 
-Data in: a spectrum that is not empty. Data out: nats per type. Nothing expands a spectrum, so
-every estimator costs O(rows), and equal spectra give bit-identical results.
+Input: a non-empty spectrum. Output: nats per type. No function expands a spectrum, so each takes
+O(rows), and equal spectra give bit-identical results.
 
 Notation: N windows, K types, phi_r types seen r times, S = sum phi_r r ln r, psi the digamma
 function. Most estimators are a mean over windows of a *gap* such as ln N - ln r or
-psi(N) - psi(r). The gap is computed as such: the textbook form, one large sum less another, loses
-the digits that matter when one type dominates or N is large.
+psi(N) - psi(r). The code computes the gap itself. The textbook form, a difference of two large
+sums, loses the relevant digits if one type dominates or N is large.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from icfast.sums.spectrum import Spectrum
 
 F64 = NDArray[np.float64]
 
-#: From here on the asymptotic series below are good to a relative 1e-15.
+#: The asymptotic series below have a relative error under 1e-15 from here on.
 _SERIES_FROM = 64.0
 
 
 def log_gap(spectrum: Spectrum) -> F64:
-    """ln(N/r) per row, good to the last digit where r is nearly N too."""
+    """Return ln(N/r) per row, to full precision even if r is close to N."""
     rows = spectrum.multiplicity.astype(np.float64)
     gap: F64 = np.log1p((float(spectrum.windows) - rows) / rows)
     return gap
 
 
 def mean_over_windows(spectrum: Spectrum, gap: F64) -> float:
-    """(1/N) sum phi_r r gap_r, rounded once, so independent of any order of summation."""
+    """Return (1/N) sum phi_r r gap_r, rounded once and so independent of the summation order."""
     weight = spectrum.types.astype(np.float64) * spectrum.multiplicity.astype(np.float64)
     return math.fsum((weight * gap).tolist()) / spectrum.windows
 
 
 def lagged_gap(spectrum: Spectrum, lag: Callable[[F64], F64]) -> F64:
-    """g(N) - g(r) per row for g(x) = ln x - lag(x), the lag being small where x is large."""
+    """Return g(N) - g(r) per row for g(x) = ln x - lag(x), where lag is small for large x."""
     rows = np.append(spectrum.multiplicity.astype(np.float64), float(spectrum.windows))
     lags = lag(rows)
     gap: F64 = log_gap(spectrum) + (lags[:-1] - lags[-1])
@@ -49,7 +49,7 @@ def lagged_gap(spectrum: Spectrum, lag: Callable[[F64], F64]) -> F64:
 
 
 def digamma_lag(x: F64) -> F64:
-    """Ln x - psi(x), x >= 1."""
+    """Return ln x - psi(x) for x >= 1, elementwise."""
     from scipy.special import digamma
 
     inverse = 1.0 / x
@@ -59,7 +59,7 @@ def digamma_lag(x: F64) -> F64:
 
 
 def _alternating_sum(x: F64) -> F64:
-    """Sum over k >= 0 of (-1)^k / (x + k) = [psi((x+1)/2) - psi(x/2)] / 2, x >= 1."""
+    """Return the sum over k >= 0 of (-1)^k / (x + k) = [psi((x+1)/2) - psi(x/2)] / 2, x >= 1."""
     from scipy.special import digamma
 
     inverse = 1.0 / x
@@ -70,7 +70,7 @@ def _alternating_sum(x: F64) -> F64:
 
 
 def _jackknife_lag(x: F64) -> F64:
-    """1 + (x - 1) ln(1 - 1/x), x >= 1."""
+    """Return 1 + (x - 1) ln(1 - 1/x) for x >= 1, elementwise."""
     below = x - 1.0
     near = 1.0 - below * np.log1p(1.0 / np.maximum(below, 1.0))
     series = np.zeros_like(x)
@@ -80,7 +80,7 @@ def _jackknife_lag(x: F64) -> F64:
 
 
 def ml(spectrum: Spectrum) -> float:
-    """ln N - S/N, the entropy of the counts themselves, nats per type.
+    """Return ln N - S/N, the plug-in (maximum-likelihood) entropy, nats per type.
 
     >>> round(ml(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1])), 12)
     1.968382408728
@@ -89,7 +89,7 @@ def ml(spectrum: Spectrum) -> float:
 
 
 def miller_madow(spectrum: Spectrum) -> float:
-    """ml + (K-1)/(2N), nats per type (Miller 1955).
+    """Return ml + (K-1)/(2N), nats per type (Miller 1955).
 
     >>> round(miller_madow(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1])), 12)
     2.152592935044
@@ -98,18 +98,18 @@ def miller_madow(spectrum: Spectrum) -> float:
 
 
 def jackknife(spectrum: Spectrum) -> float:
-    """N ml - (N-1) * mean of ml over the samples with one window left out, nats (Zahl 1977).
+    """Return N ml - (N-1) * mean of ml over samples without one window, nats (Zahl 1977).
 
     >>> round(jackknife(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1])), 12)
     2.23127431418
     """
-    # N ML - (N-1)/N sum phi r ML^(-r) is N times a difference of two nearly equal numbers; the
-    # S in both cancels exactly, which leaves a mean gap of g(x) = x ln x - (x-1) ln(x-1).
+    # N ML - (N-1)/N sum phi r ML^(-r) is N times a difference of nearly equal numbers. S cancels
+    # exactly, which leaves a mean gap of g(x) = x ln x - (x-1) ln(x-1).
     return mean_over_windows(spectrum, lagged_gap(spectrum, _jackknife_lag))
 
 
 def zhang(spectrum: Spectrum) -> float:
-    """psi(N) - (1/N) sum phi_r r psi(r), nats per type (Zhang 2012).
+    """Return psi(N) - (1/N) sum phi_r r psi(r), nats per type (Zhang 2012).
 
     >>> round(zhang(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1])), 12)
     2.170546674688
@@ -118,30 +118,34 @@ def zhang(spectrum: Spectrum) -> float:
 
 
 def schurmann(spectrum: Spectrum, xi: float = math.exp(-0.5)) -> float:
-    """psi(N) - (1/N) sum phi_r r [psi(r) + (-1)^r I_r], nats per type (Schuermann 2004).
+    """Return psi(N) - (1/N) sum phi_r r [psi(r) + (-1)^r I_r], nats per type (Schuermann 2004).
 
-    I_r = integral from 0 to 1/xi - 1 of t^(r-1)/(1+t) dt. xi = 1 is :func:`zhang`, xi = 1/2
-    :func:`grassberger`; e^-1/2 is the choice of that paper.
+    I_r is the integral from 0 to 1/xi - 1 of t^(r-1)/(1+t) dt. xi = 1 gives :func:`zhang`, xi = 1/2
+    :func:`grassberger`; the paper recommends e^-1/2.
 
     Args:
-        spectrum: not empty.
-        xi: in [1/2, 1].
+        spectrum: a non-empty spectrum.
+        xi: parameter in [1/2, 1].
+
+    Raises:
+        OptionError: xi is out of range.
 
     >>> round(schurmann(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1])), 12)
     2.173616924763
     """
     if not 0.5 <= xi <= 1.0:
-        raise OptionError(f"xi must lie in 0.5..1, found {xi}")
+        raise OptionError(f"xi must be in 0.5..1, found {xi}")
     sign = np.where(spectrum.multiplicity % np.uint64(2) == 0, 1.0, -1.0)
     wave = sign * _ratio_integral(spectrum.multiplicity.astype(np.float64), 1.0 / xi - 1.0)
     return mean_over_windows(spectrum, lagged_gap(spectrum, digamma_lag) - wave)
 
 
 def _ratio_integral(r: F64, x: float) -> F64:
-    """Integral from 0 to x of t^(r-1)/(1+t) dt, r >= 1, 0 <= x <= 1.
+    """Return the integral from 0 to x of t^(r-1)/(1+t) dt, r >= 1, 0 <= x <= 1.
 
-    By Pfaff's transformation of 2F1(1, r; r+1; -x) all terms are positive, with z = x/(1+x):
-    x^r/((1+x) r) * sum over j of j! z^j / ((r+1)...(r+j)), each at most z <= 1/2 of the last.
+    Pfaff's transformation of 2F1(1, r; r+1; -x) makes all terms positive: with z = x/(1+x) it is
+    x^r/((1+x) r) * sum over j of j! z^j / ((r+1)...(r+j)). Each term is at most z <= 1/2 of the
+    previous one.
     """
     z = x / (1.0 + x)
     total = term = x**r / ((1.0 + x) * r)
@@ -152,10 +156,10 @@ def _ratio_integral(r: F64, x: float) -> F64:
 
 
 def grassberger(spectrum: Spectrum) -> float:
-    """psi(N) - (1/N) sum phi_r r G_r, nats per type (Grassberger 2003).
+    """Return psi(N) - (1/N) sum phi_r r G_r, nats per type (Grassberger 2003).
 
-    G_r = psi(r) + (-1)^r/2 * [psi((r+1)/2) - psi(r/2)]. With psi(N), not ln N, it is exactly
-    unbiased for a fair coin.
+    G_r = psi(r) + (-1)^r/2 * [psi((r+1)/2) - psi(r/2)]. With psi(N) instead of ln N the estimate is
+    exactly unbiased for a fair coin.
 
     >>> round(grassberger(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1])), 12)
     2.11807982016
@@ -166,15 +170,15 @@ def grassberger(spectrum: Spectrum) -> float:
 
 
 def chao_shen(spectrum: Spectrum) -> float:
-    """-sum phi_r p ln p / (1 - (1-p)^N), p = C r/N, C = 1 - phi_1/N, nats per type.
+    """Return -sum phi_r p ln p / (1 - (1-p)^N), p = C r/N, C = 1 - phi_1/N, nats per type.
 
-    Chao and Shen (2003). Where every type was seen once, C = 1/N.
+    (Chao & Shen 2003.) If every type was seen once, C = 1/N.
 
     >>> round(chao_shen(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1])), 12)
     2.20113710128
     """
     total = spectrum.windows
-    # phi_1 = N would make the coverage 0 and every term with it.
+    # phi_1 = N would make the coverage and every term 0.
     unseen = min(spectrum.singletons, total - 1)
     coverage = (total - unseen) / total
     rows = spectrum.multiplicity.astype(np.float64)
@@ -185,9 +189,10 @@ def chao_shen(spectrum: Spectrum) -> float:
 
 
 def cwj(spectrum: Spectrum) -> float:
-    """Zhang + (phi_1/N) sum_{j>=0} (1-A)^(j+1)/(N+j), nats per type.
+    """Return zhang + (phi_1/N) sum_{j>=0} (1-A)^(j+1)/(N+j), nats per type.
 
-    Chao, Wang and Jost (2013); A as in :func:`doubleton_share`. No tail where phi_1 = 0 or A = 1.
+    (Chao, Wang & Jost 2013.) A comes from :func:`doubleton_share`; the sum is 0 if phi_1 = 0 or
+    A = 1.
 
     >>> round(cwj(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1])), 12)
     2.197116039017
@@ -201,9 +206,9 @@ def cwj(spectrum: Spectrum) -> float:
 
 
 def doubleton_share(spectrum: Spectrum) -> Fraction:
-    """A, the estimated mean probability of the types seen once; exact (Chao & Jost 2012).
+    """Return A, the estimated mean probability of the types seen once; exact (Chao & Jost 2012).
 
-    2 phi_2/((N-1) phi_1 + 2 phi_2), or where phi_2 = 0, 2/((N-1)(phi_1-1) + 2); 1 where phi_1 = 0.
+    2 phi_2/((N-1) phi_1 + 2 phi_2), or if phi_2 = 0, 2/((N-1)(phi_1-1) + 2); 1 if phi_1 = 0.
 
     >>> doubleton_share(Spectrum.from_counts([4, 2, 3, 2, 4, 2, 1, 1]))
     Fraction(1, 7)
@@ -217,10 +222,11 @@ def doubleton_share(spectrum: Spectrum) -> Fraction:
 
 
 def _geometric_tail(total: int, decay: float) -> float:
-    """Sum over j >= 0 of e^(-decay (j+1)) / (total + j).
+    """Return the sum over j >= 0 of e^(-decay (j+1)) / (total + j).
 
-    The textbook form, a logarithm less a partial sum, is O(N) and cancels. Fast decay: the sum
-    itself. Slow decay: Euler-Maclaurin from 1000 on, below which its fifth-order end term shows.
+    The textbook form, a logarithm minus a partial sum, takes O(N) and cancels. For fast decay the
+    code adds the terms. For slow decay it uses Euler-Maclaurin from 1000 on; below 1000 the omitted
+    fifth-order end term would matter.
     """
     if decay > 0.02:
         return _direct_tail(total, decay, math.ceil(40 / decay))
@@ -240,7 +246,7 @@ def _euler_maclaurin_tail(n: float, q: float) -> float:
 
 
 def _scaled_exp1(x: float) -> float:
-    """e^x E1(x), x > 0; relative error under 1e-15 where e^x overflows too."""
+    """Return e^x E1(x) for x > 0, with a relative error under 1e-15 even if e^x overflows."""
     if x < 1.0:
         from scipy.special import exp1
 

@@ -1,4 +1,4 @@
-"""Logarithms of gamma functions where the textbook difference would lose its digits."""
+"""Differences of log-gamma functions, computed without cancellation."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ F64 = NDArray[np.float64]
 
 
 def rising_excess(spectrum: Spectrum, start: float) -> float:
-    """Sum over types of ln[G(r+z)/G(z)] - r ln r + r, z = start; nats.
+    """Return the sum over types of ln[G(r+z)/G(z)] - r ln r + r, with z = start; in nats.
 
-    By Stirling it is r ln(1+z/r) + (z-1/2) ln(1+r/z) + s(r+z) - s(z), s the remainder: no term
-    grows like r ln r. The linear part drops out of any difference of two spectra of equal sum.
+    By Stirling's formula a term is r ln(1+z/r) + (z-1/2) ln(1+r/z) + s(r+z) - s(z), where s is the
+    remainder, so no term grows like r ln r. The linear part cancels in the difference of two
+    spectra with equal sums.
     """
     rows = spectrum.multiplicity.astype(np.float64)
     remainder = stirling_remainder(np.append(rows + start, start))
@@ -26,7 +27,7 @@ def rising_excess(spectrum: Spectrum, start: float) -> float:
 
 
 def stirling_remainder(x: F64) -> F64:
-    """LnG(x) - [(x-1/2) ln x - x + ln(2 pi)/2], x > 0."""
+    """Return lnG(x) - [(x-1/2) ln x - x + ln(2 pi)/2] for x > 0, elementwise."""
     from scipy.special import gammaln
 
     inverse = 1.0 / np.maximum(x, 16.0)

@@ -1,4 +1,4 @@
-"""Heaps' law: how many types a text of n tokens holds, as observed and shuffled."""
+"""Heaps' law: number of types in a text of n tokens, in text order and shuffled."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from icfast.errors import OptionError
 from icfast.laws.gamma import F64, stirling_remainder
 from icfast.sums.spectrum import Spectrum
 
-#: Up to so many factors the product is taken as it stands.
+#: Largest number of factors that are multiplied directly.
 _FACTORS = 64
 
 
@@ -21,8 +21,8 @@ class HeapsLaw:
     """V(n) = k n^beta; built by :func:`fit_heaps`.
 
     Attributes:
-        k: types of a text of one token, by the fit.
-        beta: the exponent; the share of new types among tokens falls as n^(beta - 1).
+        k: fitted number of types in a text of one token.
+        beta: exponent; the share of new types among tokens falls as n^(beta - 1).
     """
 
     k: float
@@ -30,7 +30,11 @@ class HeapsLaw:
 
 
 def observed_types(ids: ArrayLike, sizes: ArrayLike) -> NDArray[np.int64]:
-    """V(n): distinct ids among the first n, for each n of sizes; needs the text in its order.
+    """Return V(n), the number of distinct ids among the first n, for each n in sizes.
+
+    Args:
+        ids: integers[tokens], the text in its order.
+        sizes: integers, numbers of tokens n.
 
     Raises:
         OptionError: ids or sizes are not 1-D, or a size is not in 0..len(ids).
@@ -47,15 +51,15 @@ def observed_types(ids: ArrayLike, sizes: ArrayLike) -> NDArray[np.int64]:
 
 
 def shuffled_types(spectrum: Spectrum, sizes: ArrayLike) -> F64:
-    """E V(n) if the tokens were in random order: sum over types of 1 - C(N - r, n)/C(N, n); exact.
+    """Return E V(n) for tokens in random order: the sum over types of 1 - C(N - r, n)/C(N, n).
 
-    The rarefaction curve of ecology (Hurlbert 1971). Where the observed curve lies below it, words
-    come in bursts. Few factors (r or n up to 64): prod over i < r of 1 - n/(N - i). Else its
-    logarithm by Stirling, with ln((N-r)(N-n)/((N-n-r) N)) = log1p(n r/((N-n-r) N)), so that no two
-    large numbers are subtracted.
+    The value is exact; ecology calls it the rarefaction curve (Hurlbert 1971). An observed curve
+    below it shows that words come in bursts. For r or n up to 64, C(N - r, n)/C(N, n) is the
+    product over i < r of 1 - n/(N - i). For larger values Stirling's formula gives its logarithm,
+    with ln((N-r)(N-n)/((N-n-r) N)) = log1p(n r/((N-n-r) N)), which avoids cancellation.
 
     Args:
-        spectrum: of orders 1, counts of types; N in sum.
+        spectrum: spectrum of order 1, with N tokens.
         sizes: numbers of tokens n, whole, in 0..N.
 
     Raises:
@@ -74,17 +78,21 @@ def shuffled_types(spectrum: Spectrum, sizes: ArrayLike) -> F64:
 
 
 def fit_heaps(sizes: ArrayLike, types: ArrayLike) -> HeapsLaw:
-    """Least squares of ln V = ln k + beta ln n.
+    """Fit ln V = ln k + beta ln n by least squares.
+
+    Args:
+        sizes: n of each point.
+        types: V(n) of each point.
 
     Raises:
-        OptionError: not two points or more at different n, or a number not positive and finite.
+        OptionError: there are fewer than two different n, or a number is not positive and finite.
 
     >>> round(fit_heaps([1, 100, 10000], [2, 20, 200]).beta, 12)
     0.5
     """
     n, v = (np.asarray(values, np.float64) for values in (sizes, types))
     if n.ndim != 1 or n.shape != v.shape or len(np.unique(n)) < 2:
-        raise OptionError("a fit needs as many types as sizes, and two different sizes or more")
+        raise OptionError("a fit needs as many types as sizes, and at least two different sizes")
     if not all(np.all(np.isfinite(values) & (values > 0)) for values in (n, v)):
         raise OptionError("sizes and types must be positive and finite")
     x, y = np.log(n), np.log(v)
@@ -103,7 +111,7 @@ def _checked_sizes(sizes: ArrayLike, low: int, high: int) -> NDArray[np.int64]:
 
 
 def _log_missing(rows: F64, n: float, total: float) -> F64:
-    """ln [C(N - r, n)/C(N, n)] per row, the chance that none of r copies is among n tokens."""
+    """Return ln [C(N - r, n)/C(N, n)] per row, the log probability that n tokens miss a type."""
     logs = np.full(len(rows), -np.inf)
     left = total - n - rows
     if n <= _FACTORS:
@@ -116,7 +124,7 @@ def _log_missing(rows: F64, n: float, total: float) -> F64:
     few = (left >= 0) & (rows <= _FACTORS)
     products = np.cumsum(np.log1p(-n / (total - np.arange(min(_FACTORS, total - n)))))
     logs[few] = products[rows[few].astype(np.int64) - 1]
-    # Where nothing is left, the chance is below 1/C(130, 65) < 1e-37.
+    # With no token left over, the probability is below 1/C(130, 65) < 1e-37.
     many = (left > 0) & ~few
     if not many.any():
         return logs

@@ -1,8 +1,8 @@
-"""Section 5.1: what IC-1 makes of Kaplan's scaling laws, as printed and as it follows.
+"""Kaplan's scaling laws combined with IC-1, as printed and as corrected (section 5.1).
 
-Kaplan et al. 2020 (arXiv 2001.08361) fit two separate limits, nats per token: enough parameters,
-L(D) = (D / 5.4e13)^-0.095; enough tokens, L(P) = (P / 8.8e13)^-0.076. The paper (arXiv 2411.00660
-eq. 15-16) writes P = N / 16, equates the two, and calls N / D a constant.
+Kaplan et al. 2020 (arXiv 2001.08361) fit two separate limits in nats per token: with enough
+parameters L(D) = (D / 5.4e13)^-0.095, with enough tokens L(P) = (P / 8.8e13)^-0.076. The paper
+(arXiv 2411.00660 eq. 15-16) sets P = N / 16, equates the two, and treats N / D as a constant.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ TOKENS_EXPONENT = 0.095
 PARAMS_SCALE = 8.8e13
 PARAMS_EXPONENT = 0.076
 
-#: Bits a parameter, in the paper's N.
+#: Bits per parameter in the paper's N.
 STORED_BITS_PER_PARAM = 16.0
 
-#: N / D as the paper prints it, and what its own numbers give: 16 * 8.8 / 5.4.
+#: N / D as printed in the paper, and as its own numbers give: 16 * 8.8 / 5.4.
 PRINTED_BITS_PER_TOKEN = 26.08
 CORRECTED_BITS_PER_TOKEN = 704 / 27
 
 
 def kaplan_loss_nats_from_tokens(tokens: float) -> float:
-    """L(D) = (D / 5.4e13)^-0.095, nats per token, parameters enough.
+    """Return L(D) = (D / 5.4e13)^-0.095 in nats per token, for enough parameters.
 
     Raises:
         OptionError: D is not positive and finite.
@@ -40,7 +40,7 @@ def kaplan_loss_nats_from_tokens(tokens: float) -> float:
 
 
 def kaplan_loss_nats_from_model_bits(model_bits: float) -> float:
-    """L(N) = (N / 16 / 8.8e13)^-0.076, nats per token, tokens enough.
+    """Return L(N) = (N / 16 / 8.8e13)^-0.076 in nats per token, for enough tokens.
 
     Raises:
         OptionError: N is not positive and finite.
@@ -54,9 +54,9 @@ def kaplan_loss_nats_from_model_bits(model_bits: float) -> float:
 
 
 def kaplan_bits_per_token(loss_nats_per_token: float) -> float:
-    """k(L) = N / D = (704/27) L^(1/0.095 - 1/0.076), both limits at the same loss L, in nats.
+    """Return k(L) = N / D = (704/27) L^(1/0.095 - 1/0.076), with both limits at loss L in nats.
 
-    The exponent is -2.63: k is 704/27 at L = 1 nat and nowhere else.
+    The exponent is -2.63, so k is 704/27 only at L = 1 nat.
 
     Raises:
         OptionError: L is not positive and finite.
@@ -71,10 +71,10 @@ def kaplan_bits_per_token(loss_nats_per_token: float) -> float:
 
 @dataclass(frozen=True)
 class KaplanEta:
-    """Eta = (H - L) / k at one pair of H and L, one row of :func:`kaplan_etas`.
+    """Value of eta = (H - L) / k for one pair of H and L; a row of :func:`kaplan_etas`.
 
     Attributes:
-        label: which k, and whether printed.
+        label: k that was used: printed, corrected or exact.
         entropy_nats_per_token: H.
         loss_nats_per_token: L.
         model_bits_per_token: k = N / D.
@@ -91,9 +91,9 @@ class KaplanEta:
 
 
 def kaplan_etas() -> tuple[KaplanEta, ...]:
-    """The paper's eta in [0.115, 0.268], printed, corrected, and with k at its own loss.
+    """Return the paper's eta in [0.115, 0.268] as printed, corrected, and with k at its own loss.
 
-    H = 10 and L = 7 and 3 nats as the paper computes (its text says L in [2, 7], so 2 is added).
+    H = 10 and L = 7 and 3 nats are the paper's numbers. Its text says L in [2, 7], so 2 is added.
 
     >>> for row in kaplan_etas()[:4]:
     ...     print(row.label, row.loss_nats_per_token, f"{row.eta_nats_per_bit:.6f} {row.eta:.6f}")

@@ -1,4 +1,4 @@
-"""How many bits a parameter was found to hold elsewhere, to compare with (arXiv 2411.00660 5.2)."""
+"""Published capacities in bits per parameter, for comparison (arXiv 2411.00660 sec. 5.2)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MEMORISED_BITS_PER_PARAM = 3.6
 
 @dataclass(frozen=True)
 class CapacityComparison:
-    """Bits per parameter against one published capacity.
+    """Bits per parameter compared with one published capacity.
 
     Attributes:
-        name: what was stored there.
-        source: who measured it.
-        known_bits_per_param: the capacity found there.
-        ratio: the bits per parameter at hand, divided by it.
+        name: content that was stored in the published experiment.
+        source: publication.
+        known_bits_per_param: published capacity, bits per parameter.
+        ratio: bits per parameter divided by the published capacity.
     """
 
     name: str
@@ -38,13 +38,13 @@ _KNOWN = (
 
 
 def compared_capacities(bits_per_param: float) -> tuple[CapacityComparison, ...]:
-    """Bits per parameter divided by 2 and by 3.6 bits per parameter.
+    """Compare bits per parameter with the published capacities of 2 and 3.6 bits per parameter.
 
-    Both are bits *absorbed*, so the figure to compare is (B - C) / P where a training log gives it.
-    D (H - L) / P counts a stored bit again at every reuse and may be far above them.
+    Both capacities are bits *absorbed*, so compare (B - C) / P from a training log. D (H - L) / P
+    counts a stored bit again at every reuse and can be much larger.
 
     Raises:
-        OptionError: not finite.
+        OptionError: bits_per_param is not finite.
 
     >>> [found.ratio for found in compared_capacities(7.2)]
     [3.6, 2.0]

@@ -1,4 +1,4 @@
-"""IC-2: the least energy that erasing information costs, and what was spent beside it."""
+"""IC-2: least energy for erasing information, and the energy actually spent."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class Energy:
     """Result of :func:`energy`.
 
     Attributes:
-        bits: the information, in bits however it was given.
+        bits: information in bits.
         temperature_kelvin: T.
-        energy_joules: kB T ln 2 per bit.
-        nats: the same information in nats.
+        energy_joules: Landauer's bound, kB T ln 2 per bit.
+        nats: information in nats.
         joules_per_bit: kB T ln 2.
         joules_per_nat: kB T.
-        spent_joules: what was spent, None where not given.
-        spent_source: who says so, None where not given.
-        spent_log10_ratio: log10 of spent over energy_joules, None where either is 0 or not given.
+        spent_joules: energy spent, None if not given.
+        spent_source: source of that figure, None if not given.
+        spent_log10_ratio: log10 of spent_joules / energy_joules, None if either is 0 or missing.
     """
 
     bits: float
@@ -44,22 +44,22 @@ def energy(
     temperature_kelvin: float = 300.0,
     spent: SpentJoules | None = None,
 ) -> Energy:
-    """Landauer's floor: E = bits kB T ln 2 = nats kB T, in joules.
+    """Return Landauer's bound, E = bits kB T ln 2 = nats kB T, in joules.
 
-    Landauer (1961) bounds the *erasure* of information at temperature T; as the cost of storing
+    Landauer (1961) bounds the *erasure* of information at temperature T. As the cost of storing
     what a model learned (IC-2, arXiv 2411.00660 eq. 9, bits = eta N) it is a formal floor, many
     orders of magnitude below what any machine spends. kB = 1.380649e-23 J/K exactly.
 
     Args:
-        bits: the information in bits, eta N or the bits saved; or
-        nats: the same in nats.
-        temperature_kelvin: T.
-        spent: joules really spent, or estimated, with their source.
+        bits: information in bits, eta N or the bits saved.
+        nats: information in nats, instead of bits.
+        temperature_kelvin: T > 0.
+        spent: energy spent or estimated, with its source.
 
     Raises:
-        UnitError: both bits and nats were given.
-        OptionError: neither was given, the amount is negative or not finite, or T is not
-            positive and finite.
+        UnitError: both bits and nats are given.
+        OptionError: neither is given, the amount is negative or not finite, or T is not positive
+            and finite.
 
     >>> f"{energy(bits=1).energy_joules:.11e}"
     '2.87097888508e-21'
@@ -72,7 +72,7 @@ def energy(
     elif nats is not None:
         bits = nats_to_bits(nats)
     else:
-        raise OptionError("bits or nats is missing: how much information?")
+        raise OptionError("give the amount of information, in bits or nats")
     if not (math.isfinite(nats) and nats >= 0):
         raise OptionError(f"the information must be finite and not negative, found {bits} bits")
     floor = joules_per_nat * nats
@@ -90,16 +90,16 @@ def energy(
 
 
 def flop_estimate(*, params: float, tokens: float, joules_per_flop: float) -> SpentJoules:
-    """6 P D FLOP times joules per FLOP, labelled as the estimate it is.
+    """Return 6 P D FLOP times joules per FLOP, with the source FLOP_ESTIMATE.
 
-    A training step takes about 2 P FLOP a token forward and 4 P backward (Kaplan et al. 2020,
-    arXiv 2001.08361 sec. 2.1: attention over the context left out).
+    A training step takes about 2 P FLOP per token forward and 4 P backward (Kaplan et al. 2020,
+    arXiv 2001.08361 sec. 2.1; attention over the context is ignored).
 
     Args:
-        params: P > 0, embeddings left out.
-        tokens: D > 0, tokens seen, every epoch counted.
-        joules_per_flop: of the whole machine at the utilisation it had; 700 W at 4e14 FLOP/s is
-            1.75e-12.
+        params: P > 0, without embeddings.
+        tokens: D > 0, tokens seen in all epochs.
+        joules_per_flop: J/FLOP of the whole machine at its actual utilisation; 700 W at 4e14 FLOP/s
+            is 1.75e-12.
 
     Raises:
         OptionError: a value is not positive and finite.
@@ -115,9 +115,14 @@ def flop_estimate(*, params: float, tokens: float, joules_per_flop: float) -> Sp
 
 
 def erasable_bits(joules: float, temperature_kelvin: float = 300.0) -> float:
-    """The most information that so much energy could erase: E / (kB T ln 2), in bits.
+    """Return E / (kB T ln 2), the most bits that this energy could erase.
 
-    Corollary 4.4 (arXiv 2411.00660): eta N cannot be above it. As formal as the floor.
+    By corollary 4.4 (arXiv 2411.00660), eta N cannot exceed it. The bound is as formal as
+    Landauer's.
+
+    Args:
+        joules: E >= 0.
+        temperature_kelvin: T > 0.
 
     Raises:
         OptionError: the energy is negative or not finite, or T is not positive and finite.
@@ -137,7 +142,7 @@ def _thermal_joules(temperature_kelvin: float) -> float:
 
 
 def log10_ratio(spent: float, floor: float) -> float | None:
-    """log10(spent / floor), None where either is 0; the quotient may be too large for a float.
+    """Return log10(spent / floor), None if either is 0; the quotient itself could overflow.
 
     >>> log10_ratio(1e300, 1e-20), log10_ratio(0.0, 1.0)
     (320.0, None)

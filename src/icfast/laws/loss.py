@@ -1,5 +1,4 @@
-"""Means of a loss sum: per token, byte or word, as a log10 probability, as a perplexity; and how
-far a mean may be off."""
+"""Means of a loss sum (per token, byte or word, perplexity) and the standard error of a mean."""
 
 from __future__ import annotations
 
@@ -14,11 +13,11 @@ from icfast.units import nats_to_bits
 
 
 def bits_per_token(loss: LossSum) -> float:
-    """L = nats / (ln 2 * predicted_tokens): the mean code length of a predicted symbol, in bits.
+    """Return L = nats / (ln 2 * predicted_tokens), the mean code length per token in bits.
 
     Raises:
-        IcfastError: a symbol is in no sum (of probability 0, NaN, out of range, huge), or none was
-            predicted; no mean exists.
+        IcfastError: no mean exists, because no token was predicted or a token is excluded from the
+            sum (probability 0, NaN, id out of range, or a loss of 2^31 nats or more).
 
     >>> bits_per_token(LossSum(3 << 32, 4, 0, 0, 1)) == 3 / math.log(2) / 4
     True
@@ -27,10 +26,10 @@ def bits_per_token(loss: LossSum) -> float:
 
 
 def nats_per_token(loss: LossSum) -> float:
-    """nats / predicted_tokens, what training logs show.
+    """Return nats / predicted_tokens, the loss that training logs show.
 
     Raises:
-        IcfastError: as for :func:`bits_per_token`.
+        IcfastError: see :func:`bits_per_token`.
 
     >>> nats_per_token(LossSum(3 << 32, 4, 0, 0, 1))
     0.75
@@ -39,42 +38,45 @@ def nats_per_token(loss: LossSum) -> float:
 
 
 def bits_per_byte(loss: LossSum) -> float:
-    """nats / (ln 2 * text_bytes): comparable across tokenizers, unlike bits per token.
+    """Return nats / (ln 2 * text_bytes), which is comparable across tokenizers.
 
     Raises:
-        IcfastError: a symbol is in no sum, or the text's bytes are 0 or not known.
+        IcfastError: a token is excluded from the sum, or the number of bytes is 0 or unknown.
 
     >>> bits_per_byte(LossSum(3 << 32, 4, 0, 0, 1, text_bytes=16)) == 3 / math.log(2) / 16
     True
     """
     if loss.text_bytes is None:
         raise IcfastError(
-            "the bytes of the text are not known; corpora made by `icfast tokenize` record them"
+            "the text's number of bytes is unknown; `icfast tokenize` records it in the corpora "
+            "that it writes"
         )
     return _bits(loss) / _some(loss.text_bytes, "the text has no bytes")
 
 
 def bits_per_word(loss: LossSum) -> float:
-    """nats / (ln 2 * words): comparable across tokenizers; words are runs between white space.
+    """Return nats / (ln 2 * words), which is comparable across tokenizers.
+
+    A word is a run of characters between white space.
 
     Raises:
-        IcfastError: as for :func:`bits_per_byte`, of words.
+        IcfastError: a token is excluded from the sum, or the number of words is 0 or unknown.
 
     >>> bits_per_word(LossSum(3 << 32, 4, 0, 0, 1, words=2)) == 3 / math.log(2) / 2
     True
     """
     if loss.words is None:
         raise IcfastError(
-            "the words of the text are not known; they are counted where the ids are its bytes"
+            "the text's number of words is unknown; icfast counts words only if the ids are bytes"
         )
     return _bits(loss) / _some(loss.words, "the text has no words")
 
 
 def bits_per(unit: str, loss: LossSum) -> float:
-    """The mean per token, byte or word, in bits.
+    """Return the mean loss per token, byte or word, in bits.
 
     Raises:
-        IcfastError: as for :func:`bits_per_token`, :func:`bits_per_byte`, :func:`bits_per_word`.
+        IcfastError: see :func:`bits_per_token`, :func:`bits_per_byte` and :func:`bits_per_word`.
 
     >>> bits_per("byte", LossSum(3 << 32, 4, 0, 0, 1, text_bytes=16)) == 3 / math.log(2) / 16
     True
@@ -83,10 +85,10 @@ def bits_per(unit: str, loss: LossSum) -> float:
 
 
 def total_log10(loss: LossSum) -> float:
-    """log10 of the probability of all of it, -nats / ln 10; what KenLM's query calls Total.
+    """Return log10 of the text's probability, -nats / ln 10, which KenLM's query calls Total.
 
     Raises:
-        IcfastError: a symbol is in no sum.
+        IcfastError: a token is excluded from the sum.
 
     >>> round(total_log10(LossSum(1 << 32, 1, 0, 0, 1)), 12)
     -0.434294481903
@@ -95,10 +97,10 @@ def total_log10(loss: LossSum) -> float:
 
 
 def perplexity(loss: LossSum) -> float:
-    """exp(nats / predicted_tokens) = 2^L; KenLM's "Perplexity including OOVs".
+    """Return exp(nats / predicted_tokens) = 2^L, KenLM's "Perplexity including OOVs".
 
     Raises:
-        IcfastError: as for :func:`bits_per_token`.
+        IcfastError: see :func:`bits_per_token`.
 
     >>> perplexity(LossSum(0, 4, 0, 0, 1))
     1.0
@@ -107,19 +109,19 @@ def perplexity(loss: LossSum) -> float:
 
 
 def standard_error(loss_nats: NDArray[np.float64], predicted_tokens: NDArray[np.uint64]) -> float:
-    """Standard error of the mean loss, in nats per token, documents being the clusters.
+    """Return the standard error of the mean loss in nats per token, with documents as clusters.
 
-    The mean m = sum L_d / sum n_d is a ratio, so its error is that of a ratio of sums over G
-    documents drawn independently: SE = sqrt(G / (G - 1) sum (L_d - m n_d)^2) / sum n_d. Tokens of
-    a document may depend on each other in any way. (Cochran 1977, Sampling Techniques, ch. 6 and
-    9A: ratio to size, clusters of unequal sizes, no finite-population correction.)
+    The mean m = sum L_d / sum n_d is a ratio of sums over G independent documents, so
+    SE = sqrt(G / (G - 1) sum (L_d - m n_d)^2) / sum n_d. Tokens of one document may depend on each
+    other in any way. (Cochran 1977, Sampling Techniques, ch. 6 and 9A: ratio to size, clusters of
+    unequal sizes, no finite-population correction.)
 
     Args:
-        loss_nats: f64[documents], the loss of each.
-        predicted_tokens: u64[documents]; documents of which none was predicted do not count.
+        loss_nats: f64[documents], loss of each document in nats.
+        predicted_tokens: u64[documents]; documents without predicted tokens are ignored.
 
     Raises:
-        IcfastError: a loss is infinite or NaN, or fewer than two documents were predicted.
+        IcfastError: a loss is infinite or NaN, or fewer than two documents have predicted tokens.
 
     >>> round(standard_error(np.array([1.0, 5.0]), np.array([1, 3])), 12)
     0.25
@@ -129,8 +131,8 @@ def standard_error(loss_nats: NDArray[np.float64], predicted_tokens: NDArray[np.
     clusters = len(nats)
     if clusters < 2:
         raise IcfastError(
-            f"a standard error by document needs two documents or more, found {clusters}; state "
-            "--eos-id (and --boundary) so that they are found"
+            f"a standard error needs at least two documents, found {clusters}. Pass --eos-id (and "
+            "--boundary) if the corpus has documents"
         )
     if not np.isfinite(nats).all():
         raise IcfastError("a document's loss is not finite, so the mean has no standard error")
@@ -145,9 +147,9 @@ def _bits(loss: LossSum) -> float:
 def _finite(loss: LossSum) -> LossSum:
     faults = (
         (loss.infinite, "have probability 0 under the model"),
-        (loss.nan, "have no distribution (NaN or +inf among the logits, or all of them -inf)"),
-        (loss.out_of_range, "are ids that the model has no logit for"),
-        (loss.huge, "take 2^31 nats or more each"),
+        (loss.nan, "have no distribution (a logit is NaN or +inf, or all logits are -inf)"),
+        (loss.out_of_range, "are ids without a logit in the model"),
+        (loss.huge, "have a loss of 2^31 nats or more"),
     )
     found = [(count, words) for count, words in faults if count]
     if found:

@@ -1,4 +1,4 @@
-"""What a loss curve of known form absorbs, and what a repeated token is worth."""
+"""Bits absorbed along a power-law loss curve, and value of repeated tokens."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import math
 from icfast.errors import OptionError
 from icfast.laws.balance import require_not_negative, require_positive
 
-#: Terms added one by one, before Euler and Maclaurin take over.
+#: Number of terms added directly before the Euler-Maclaurin formula.
 _HEAD = 32
 
-#: R* of Muennighoff et al. 2023, epochs beyond which repeating is worth little.
+#: R* of Muennighoff et al. 2023, number of repetitions beyond which more add little.
 REPEATS = 15.387756
 
 
 def power_law_absorbed_nats(amplitude_nats: float, exponent: float, tokens: int) -> float:
-    """B - C of L(t) = E + A t^-a, t = 1..D: A [sum of t^-a - D D^-a], nats.
+    """Return B - C of L(t) = E + A t^-a, t = 1..D: A [sum of t^-a - D D^-a], in nats.
 
-    The area under the curve above its end: what the model absorbed, if every token is fresh and
-    scored before it is learned from. E drops out. For a < 1 and large D it is about
-    A [D^(1-a) a/(1-a) + zeta(a) + D^-a/2], for a = 1 A (ln D + 0.5772 - 1); the sum is exact here.
+    This is the area between the curve and its end: what the model absorbs if every token is fresh
+    and scored before the model learns from it. E cancels. For a < 1 and large D it is about
+    A [D^(1-a) a/(1-a) + zeta(a) + D^-a/2], for a = 1 A (ln D + 0.5772 - 1); the function returns
+    the exact sum.
 
     Args:
         amplitude_nats: A >= 0, nats per token.
@@ -40,10 +41,10 @@ def power_law_absorbed_nats(amplitude_nats: float, exponent: float, tokens: int)
 
 
 def effective_tokens(unique_tokens: float, epochs: float) -> float:
-    """D' = U (1 + R (1 - exp(-(E - 1)/R))), R = 15.387756: what E epochs over U tokens are worth.
+    """Return D' = U (1 + R (1 - exp(-(E - 1)/R))), the effective tokens of E epochs over U tokens.
 
-    The fit of Muennighoff et al. 2023 (arXiv 2305.16264) to losses of models trained on
-    repeated text. A second copy carries no *information*: for code lengths D is U.
+    R = 15.387756. Muennighoff et al. 2023 (arXiv 2305.16264) fitted this to losses of models
+    trained on repeated text. A second copy carries no *information*: for code lengths D is U.
 
     Args:
         unique_tokens: U > 0.
@@ -62,9 +63,9 @@ def effective_tokens(unique_tokens: float, epochs: float) -> float:
 
 
 def _power_sum(a: float, last: int) -> float:
-    """Sum over t = 1..last of t^-a: the first terms, then Euler-Maclaurin to the fifth derivative.
+    """Return the sum over t = 1..last of t^-a by Euler-Maclaurin to the fifth derivative.
 
-    What is left out is below 1e-15 of it.
+    The relative truncation error is below 1e-15.
     """
     if last <= 2 * _HEAD:
         return math.fsum(math.pow(t, -a) for t in range(1, last + 1))

@@ -1,15 +1,16 @@
-"""Entropy rate from match lengths: no order to choose, no model, no spectrum.
+"""Entropy rate from match lengths, without an order, a model or a spectrum.
 
-Data in: Lambda_i = 1 + how many tokens from position i on occurred before, for each i = 1..n: the
-shortest string from i on that is new. Data out: bits per token. Lambda_i grows as log2(i)/h for
-stationary sources that forget fast enough (Wyner & Ziv 1989; Ornstein & Weiss 1993; Kontoyiannis,
-Algoet, Suhov & Wyner 1998), so that each of three means of it tends to the entropy rate h.
+Input: Lambda_i for each position i = 1..n, the length of the shortest string from i on that has not
+occurred before (1 + the longest match). Output: bits per token. For stationary sources with
+sufficiently fast mixing Lambda_i grows as log2(i)/h (Wyner & Ziv 1989; Ornstein & Weiss 1993;
+Kontoyiannis, Algoet, Suhov & Wyner 1998), so each of the three means below converges to the entropy
+rate h.
 
-They tend to it slowly. The mean of Lambda_i is about (log2 i + c)/h, and c does not fall: the
-relative error is about c/log2 n. For a memoryless source of probabilities p_w it is known (depth in
-a digital trie; Szpankowski 2001): c ln 2 = 0.5772... + sum p_w ln^2 p_w / (2 h), h in nats, plus a
-small oscillation in log i; so c > 0, and the estimates are low. Dependence longer than the matches
-raises them, copies of whole documents lower them. None is a bound.
+Convergence is slow. The mean of Lambda_i is about (log2 i + c)/h with constant c, so the relative
+error is about c/log2 n. For a memoryless source with probabilities p_w the constant is known (depth
+in a digital trie; Szpankowski 2001): c ln 2 = 0.5772... + sum p_w ln^2 p_w / (2 h), h in nats, plus
+a small oscillation in log i. It is positive, so the estimates are low. Dependence longer than the
+matches raises them, and copies of whole documents lower them. None is a bound.
 """
 
 from __future__ import annotations
@@ -27,21 +28,23 @@ from icfast.sums.matches import MatchLengths
 
 Lengths = NDArray[np.int32] | NDArray[np.int64]
 
-#: How the block spread is measured: this many blocks of equally many tokens.
+#: Number of blocks of equally many tokens for the block spread.
 BLOCKS = 32
 
-#: Lengths looked at in one numpy step.
+#: Lengths per numpy operation.
 _CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
 class MatchWindow:
-    """The tokens 2^k..2^(k+1) - 1 (fewer in the last window): how the estimates move as n doubles.
+    """Tokens 2^k..2^(k+1) - 1 (fewer in the last window), to show how estimates move as n doubles.
 
     Attributes:
-        first, last: the tokens, from 1.
+        first: first token, counted from 1.
+        last: last token.
         mean_length: mean Lambda_i, in tokens.
-        mean_length_bits_per_token, mean_ratio_bits_per_token: the two means over these tokens only.
+        mean_length_bits_per_token: estimate "mean_length" over these tokens.
+        mean_ratio_bits_per_token: estimate "mean_ratio" over these tokens.
     """
 
     first: int
@@ -53,21 +56,21 @@ class MatchWindow:
 
 @dataclass(frozen=True)
 class MatchEntropy:
-    """What the match lengths of a corpus say of its entropy rate.
+    """Entropy-rate estimates from the match lengths of a corpus.
 
     Attributes:
         tokens: n.
-        cut_tokens: tokens from which the match runs to the end of their document: it might have
-            gone on, so their Lambda_i is too small.
+        cut_tokens: number of tokens whose match runs to the end of their document. Their Lambda_i
+            is too small, because the match might have continued.
         mean_length: mean Lambda_i, in tokens.
         longest_match: max Lambda_i - 1, in tokens.
-        bits_per_token: the estimate by form: "mean_length" (1/mean of Lambda_i/log2(i + 1)),
-            "mean_ratio" (mean of log2(i + 1)/Lambda_i, never the smaller of the two, and hardly
-            moved by long copies) and "two_sided" (Grassberger's, matches from all of the corpus).
-        block_spread_bits_per_token: of the same but "two_sided", the standard error if 32 blocks
-            of tokens in a row were independent draws of one kind; they are not, and the bias, as
-            a rule larger, is not in it. None below 32 tokens.
-        windows: the same by doubling n.
+        bits_per_token: estimate by form: "mean_length" (1/mean of Lambda_i/log2(i + 1)),
+            "mean_ratio" (mean of log2(i + 1)/Lambda_i; never below the first, and robust against
+            long copies) and "two_sided" (Grassberger's, with matches anywhere in the corpus).
+        block_spread_bits_per_token: standard error of the first two, if 32 blocks of consecutive
+            tokens were independent. They are not, and the usually larger bias is not included.
+            None below 32 tokens.
+        windows: estimates over windows of doubling size.
     """
 
     tokens: int
@@ -80,16 +83,16 @@ class MatchEntropy:
 
 
 def mean_length_bits_per_token(lengths: Lengths) -> float:
-    """[(1/n) sum_i Lambda_i / log2(i + 1)]^-1 with i = 1..n, bits per token.
+    """Return [(1/n) sum_i Lambda_i / log2(i + 1)]^-1 with i = 1..n, bits per token.
 
-    The increasing-window estimator of Kontoyiannis, Algoet, Suhov & Wyner (1998): Lambda_i looks
-    back on all tokens before i. Overlaps count here: a match may run on into the tokens from i on.
+    This is the increasing-window estimator of Kontoyiannis, Algoet, Suhov & Wyner (1998), in which
+    Lambda_i looks back on all tokens before i. Matches may overlap position i.
 
     Args:
         lengths: integers[n], Lambda_i >= 1.
 
     Raises:
-        OptionError: no lengths, or one below 1.
+        OptionError: there are no lengths, or one is below 1.
 
     >>> round(mean_length_bits_per_token(np.array([1, 1, 1, 4, 3, 2])), 12)
     1.047740509023
@@ -99,16 +102,16 @@ def mean_length_bits_per_token(lengths: Lengths) -> float:
 
 
 def mean_ratio_bits_per_token(lengths: Lengths) -> float:
-    """(1/n) sum_i log2(i + 1) / Lambda_i with i = 1..n, bits per token.
+    """Return (1/n) sum_i log2(i + 1) / Lambda_i with i = 1..n, bits per token.
 
-    The other increasing-window estimator of the same paper; by Jensen's inequality not below
-    :func:`mean_length_bits_per_token`, and equal to it where all the ratios are.
+    This is the other increasing-window estimator of the same paper. By Jensen's inequality it is at
+    least :func:`mean_length_bits_per_token`, and equal to it if all ratios are equal.
 
     Args:
         lengths: integers[n], Lambda_i >= 1.
 
     Raises:
-        OptionError: no lengths, or one below 1.
+        OptionError: there are no lengths, or one is below 1.
 
     >>> round(mean_ratio_bits_per_token(np.array([1, 1, 1, 4, 3, 2])), 12)
     1.238462692063
@@ -118,17 +121,17 @@ def mean_ratio_bits_per_token(lengths: Lengths) -> float:
 
 
 def two_sided_bits_per_token(lengths: Lengths) -> float:
-    """n log2 n / sum_i Lambda_i, bits per token; 0 where n = 1.
+    """Return n log2 n / sum_i Lambda_i, bits per token; 0 if n = 1.
 
-    Grassberger's (1989) estimator: Lambda_i is 1 + the longest match of what begins at i with
-    what begins anywhere else, before or after. Consistent for mixing Markov sources, not for all
-    ergodic ones (Shields 1992).
+    In Grassberger's (1989) estimator Lambda_i is 1 + the longest match between the string at i and
+    a string at any other position, before or after. It is consistent for mixing Markov sources, but
+    not for all ergodic ones (Shields 1992).
 
     Args:
         lengths: integers[n], Lambda_i >= 1.
 
     Raises:
-        OptionError: no lengths, or one below 1.
+        OptionError: there are no lengths, or one is below 1.
 
     >>> round(two_sided_bits_per_token(np.array([1, 4, 3, 4, 3, 2])), 12)
     0.912339706137
@@ -138,10 +141,10 @@ def two_sided_bits_per_token(lengths: Lengths) -> float:
 
 
 def match_estimates(lengths: MatchLengths) -> MatchEntropy:
-    """All estimates from the match lengths of one text, bits per token.
+    """Return all estimates from the match lengths of one text, bits per token.
 
     Raises:
-        OptionError: no lengths, one below 1, or not as many of both kinds.
+        OptionError: there are no lengths, one is below 1, or the two kinds differ in number.
 
     >>> banana = np.array([1, 1, 1, 4, 3, 2]), np.array([1, 4, 3, 4, 3, 2])
     >>> found = match_estimates(MatchLengths(*banana, cut_tokens=3))
@@ -151,12 +154,12 @@ def match_estimates(lengths: MatchLengths) -> MatchEntropy:
     earlier, tokens = lengths.earlier, _checked(lengths.earlier)
     if _checked(lengths.anywhere) != tokens:
         raise OptionError(
-            f"{tokens} lengths of earlier matches, {len(lengths.anywhere)} of matches anywhere; "
-            "both are of the same tokens"
+            f"{tokens} lengths of earlier matches but {len(lengths.anywhere)} of matches anywhere; "
+            "both must be of the same tokens"
         )
     windows = [2**k - 1 for k in range(tokens.bit_length())] + [tokens]
     blocks = [tokens * b // BLOCKS for b in range(BLOCKS + 1)]
-    # One reading serves all: between any two edges nothing needs to be told apart.
+    # One pass serves both: sums between neighbouring edges add up to windows and to blocks.
     parts = {low: _sums(earlier, low, high) for low, high in pairwise(sorted({*windows, *blocks}))}
 
     def between(edges: list[int]) -> list[_Sums]:
@@ -195,7 +198,7 @@ def _checked(lengths: Lengths) -> int:
 
 @dataclass(frozen=True)
 class _Sums:
-    """Sums over tokens in a row: of 1, Lambda_i, Lambda_i/log2(i + 1) and log2(i + 1)/Lambda_i."""
+    """Sums of 1, Lambda_i, Lambda_i/log2(i + 1) and log2(i + 1)/Lambda_i over tokens in a row."""
 
     tokens: int
     lengths: int
@@ -221,7 +224,7 @@ class _Sums:
 
 
 def _sums(lengths: Lengths, low: int, high: int) -> _Sums:
-    """Of lengths[low:high], a little at a time."""
+    """Return the sums over lengths[low:high], computed in chunks."""
     parts = []
     for start in range(low, high, _CHUNK):
         stop = min(start + _CHUNK, high)
@@ -238,7 +241,7 @@ def _sums(lengths: Lengths, low: int, high: int) -> _Sums:
 
 
 def _block_spreads(blocks: list[_Sums], whole: _Sums) -> tuple[float, float]:
-    """Standard errors over blocks: of 1/mean by the delta method, and of the mean ratio."""
+    """Return standard errors over blocks, of 1/mean by the delta method and of the mean ratio."""
     means = [(1 / block.mean_length_bits, block.mean_ratio_bits) for block in blocks]
     spread = np.std(means, axis=0, ddof=1) / math.sqrt(len(blocks))
     return float(whole.mean_length_bits**2 * spread[0]), float(spread[1])

@@ -1,4 +1,4 @@
-"""The online code length B of a run, from losses that may leave gaps between them."""
+"""Online code length B of a run, from losses that may leave gaps."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from icfast.units import nats_to_bits
 
 _Floats = NDArray[np.float64]
 
-#: The last tokens whose losses are averaged for L(D): a share of D.
+#: Share of D whose last losses are averaged for L(D).
 _RECENT = 0.01
 
 
 @dataclass(frozen=True)
 class LossStep:
-    """The mean loss of the tokens since the step before, for drawing.
+    """Mean loss of the tokens since the previous step, for charts.
 
     Attributes:
-        end_tokens: where it ends.
-        left_bits_per_token: with gaps of the log at the loss before them.
-        right_bits_per_token: with gaps at the loss after them.
+        end_tokens: D at which the step ends.
+        left_bits_per_token: mean loss if gaps of the log have the loss before them.
+        right_bits_per_token: mean loss if gaps have the loss after them.
     """
 
     end_tokens: float
@@ -37,12 +37,12 @@ class OnlineCode:
     """Losses by tokens seen; built by :func:`online_code`.
 
     Attributes:
-        start_tokens: where each loss begins to count.
-        end_tokens: where it ends.
-        loss_nats: nats per token.
-        knots: tokens seen at all starts and ends, 0 first.
-        left_nats: nats up to each knot, a gap at the loss before it.
-        right_nats: the same, a gap at the loss after it.
+        start_tokens: f64[rows], tokens seen before each row.
+        end_tokens: f64[rows], tokens seen after it.
+        loss_nats: f64[rows], nats per token.
+        knots: f64[2 rows + 1], tokens seen at all starts and ends, 0 first.
+        left_nats: nats up to each knot, if a gap has the loss before it.
+        right_nats: nats up to each knot, if a gap has the loss after it.
     """
 
     start_tokens: _Floats
@@ -53,10 +53,10 @@ class OnlineCode:
     right_nats: _Floats
 
     def up_to(self, tokens: float) -> tuple[float, float]:
-        """Left and right sum of the first so many tokens, nats.
+        """Return the left and right sum of the first `tokens` tokens, in nats.
 
         Raises:
-            OptionError: the log has none of them, or not all.
+            OptionError: tokens is not positive, or the log ends before it.
         """
         if not 0 < tokens <= self.knots[-1]:
             raise OptionError(f"tokens must be within (0, {self.knots[-1]:.0f}], found {tokens}")
@@ -65,7 +65,7 @@ class OnlineCode:
         return left, right
 
     def loss_at(self, tokens: float) -> float:
-        """L(D): the mean loss of the last hundredth of D tokens, of one row at least; nats."""
+        """Return L(D), the mean loss of the last 1 % of D tokens (at least one row), in nats."""
         last = max(int(np.searchsorted(self.end_tokens, tokens, "right")), 1)
         first = int(np.searchsorted(self.end_tokens, tokens * (1 - _RECENT), "right"))
         rows = slice(min(first, last - 1), last)
@@ -74,16 +74,16 @@ class OnlineCode:
         return float(np.average(self.loss_nats[rows], weights=weights))
 
     def steps(self, begin: float, end: float, most: int = 400) -> tuple[LossStep, ...]:
-        """The losses between two D as a step function: areas under it are left and right sums.
+        """Return the losses between two D as a step function; its areas are both sums.
 
-        At most about so many steps, half of them evenly in D and half in ln D; all but the last
-        end where a row does.
+        There are about `most` steps at most, half of them evenly spaced in D and half in ln D. All
+        but the last end at the end of a row.
         """
         ends = self.end_tokens[(self.end_tokens > begin) & (self.end_tokens < end)]
         if len(ends):
             evenly = np.linspace(ends[0], ends[-1], most // 2)
             wanted = np.concatenate([evenly, np.geomspace(ends[0], ends[-1], most // 2)])
-            # Rounded grids may pass the last row.
+            # A rounded grid may exceed the last row.
             found = np.minimum(np.searchsorted(ends, wanted * (1 - 1e-12)), len(ends) - 1)
             ends = ends[np.unique(found)]
         edges = np.concatenate([[begin], ends, [end]])
@@ -96,19 +96,19 @@ class OnlineCode:
 def online_code(
     start_tokens: NDArray[np.int64], end_tokens: NDArray[np.int64], loss_nats: _Floats
 ) -> OnlineCode:
-    """B = sum of the losses of tokens not yet learned from, nats (Rissanen 1984; Blier & Ollivier).
+    """Return B, the sum of the losses of tokens not yet learned from, as a function of D; in nats.
 
-    A loss counts for its own tokens. Tokens between two rows are counted at the loss before them
-    (left sum) and at the one after (right sum): where the loss falls, B lies between the two.
-    Tokens before the first row are counted at its loss in both.
+    (Rissanen 1984; Blier & Ollivier 2018.) A loss counts for its own tokens. Tokens in a gap
+    between two rows count with the loss before the gap (left sum) and after it (right sum); if the
+    loss falls, B is between the two. Tokens before the first row count with its loss in both sums.
 
     Args:
-        start_tokens: tokens seen before each row's, ascending.
-        end_tokens: tokens seen after them; as large as the start where a row is a point.
-        loss_nats: nats per token.
+        start_tokens: i64[rows], tokens seen before each row, ascending.
+        end_tokens: i64[rows], tokens seen after it; equal to the start if a row is a point.
+        loss_nats: f64[rows], nats per token.
 
     Raises:
-        OptionError: no rows, of unequal number, or overlapping.
+        OptionError: there are no rows, lengths differ, or rows overlap.
 
     >>> starts, ends = np.array([0, 100]), np.array([10, 110])
     >>> online_code(starts, ends, np.array([3.0, 2.0])).up_to(110)
@@ -117,10 +117,13 @@ def online_code(
     starts, ends = np.asarray(start_tokens, np.float64), np.asarray(end_tokens, np.float64)
     losses = np.asarray(loss_nats, np.float64)
     if not len(losses) or not len(losses) == len(starts) == len(ends):
-        raise OptionError(f"found {len(losses)} losses, {len(starts)} starts, {len(ends)} ends")
+        raise OptionError(
+            "losses, starts and ends must be equally many and not empty, found "
+            f"{len(losses)}, {len(starts)} and {len(ends)}"
+        )
     before = np.concatenate([[0.0], ends[:-1]])
     if (starts < before).any() or (ends < starts).any() or not np.isfinite(losses).all():
-        raise OptionError("rows must be finite, in order, and not overlap")
+        raise OptionError("rows must be finite, ascending, and must not overlap")
     own = (ends - starts) * losses
     left = (starts - before) * np.concatenate([losses[:1], losses[:-1]])
     right = (starts - before) * losses
@@ -131,7 +134,9 @@ def online_code(
 
 
 def growth_exponent(early: float, late: float, ratio: float) -> float | None:
-    """d ln y/d ln D between two values whose D have a ratio; 1 is linear. None if not positive.
+    """Return d ln y/d ln D from two values at D of a given ratio; None if a value is not positive.
+
+    An exponent of 1 is linear growth.
 
     >>> growth_exponent(1.0, 4.0, 2.0)
     2.0

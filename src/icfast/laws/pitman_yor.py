@@ -1,8 +1,9 @@
-"""Pitman-Yor count codes: what learning a corpus costs with a prior that expects Zipf's law.
+"""Pitman-Yor count codes: cost of learning a corpus under a prior that expects Zipf's law.
 
-The Dirichlet code pays every history for all of V; this one pays for new types as they come. A
-function of three spectra, so exact, independent of shard order, and O(rows): the counts of
-(history, token) pairs, of histories, and their fan-out, the distinct successors of each.
+The Dirichlet code charges every history for all V tokens; this code charges for a new token when
+it appears. It needs three spectra: counts of (history, token) pairs, counts of histories, and the
+fan-out (number of distinct successors of each history). It is therefore exact, independent of
+shard order, and takes O(rows).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from icfast.sums.fan_out import FanOut
 from icfast.sums.spectrum import Spectra, Spectrum
 from icfast.units import nats_to_bits
 
-#: Discounts and strengths tried by default.
+#: Default grid of discounts and strengths.
 DISCOUNTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1000.0)
 
@@ -35,26 +36,27 @@ def pitman_yor_code_bits(
     discount: float,
     strength: float,
 ) -> float:
-    """Prequential code length of all tokens, each history with its own Pitman-Yor prior; bits.
+    """Return the prequential code length with a Pitman-Yor prior per history, in bits.
 
-    Per history with counts c_x, n in sum, K types seen, alphabet V:
+    A history with counts c_x that sum to n, with K types and alphabet V, costs
     -[sum_{i=1}^{K-1} ln(th + i d) + lnG(th+1) - lnG(th+n) + sum_x (lnG(c_x-d) - lnG(1-d))] / ln 2
     + [lnG(V+1) - lnG(V-K+1)] / ln 2. In any order, a token seen c times before costs
-    -log2 (c - d)/(th + n), a new one -log2 (th + K d)/(th + n) + log2 (V - K). (Pitman & Yor 1997;
-    Teh 2006.) Some mass goes to new types even where none is left, so it is slightly long there.
+    -log2 (c - d)/(th + n), and a new one -log2 (th + K d)/(th + n) + log2 (V - K). (Pitman & Yor
+    1997; Teh 2006.) New types keep some probability even if K = V, which lengthens the code
+    slightly.
 
     Args:
         windows: counts of (history, token) pairs.
         contexts: counts of the histories.
-        fan_out: distinct tokens of each history.
+        fan_out: number of distinct tokens of each history.
         alphabet_size: V.
-        discount: d in 0..1, 1 left out; or below 0 with strength -d V, which is the Dirichlet
-            code of concentration -d.
+        discount: d, 0 <= d < 1. A negative d with strength -d V gives the Dirichlet code of
+            concentration -d.
         strength: th > -d.
 
     Raises:
-        OptionError: nothing was counted, the spectra do not belong together, V is too small for
-            what was seen, or d or th out of range.
+        OptionError: nothing was counted, the spectra are of different corpora, V is smaller than
+            the types seen, or d or th is out of range.
 
     >>> counts, histories = Spectrum.from_counts([4, 3, 1]), Spectrum.from_counts([8])
     >>> fan_out = Spectrum.from_counts([3])
@@ -68,14 +70,14 @@ def pitman_yor_code_bits(
 
 @dataclass(frozen=True)
 class PitmanYorCode:
-    """The best code of a grid; built by :func:`pitman_yor_code_lengths`.
+    """Best code of a grid; built by :func:`pitman_yor_code_lengths`.
 
     Attributes:
         order: n.
         discount: d.
         strength: th.
-        parameter_bits: log2 of the size of the grid, the cost of saying which; part of B.
-        lengths: A, B and C.
+        parameter_bits: log2 of the size of the grid, the cost of sending d and th; part of B.
+        lengths: A, B and C, in bits.
     """
 
     order: int
@@ -93,23 +95,24 @@ def pitman_yor_code_lengths(
     discounts: Sequence[float] = DISCOUNTS,
     strengths: Sequence[float] = STRENGTHS,
 ) -> PitmanYorCode:
-    """Code lengths of all D tokens under order-n counts: A = D log2 V, B, C plug-in; bits.
+    """Return code lengths of all D tokens under order-n counts, in bits.
 
-    B is the shortest over the grid of discounts and strengths, and log2 of its size. Every token is
-    predicted once, its history cut at the document's start and marked there.
+    A = D log2 V. B is the shortest Pitman-Yor code over the grid plus log2 of the grid's size. C is
+    the plug-in code. Every token is predicted once; histories begin at the document's start, with a
+    begin mark.
 
     Args:
-        spectra: of a corpus.
-        fan_out: of the same; ``icfast.fan_out(model)`` of a model fitted on it, or for order 1
-            ``FanOut.of_unigrams(spectra)``.
+        spectra: spectra of a corpus.
+        fan_out: fan-out of the same corpus: ``icfast.fan_out(model)`` of a model fitted to it, or
+            for order 1 ``FanOut.of_unigrams(spectra)``.
         order: n.
         alphabet_size: V.
-        discounts: of the grid.
-        strengths: of the grid.
+        discounts: values of d in the grid.
+        strengths: values of th in the grid.
 
     Raises:
         OptionError: the order was not counted, the spectra are of different corpora, the alphabet
-            is too small, the grid is empty or holds a value out of range.
+            is too small, or the grid is empty or has a value out of range.
 
     >>> four = Spectra(1, 4, 1, (Spectrum.from_counts([3, 1]),), (), (), (), ())
     >>> found = pitman_yor_code_lengths(four, FanOut.of_unigrams(four), 1, 2, [0.0], [1.0])
@@ -118,7 +121,7 @@ def pitman_yor_code_lengths(
     """
     grid = list(product(discounts, strengths))
     if not grid:
-        raise OptionError("the grid needs a discount and a strength at least")
+        raise OptionError("the grid is empty; give at least one discount and one strength")
     for discount, strength in grid:
         _check_prior(discount, strength, alphabet_size)
     windows, contexts = spectra.padded(order), spectra.padded_contexts(order)
@@ -131,7 +134,7 @@ def pitman_yor_code_lengths(
 
 
 class _Code:
-    """Code lengths of one order; what depends on d or on th alone is computed once for a grid."""
+    """Code lengths of one order; terms of d alone and of th alone are cached for the grid."""
 
     def __init__(
         self, windows: Spectrum, contexts: Spectrum, fan_out: Spectrum, alphabet_size: int
@@ -145,7 +148,7 @@ class _Code:
         self._of_discount = cache(self._discount_nats)
 
     def bits(self, discount: float, strength: float) -> float:
-        # Added to C rather than taken whole, as for Dirichlet codes: no large numbers subtracted.
+        # Add to C, as for Dirichlet codes: the whole code would subtract large numbers.
         learning_nats = self._of_strength(strength) - self._of_discount(discount)
         # The first token of a history has probability 1 of being new.
         new_type = np.append(0.0, np.log(strength + discount * self._steps[1:]))

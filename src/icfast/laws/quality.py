@@ -1,7 +1,7 @@
-"""In place of corollary 4.2: no entropy sees quality, so what can be said is said apart.
+"""Quality of a corpus in separate figures, instead of the one entropy of corollary 4.2.
 
-"Higher entropy, better data" (arXiv 2411.00660 sec. 4.2) rewards noise: a share of random documents
-can leave the unigram entropy as it is, and only what is learnable tells.
+"Higher entropy, better data" (arXiv 2411.00660 sec. 4.2) rewards noise. Replacing documents by
+random ones can leave the unigram entropy unchanged; only the learnable part tells the difference.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from icfast.laws.entropy import bos_padded_bits_per_token, prefix_marginal_bits_
 from icfast.laws.entropy_rate import excess_entropy_bits
 from icfast.sums.spectrum import Spectra
 
-#: Which conditional entropy h_n is meant: over complete windows, or over all D tokens.
+#: Conventions of the conditional entropy h_n: over complete windows, or over all D tokens.
 CONVENTIONS = {
     "prefix_marginal": prefix_marginal_bits_per_token,
     "bos_padded": bos_padded_bits_per_token,
@@ -26,14 +26,14 @@ CONVENTIONS = {
 
 @dataclass(frozen=True)
 class LearnableOrder:
-    """What n - 1 tokens of history take off a token's entropy; in-sample.
+    """Entropy of a token that n - 1 tokens of history remove; in-sample.
 
     Attributes:
         order: n.
         conditional_bits_per_token: plug-in h_n.
         learnable_bits_per_token: H1 - h_n.
-        excess_entropy_bits: sum over k <= n of (h_k - h_n), what the past tells of the future at
-            most n - 1 tokens away, were h_n the entropy rate.
+        excess_entropy_bits: sum over k <= n of (h_k - h_n): information that the past gives about
+            the future up to n - 1 tokens away, if h_n were the entropy rate.
     """
 
     order: int
@@ -44,19 +44,20 @@ class LearnableOrder:
 
 @dataclass(frozen=True)
 class Quality:
-    """What counts and losses say of a corpus, apart; built by :func:`quality`.
+    """Figures of a corpus from counts and losses; built by :func:`quality`.
 
     Attributes:
-        convention: of h_n.
+        convention: convention of h_n.
         unigram_bits_per_token: H1.
-        orders: per order 1..N.
-        noise_floor_low_bits_per_token: plug-in h_N, biased low: no bound on the entropy rate.
-        noise_floor_high_bits_per_token: the least held-out loss, which does bound it from above in
-            expectation; None where none was given.
+        orders: figures of the orders 1..N.
+        noise_floor_low_bits_per_token: plug-in h_N, which is biased low and no bound on the entropy
+            rate.
+        noise_floor_high_bits_per_token: smallest held-out loss, an upper bound on the entropy rate
+            in expectation; None if none was given.
         saved_bits: D (H - L), gross; None without code lengths.
-        absorbed_bits: B - C, what the model absorbed; None without code lengths.
-        surprise_bits_per_token: loss under a trusted reference model, None where not given.
-        flags: what a reader should be told, in words.
+        absorbed_bits: B - C, bits that the model absorbed; None without code lengths.
+        surprise_bits_per_token: loss under a trusted reference model, None if not given.
+        flags: warnings for the reader, in words.
     """
 
     convention: str
@@ -78,17 +79,18 @@ def quality(
     lengths: CodeLengths | None = None,
     surprise_bits_per_token: float | None = None,
 ) -> Quality:
-    """Learnable bits, excess entropy, noise floor, bits saved and absorbed, surprise.
+    """Return learnable bits, excess entropy, noise floor, bits saved and absorbed, and surprise.
 
     Args:
-        spectra: of the corpus.
+        spectra: spectra of the corpus.
         convention: "bos_padded" or "prefix_marginal".
-        heldout_bits_per_token: held-out losses L_1, L_2, ... of models of it.
-        lengths: A, B and C of it under one model family.
-        surprise_bits_per_token: its loss under a model trusted to know good text.
+        heldout_bits_per_token: held-out losses L_1, L_2, ... of models of the corpus.
+        lengths: A, B and C of the corpus under one model family.
+        surprise_bits_per_token: loss of the corpus under a model that is trusted to know good text.
 
     Raises:
-        OptionError: an unknown convention, nothing counted, or a loss negative or not finite.
+        OptionError: the convention is unknown, nothing was counted, or a loss is negative or not
+            finite.
 
     >>> from icfast.sums.spectrum import Spectrum
     >>> one = Spectra(1, 4, 1, (Spectrum.from_counts([2, 2]),), (), (), (), ())
@@ -135,10 +137,10 @@ def _order(conditional: Sequence[float]) -> LearnableOrder:
 def _flags(low: float, high: float | None, order: int, tokens: int) -> tuple[str, ...]:
     flags = []
     if high is None:
-        flags.append("no upper side: without a held-out loss nothing bounds the noise floor")
+        flags.append("no upper bound: the noise floor needs a held-out loss")
     elif high < low:
         flags.append("inverted bracket: the held-out loss is below the plug-in entropy")
-    # h_n falls to 0 once windows are unique: about where n h reaches log2 D.
+    # h_n falls to 0 once windows are unique, at about n h = log2 D.
     if high is not None and order * high >= math.log2(tokens):
-        flags.append("collapsing: n L reaches log2 D, so that the plug-in h_n is far too low")
+        flags.append("collapsing: n L reaches log2 D, so the plug-in h_n is far too low")
     return tuple(flags)

@@ -1,4 +1,4 @@
-"""Corollary 4.5: the fewest bits a parameter can be rounded to without losing what was learned."""
+"""Corollary 4.5: fewest bits per parameter that can hold what a model learned."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class Quantisation:
     """Result of :func:`quantise`.
 
     Attributes:
-        eta: bits held per stored bit before.
-        bits_per_param_stored: b, bits a parameter is stored in before.
-        minimum_bits_per_param: eta b, what every lossless format needs at least.
-        proposed_bits_per_param: b', None where none was proposed.
-        proposed_eta: eta b / b', bits held per stored bit after; None where none was proposed.
-        loses_information: whether b' < eta b, so that information must be lost; False only says
-            that the bound does not exclude the format. None where none was proposed.
+        eta: absorbed bits per stored bit, before.
+        bits_per_param_stored: b, stored bits per parameter, before.
+        minimum_bits_per_param: eta b, a lower bound for every lossless format.
+        proposed_bits_per_param: b', None if no format was proposed.
+        proposed_eta: eta b / b', absorbed bits per stored bit, after; None without b'.
+        loses_information: whether b' < eta b, so that information must be lost. False only means
+            that the bound does not exclude the format. None without b'.
         verdict: the same in words.
     """
 
@@ -40,24 +40,25 @@ def quantise(
     params: float | None = None,
     proposed_bits_per_param: float | None = None,
 ) -> Quantisation:
-    """b' >= eta b, from eta b <= eta' b' and eta' <= 1 (arXiv 2411.00660 eq. 11-12).
+    """Bound the bits per parameter of a lossless format: b' >= eta b (arXiv 2411.00660 eq. 11-12).
 
-    Necessary, not sufficient: a format above the bound may lose information, one below it must.
-    eta here is of bits *absorbed*, (B - C) / (P b) from a training log. The gross D (H - L) counts
-    a stored bit at every reuse, is no content of the weights, and bounds nothing. More tokens
-    learned into the same P raise eta, and with it the bound: the direction, if not the size, of
-    what Kumar et al. 2024 (arXiv 2411.04330) find for rounding after training (sec. 5.3).
+    The bound follows from eta b <= eta' b' and eta' <= 1. It is necessary, not sufficient: a format
+    below the bound must lose information, and one above it may. eta here counts bits *absorbed*,
+    (B - C) / (P b) from a training log. The gross D (H - L) counts a stored bit at every reuse, so
+    it bounds nothing. More tokens learned into the same P raise eta and the bound. Kumar et al.
+    2024 (arXiv 2411.04330) find the same direction, if not the same size, for quantisation after
+    training (sec. 5.3).
 
     Args:
-        bits_per_param: b > 0, bits a parameter is stored in now.
-        eta: absorbed bits per stored bit, 0..1; or
-        absorbed_bits: B - C >= 0, with
+        bits_per_param: b > 0, stored bits per parameter now.
+        eta: absorbed bits per stored bit, 0..1.
+        absorbed_bits: B - C >= 0; with params it replaces eta.
         params: P > 0.
         proposed_bits_per_param: b' > 0, a format to judge.
 
     Raises:
-        OptionError: neither eta nor absorbed_bits with params, both but contradicting, a value
-            out of range, or eta b > b: more bits than are stored, so not bits absorbed.
+        OptionError: neither eta nor absorbed_bits with params is given, both contradict each other,
+            a value is out of range, or eta b > b, so that eta cannot count absorbed bits.
 
     >>> found = quantise(bits_per_param=16, eta=0.268, proposed_bits_per_param=4)
     >>> found.minimum_bits_per_param, found.loses_information
@@ -68,8 +69,8 @@ def quantise(
     minimum = eta * bits_per_param
     if eta > 1:
         raise OptionError(
-            f"eta b = {minimum} bits per parameter, but only {bits_per_param} are stored: these "
-            "are bits saved and saved again, not bits absorbed; use B - C of a training log"
+            f"eta b = {minimum} bits per parameter, but only {bits_per_param} are stored: eta "
+            "counts bits saved at every reuse, not bits absorbed; use B - C of a training log"
         )
     if proposed_bits_per_param is not None:
         require_positive("proposed_bits_per_param", proposed_bits_per_param)

@@ -1,4 +1,4 @@
-"""Scaling laws fitted to losses of many runs: L(P, D) in Chinchilla's and in Kaplan's form."""
+"""Scaling laws L(P, D) fitted to the losses of many runs, in Chinchilla's and Kaplan's forms."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from icfast.errors import OptionError
 from icfast.laws.bootstrap import Interval, interval
 
 _Floats = NDArray[np.float64]
-#: Parameters of the fit, ln P, ln D -> ln L and its gradient, one column a parameter.
+#: Function of the constants, ln P and ln D that returns ln L and its gradient (columns).
 _Form = Callable[[_Floats, _Floats, _Floats], tuple[_Floats, _Floats]]
 
-#: Where errors of ln L stop to count as squares (Hoffmann et al. 2022, Besiroglu et al. 2024).
+#: delta of the Huber loss of ln L (Hoffmann et al. 2022, Besiroglu et al. 2024).
 HUBER_DELTA = 1e-3
 
-#: Where constants are looked for: logarithms as far as a float has their power, and exponents.
+#: Bounds of the logarithms (such that exp does not overflow) and of the exponents.
 _LOGS, _EXPONENTS = (-700.0, 700.0), (1e-3, 3.0)
 
 
@@ -28,12 +28,13 @@ class ScalingFit:
 
     Attributes:
         form: ``chinchilla`` or ``kaplan``.
-        constants: by name, each with its 95 % interval over resampled points.
-        points: points fitted to.
-        huber: the sum of Huber losses of ln L, delta = 1e-3.
-        rms_log_error: of ln L over all points.
-        params_exponent: a of the compute-optimal P ~ C^a, beta/(alpha + beta); None for Kaplan's.
-        flags: what a reader should be told, in words.
+        constants: constants by name, each with its 95 % interval over resampled points.
+        points: number of points fitted.
+        huber: sum of Huber losses of ln L, delta = 1e-3.
+        rms_log_error: root mean square error of ln L over all points.
+        params_exponent: a of the compute-optimal P ~ C^a, beta/(alpha + beta); None for Kaplan's
+            form.
+        flags: warnings for the reader, in words.
     """
 
     form: str
@@ -45,10 +46,10 @@ class ScalingFit:
     flags: tuple[str, ...]
 
     def loss_nats(self, params: float, tokens: float) -> float:
-        """L of the fit, nats per token."""
+        """Return the fitted L in nats per token."""
         value = {name: found.estimate for name, found in self.constants.items()}
         if self.form == "kaplan":
-            # In logarithms: the ratio of exponents can be a power too high for a float.
+            # Use logarithms: the power by this ratio of exponents can overflow.
             ratio = value["alpha_n"] / value["alpha_d"]
             first = ratio * (np.log(value["n_c"]) - np.log(params))
             both = np.logaddexp(first, np.log(value["d_c"]) - np.log(tokens))
@@ -56,17 +57,17 @@ class ScalingFit:
         return value["e"] + self.reducible_params_nats(params) + self.reducible_tokens_nats(tokens)
 
     def reducible_params_nats(self, params: float) -> float:
-        """A P^-alpha: what more parameters could gain, Chinchilla's form alone."""
+        """Return A P^-alpha, the loss that more parameters could save; Chinchilla's form only."""
         self._only_chinchilla()
         return float(self.constants["a"].estimate * params ** -self.constants["alpha"].estimate)
 
     def reducible_tokens_nats(self, tokens: float) -> float:
-        """B D^-beta: what more tokens could gain, Chinchilla's form alone."""
+        """Return B D^-beta, the loss that more tokens could save; Chinchilla's form only."""
         self._only_chinchilla()
         return float(self.constants["b"].estimate * tokens ** -self.constants["beta"].estimate)
 
     def effective_params(self, loss_nats: float, tokens: float) -> float | None:
-        """P that the fit gives this loss after so many tokens; None where no P would.
+        """Return the P that has this loss after that many tokens by the fit; None if no P has.
 
         Raises:
             OptionError: the fit is of Kaplan's form.
@@ -81,27 +82,27 @@ class ScalingFit:
 
     def _only_chinchilla(self) -> None:
         if self.form != "chinchilla":
-            raise OptionError("Kaplan's form has no term of P alone; fit Chinchilla's")
+            raise OptionError("Kaplan's form has no separate term for P; use chinchilla_fit")
 
 
 def chinchilla_fit(
     params: _Floats, tokens: _Floats, loss_nats: _Floats, *, bootstraps: int = 100, seed: int = 0
 ) -> ScalingFit:
-    """L = E + A P^-alpha + B D^-beta (Hoffmann et al. 2022; refitted by Besiroglu et al. 2024).
+    """Fit L = E + A P^-alpha + B D^-beta (Hoffmann et al. 2022; Besiroglu et al. 2024).
 
-    ln E, ln A, ln B, alpha, beta minimise the Huber loss of ln L (delta = 1e-3) by L-BFGS from
-    several starts; intervals are of points drawn again with replacement.
+    ln E, ln A, ln B, alpha and beta minimise the Huber loss of ln L (delta = 1e-3) by L-BFGS from
+    several starts. Intervals come from points resampled with replacement.
 
     Args:
-        params: P of each run.
-        tokens: D of each run.
-        loss_nats: its final loss.
-        bootstraps: resamples for the intervals.
-        seed: of the resamples.
+        params: f64[runs], P of each run.
+        tokens: f64[runs], D of each run.
+        loss_nats: f64[runs], final loss, nats per token.
+        bootstraps: number of resamples.
+        seed: seed of the resamples.
 
     Raises:
-        OptionError: fewer than 6 points, of unequal number, not positive and finite, fewer than
-            three different P or D, or fewer than 20 bootstraps.
+        OptionError: there are fewer than 6 points, lengths differ, a value is not positive and
+            finite, P or D has fewer than three different values, or bootstraps is below 20.
 
     >>> P, D = (grid.ravel() for grid in np.meshgrid(np.geomspace(1e7, 1e10, 6), [1e9, 1e10, 1e11]))
     >>> L = 1.8172 + 482.01 * P**-0.3478 + 2085.43 * D**-0.3658
@@ -135,12 +136,12 @@ def chinchilla_fit(
 def kaplan_fit(
     params: _Floats, tokens: _Floats, loss_nats: _Floats, *, bootstraps: int = 100, seed: int = 0
 ) -> ScalingFit:
-    """L = [(N_c/P)^(alpha_N/alpha_D) + D_c/D]^alpha_D (Kaplan et al. 2020 eq. 1.5); no floor.
+    """Fit L = [(N_c/P)^(alpha_N/alpha_D) + D_c/D]^alpha_D (Kaplan et al. 2020 eq. 1.5).
 
-    Fitted as :func:`chinchilla_fit` fits; same arguments.
+    This form has no floor. The method and the arguments are those of :func:`chinchilla_fit`.
 
     Raises:
-        OptionError: as there.
+        OptionError: see :func:`chinchilla_fit`.
 
     >>> P, D = (grid.ravel() for grid in np.meshgrid(np.geomspace(1e7, 1e10, 6), [1e9, 1e10, 1e11]))
     >>> L = ((8.8e13 / P) ** (0.076 / 0.095) + 5.4e13 / D) ** 0.095
@@ -166,7 +167,7 @@ def kaplan_fit(
 def _chinchilla(
     theta: _Floats, log_params: _Floats, log_tokens: _Floats
 ) -> tuple[_Floats, _Floats]:
-    """Ln of three terms' sum, and each parameter's derivative: the terms' shares."""
+    """Return ln L and its derivatives: those by ln E, ln A, ln B are the shares of the terms."""
     e, a, b, alpha, beta = theta
     terms = np.column_stack(
         [np.full_like(log_params, e), a - alpha * log_params, b - beta * log_tokens]
@@ -188,18 +189,18 @@ def _kaplan(theta: _Floats, log_params: _Floats, log_tokens: _Floats) -> tuple[_
 
 
 def _points(params: _Floats, tokens: _Floats, losses: _Floats, bootstraps: int) -> _Floats:
-    """ln P, ln D, ln L in columns, checked."""
+    """Return ln P, ln D and ln L as checked columns, f64[runs, 3]."""
     if not len(params) == len(tokens) == len(losses) or len(losses) < 6:
         raise OptionError(
-            f"a fit takes 6 points (P, D, L) at least, found {len(params)}, {len(tokens)} and "
-            f"{len(losses)} of them"
+            f"a fit needs at least 6 points (P, D, L), found {len(params)} P, {len(tokens)} D and "
+            f"{len(losses)} L"
         )
     found = np.column_stack([params, tokens, losses]).astype(np.float64)
     if not (np.isfinite(found).all() and (found > 0).all()):
         raise OptionError("parameters, tokens and losses must be positive and finite")
     for name, column in (("parameters", found[:, 0]), ("tokens", found[:, 1])):
         if len(np.unique(column)) < 3:
-            raise OptionError(f"an exponent of {name} takes three different numbers of them")
+            raise OptionError(f"an exponent of {name} needs at least three different values")
     if bootstraps < 20:
         raise OptionError(f"bootstraps must be at least 20, found {bootstraps}")
     logs: _Floats = np.log(found)
@@ -209,12 +210,12 @@ def _points(params: _Floats, tokens: _Floats, losses: _Floats, bootstraps: int) 
 def _fits(
     form: _Form, points: _Floats, starts: list[_Floats], bootstraps: int, seed: int
 ) -> _Floats:
-    """The best fit of all points first, then those of resamples, which start there."""
-    import scipy.optimize  # noqa: F401 - only libraries that are loaded can be limited
+    """Return the best fit of all points, followed by those of resamples, which start from it."""
+    import scipy.optimize  # noqa: F401 - threadpool_limits only affects loaded libraries
     from threadpoolctl import threadpool_limits
 
     draw = np.random.default_rng(seed)
-    # L-BFGS multiplies matrices of five columns: threads cost it up to 30 times its own work.
+    # L-BFGS multiplies matrices of five columns; with threads it is up to 30 times slower.
     with threadpool_limits(1, "blas"):
         best = min((_fit(form, points, start) for start in starts), key=lambda found: found[0])[1]
         fits = [best]
@@ -233,13 +234,13 @@ def _fit(form: _Form, points: _Floats, start: _Floats) -> tuple[float, _Floats]:
         expected, slopes = form(theta, x, y)
         error = expected - z
         clipped = np.clip(error, -HUBER_DELTA, HUBER_DELTA)
-        # Of the size of delta^2: taken over delta^2, or L-BFGS stops where it starts.
+        # Divide by delta^2: L-BFGS would stop at the start with values this small.
         total = (clipped * (error - clipped / 2)).sum() / HUBER_DELTA**2
         return float(total), clipped @ slopes / HUBER_DELTA**2
 
     bounds = Bounds(*_bounds(len(start)))
     theta, value = start, np.inf
-    for _ in range(5):  # a new memory helps along a narrow valley
+    for _ in range(5):  # restarts clear L-BFGS's memory, which helps in a narrow valley
         found = minimize(
             huber,
             theta,
@@ -256,7 +257,7 @@ def _fit(form: _Form, points: _Floats, start: _Floats) -> tuple[float, _Floats]:
 
 
 def _bounds(constants: int) -> tuple[_Floats, _Floats]:
-    """The least and greatest of each constant; the last two are exponents."""
+    """Return the lower and upper bounds of the constants; the last two are exponents."""
     low, high = np.array([_LOGS] * (constants - 2) + [_EXPONENTS] * 2).T
     return low, high
 
@@ -279,7 +280,7 @@ def _result(
     if spans.min() < np.log(10):
         flags.append("parameters or tokens span less than a decade: exponents mean little")
     if any(np.isclose(theta, bound).any() for bound in _bounds(len(theta))):
-        flags.append("a constant is at the end of its range: these losses do not tell it")
+        flags.append("a constant is at the end of its range: these losses do not determine it")
     return ScalingFit(
         form,
         {name: interval(column) for name, column in zip(names, values.T, strict=True)},

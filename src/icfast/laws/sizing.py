@@ -1,4 +1,4 @@
-"""Corollary 4.3: how many tokens fill a model, how many parameters hold a corpus."""
+"""Corollary 4.3: number of tokens that fill a model, and of parameters that hold a corpus."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Size:
         params: P.
         tokens: D.
         gain_bits_per_token: H - L.
-        capacity_bits_per_param: c, what a parameter holds.
+        capacity_bits_per_param: c, capacity of a parameter in bits.
         tokens_per_param: D / P = c / (H - L).
         chinchilla_tokens: 20 P, for comparison.
         chinchilla_params: D / 20, for comparison.
-        chinchilla_ratio: 20 / (D / P), how many times more tokens that is.
+        chinchilla_ratio: 20 / (D / P), compute-optimal tokens over these tokens.
     """
 
     params: float
@@ -47,23 +47,26 @@ def size(
     loss_nats_per_token: float | None = None,
     capacity_bits_per_param: float = KNOWLEDGE_BITS_PER_PARAM,
 ) -> Size:
-    """D = c P / (H - L) from P, or P from D: IC-1 at capacity (arXiv 2411.00660 sec. 4.3).
+    """Return D = c P / (H - L) from P, or P from D: IC-1 at capacity (arXiv 2411.00660 sec. 4.3).
 
-    At c = 2 bits, eta is 2/16 = 0.125 with 16 bits a parameter stored. It says when a model that
-    gained H - L on fresh tokens only would be full, not how to train one: with H - L = 12.2 bits
-    it gives 0.16 tokens per parameter, where compute-optimal training (Hoffmann et al. 2022)
-    takes 20. Models go on learning far beyond it, since a stored bit saves again at every reuse.
+    With c = 2 bits and 16 stored bits per parameter, eta is 2/16 = 0.125. The result tells when a
+    model that gains H - L per fresh token is full, not how to train one. With H - L = 12.2 bits it
+    is 0.16 tokens per parameter, while compute-optimal training (Hoffmann et al. 2022) takes 20.
+    Models continue to learn far beyond it, because a stored bit saves again at every reuse.
 
     Args:
-        params: P > 0; or
-        tokens: D > 0, the other is solved for.
-        entropy_bits_per_token: H, above
-        loss_bits_per_token: L >= 0, of the same tokens; or both in nats.
+        params: P > 0, to solve for D.
+        tokens: D > 0, to solve for P.
+        entropy_bits_per_token: H > L.
+        loss_bits_per_token: L >= 0, of the same tokens.
+        entropy_nats_per_token: H in nats, instead of bits.
+        loss_nats_per_token: L in nats, instead of bits.
         capacity_bits_per_param: c > 0.
 
     Raises:
-        UnitError: one in bits, the other in nats.
-        OptionError: both or neither of P and D, H or L missing, H <= L, or a value out of range.
+        UnitError: H and L are in different units.
+        OptionError: both or neither of P and D are given, H or L is missing, H <= L, or a value is
+            out of range.
 
     >>> found = size(params=1e9, entropy_bits_per_token=15.6, loss_bits_per_token=3.4)
     >>> round(found.tokens_per_param, 4), round(found.chinchilla_ratio)
@@ -79,8 +82,8 @@ def size(
     require_positive("capacity_bits_per_param", capacity_bits_per_param)
     if entropy <= loss:
         raise OptionError(
-            f"no information is gained: the entropy, {entropy} bits per token, is not above the "
-            f"loss, {loss}; no number of tokens fills a model"
+            f"no information is gained: the entropy of {entropy} bits per token is not above the "
+            f"loss of {loss}; no number of tokens fills a model"
         )
     ratio = capacity_bits_per_param / (entropy - loss)
     params, tokens = _both(params, tokens, ratio)
@@ -104,4 +107,4 @@ def _both(params: float | None, tokens: float | None, ratio: float) -> tuple[flo
         require_positive("tokens", tokens)
         return tokens / ratio, float(tokens)
     found = "neither" if params is None else "both"
-    raise OptionError(f"give params or tokens, and the other is solved for; found {found}")
+    raise OptionError(f"give either params or tokens, found {found}")

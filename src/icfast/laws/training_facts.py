@@ -28,8 +28,9 @@ class RunFacts:
         final_loss_bits_per_token: L, loss of the final model in one pass over the training tokens,
             bits per token. Give it here or in final_loss_nats_per_token.
         final_loss_nats_per_token: L in nats per token.
-        unique_tokens: number of distinct training tokens. The default comes from the log's epochs;
-            without epochs every token counts as unique.
+        unique_tokens: number of tokens in the training set, each counted once. The default comes
+        from
+            the log's epochs; without epochs every token seen counts.
         predicted_set: hash of the training tokens.
         final_predicted_set: hash of the tokens on which L was measured.
         eval_predicted_set: hash of the evaluated tokens.
@@ -92,7 +93,7 @@ class RunFacts:
         default=None,
         metadata={
             "metavar": "TOKENS",
-            "help": "Number of distinct training tokens, if tokens were seen more than once.",
+            "help": "Tokens in the training set, if the run saw them more than once.",
             "panel": _DATA,
         },
     )

@@ -1,4 +1,4 @@
-"""What a training run's log says, in frozen results: the whole run, its trajectory, evaluations."""
+"""Results of a training run: the whole run, its trajectory, its evaluations."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from icfast.laws.saturation import Saturation
 
 @dataclass(frozen=True)
 class EvaluationPoint:
-    """A loss of another set than the one trained on.
+    """Loss on another set than the training set.
 
     Attributes:
-        tokens: seen before it.
-        loss_bits_per_token: of that set.
+        tokens: tokens seen before the evaluation.
+        loss_bits_per_token: loss on that set.
     """
 
     tokens: int
@@ -27,19 +27,19 @@ class EvaluationPoint:
 
 @dataclass(frozen=True)
 class TrajectoryPoint:
-    """A run up to D fresh tokens, as if it had ended there.
+    """State of a run after D fresh tokens, as if it had ended there.
 
     Attributes:
         tokens: D.
-        loss_bits_per_token: L(D), the mean of the last hundredth of D; at the end the final loss.
-        online_bits: B(D), the mean of its left and right sum.
+        loss_bits_per_token: L(D), mean loss of the last 1 % of D; at the end the final loss.
+        online_bits: B(D), mean of the left and right sums.
         absorbed_bits: B(D) - D L(D).
-        absorbed_bits_per_param: that over P, None without P.
+        absorbed_bits_per_param: absorbed bits / P, None without P.
         gross_savings_bits: D (H - L(D)), None without H.
-        eta: gross savings over N, None without H or N.
-        eta_absorbed: absorbed bits over N, None without N.
-        energy_joules: spent up to there, None where not logged.
-        floor_joules: Landauer's floor of the absorbed bits, 0 where these are below 0.
+        eta: gross savings / N, None without H or N.
+        eta_absorbed: absorbed bits / N, None without N.
+        energy_joules: energy spent so far, None if not logged.
+        floor_joules: Landauer's bound for the absorbed bits, 0 if these are negative.
     """
 
     tokens: float
@@ -59,40 +59,42 @@ class TrainingRun:
     """Result of :func:`training_run`. Code lengths are of the unique tokens, in bits.
 
     Attributes:
-        format: of the log.
-        curve: ``training`` losses, or ``evaluations`` where the log has nothing else.
-        tokens_seen: every epoch counted.
-        unique_tokens: D, of the first pass over the data.
-        epochs: tokens seen over unique ones.
+        format: format of the log.
+        curve: ``training`` losses, or ``evaluations`` if the log has no others.
+        tokens_seen: tokens seen in all epochs.
+        unique_tokens: D, tokens of the first epoch.
+        epochs: tokens seen / unique tokens.
         effective_tokens: D' of these epochs (Muennighoff et al. 2023).
-        online_bits: B, the mean of the next two.
-        online_bits_left: gaps of the log at the loss before them: the most, where the loss falls.
-        online_bits_right: gaps at the loss after them: the least.
+        online_bits: B, mean of the left and right sums.
+        online_bits_left: B if gaps of the log have the loss before them, an upper bound if the loss
+            falls.
+        online_bits_right: B if gaps have the loss after them, a lower bound if the loss falls.
         final_loss_bits_per_token: L of the final model.
-        final_loss_source: ``given``, ``evaluation`` of the same set, or ``last losses``.
+        final_loss_source: ``given``, ``evaluation`` on the same tokens, or ``last losses``.
         final_bits: C = D L.
         absorbed_bits: B - C.
-        absorbed_bits_left: with the left sum.
-        absorbed_bits_right: with the right sum.
-        absorbed_bits_per_param: over P, None without P.
-        compared: that beside published capacities; empty without P.
-        baseline: what H is measured under, None without H.
-        entropy_bits_per_token: H, None where not given.
+        absorbed_bits_left: B - C with the left sum.
+        absorbed_bits_right: B - C with the right sum.
+        absorbed_bits_per_param: absorbed bits / P, None without P.
+        compared: absorbed bits per parameter compared with published capacities; empty without P.
+        baseline: name of the baseline that H refers to, None if not given.
+        entropy_bits_per_token: H, None if not given.
         lengths: A, B, C and their differences, None without H.
-        params: P, None where not given.
-        model_bits: N, None where not given.
+        params: P, None if not given.
+        model_bits: N, None if not given.
         eta: gross D (H - L)/N over unique tokens, None without H or N.
-        eta_tokens_seen: the same over tokens seen: a second copy saves again, and tells nothing.
+        eta_tokens_seen: the same over tokens seen, which counts repeated tokens again.
         eta_absorbed: (B - C)/N, None without N.
         eta_growth_exponent: d ln eta/d ln D over the last doubling; 1 is linear growth.
-        saturation: what a fit says of more tokens.
-        annealing: what a fit under the learning rates says; None where they are not logged.
-        energy: Landauer's floor of the absorbed bits beside what was spent; None if B < C.
-        estimated_energy: the same beside 6 P D FLOP, D the tokens seen; None where not asked for.
+        saturation: power-law fit and verdict on more tokens.
+        annealing: fit that includes the learning rate, None if it is not logged.
+        energy: Landauer's bound for the absorbed bits and the energy spent, None if B < C.
+        estimated_energy: the same with 6 P D FLOP, D the tokens seen; None if not requested.
         trajectory: the run at growing D.
-        losses: L(D) in steps, whose areas up to D are the left and right sums; later epochs follow.
-        evaluations: losses of another set, evenly thinned where there are many.
-        flags: what a reader should be told, the log's labels first.
+        losses: L(D) as a step function, whose areas up to D are the left and right sums; later
+            epochs follow.
+        evaluations: losses on another set, thinned evenly if there are many.
+        flags: warnings for the reader, the log's labels first.
     """
 
     format: str

@@ -240,7 +240,7 @@ def _flags(curve: str, source: str, absorbed: float, left: float, right: float) 
     if curve == "evaluations":
         flags.append("B uses held-out losses, because the log has no training losses")
     if source == "last losses":
-        flags.append("C uses the last losses, which are of other tokens than B: B - C is estimated")
+        flags.append("C uses the last losses, of other tokens than B, so B - C is an estimate")
     if source == "evaluation":
         flags.append("C uses the log's last evaluation")
     if absorbed < 0:

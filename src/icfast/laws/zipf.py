@@ -1,4 +1,4 @@
-"""Zipf's law: the tail of the count spectrum, and the share of types seen once."""
+"""Zipf's law: tail of the count spectrum, and share of types seen once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from icfast.errors import OptionError
 from icfast.sums.spectrum import U64, Spectrum
 
-#: Where the exponent is looked for: above 1, and to where one type in 2^63 is no hapax.
+#: Range of alpha. At the upper end one type in 2^63 is seen more than once.
 _EXPONENTS = (1.0 + 1e-9, 64.0)
 
 
@@ -20,12 +20,13 @@ class ZipfTail:
 
     Attributes:
         minimum_count: r_min.
-        types: how many types were seen so often or more.
+        types: number of types seen r_min times or more.
         spectrum_exponent: alpha of phi_r ~ r^-alpha.
-        standard_error: of alpha, from the curvature of the likelihood, were types independent.
+        standard_error: standard error of alpha, from the curvature of the likelihood, assuming
+            independent types.
         rank_exponent: s = 1/(alpha - 1) of count ~ rank^-s; 1 is Zipf's law.
-        distance: the largest gap between the shares of these types that were seen r times or more
-            and that the fit expects (Kolmogorov & Smirnov): which tail is nearest to a power law.
+        distance: Kolmogorov-Smirnov distance between the observed and the fitted share of types
+            seen r times or more. The tail with the smallest distance is nearest to a power law.
     """
 
     minimum_count: int
@@ -37,10 +38,14 @@ class ZipfTail:
 
 
 def zipf_tail(spectrum: Spectrum, minimum_count: int = 1) -> ZipfTail:
-    """Maximum likelihood of P(r) = r^-alpha / zeta(alpha, r_min) over types with r >= r_min.
+    """Fit P(r) = r^-alpha / zeta(alpha, r_min) to the types with r >= r_min by maximum likelihood.
 
-    Discrete counts, no binning and no regression on ranks (Clauset, Shalizi & Newman 2009, sec. 3).
-    alpha is found to about 1e-7.
+    The fit uses discrete counts, without bins or regression on ranks (Clauset, Shalizi & Newman
+    2009, sec. 3). alpha is accurate to about 1e-7.
+
+    Args:
+        spectrum: spectrum of order 1.
+        minimum_count: r_min.
 
     Raises:
         OptionError: minimum_count is below 1, or fewer than two different counts reach it.
@@ -59,15 +64,15 @@ def zipf_tail(spectrum: Spectrum, minimum_count: int = 1) -> ZipfTail:
     counts, types = spectrum.multiplicity[tail], spectrum.types[tail]
     if len(counts) < 2:
         raise OptionError(
-            f"{len(counts)} different counts are {minimum_count} or more; a tail needs two"
+            f"a tail needs two different counts of {minimum_count} or more, found {len(counts)}"
         )
     held = int(types.sum())
-    # ln(r / r_min), so that the largest terms cancel before they are added up.
+    # ln(r / r_min): the largest terms cancel before the summation.
     logs = np.log(counts.astype(np.float64) / minimum_count) * types.astype(np.float64)
     mean_log = math.fsum(logs.tolist()) / held
 
     def loss(alpha: float) -> float:
-        """Minus the log likelihood of a type."""
+        """Return minus the mean log likelihood of a type."""
         scaled = float(zeta(alpha, minimum_count)) * float(minimum_count) ** alpha
         return math.log(scaled) + alpha * mean_log if scaled < math.inf else math.inf
 
@@ -89,13 +94,13 @@ def _distance(counts: U64, types: U64, alpha: float, minimum_count: int) -> floa
     from scipy.special import zeta
 
     rows, share = counts.astype(np.float64), types[::-1].cumsum()[::-1] / float(types.sum())
-    # From one count that occurs to the next the fit goes on falling, and the share does not.
+    # Between two observed counts the fitted share falls while the observed one is constant.
     at, after = (zeta(alpha, r) / zeta(alpha, minimum_count) for r in (rows, rows + 1))
     return float(max(np.abs(share - at).max(), np.abs(np.append(share[1:], 0) - after).max()))
 
 
 def hapax_share(spectrum: Spectrum) -> float:
-    """phi_1 / K, the share of types seen once; about 1/2 where Zipf's law holds.
+    """Return phi_1 / K, the share of types seen once; about 1/2 under Zipf's law.
 
     Raises:
         OptionError: nothing was counted.
