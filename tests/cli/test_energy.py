@@ -135,7 +135,7 @@ def test_models_without_a_size_have_no_floor(
 @pytest.mark.parametrize(
     ("more", "code", "message"),
     [
-        (("--energy", "codecarbon"), 2, "energy 'codecarbon' is none of nvml, rapl"),
+        (("--energy", "codecarbon"), 2, "energy must be one of nvml, rapl, found 'codecarbon'"),
         (("--energy-idle", 5), 2, "--energy-idle comes with --energy"),
         (("--energy", "rapl"), 1, "no energy counter of a CPU"),
     ],

@@ -92,9 +92,9 @@ def test_no_gpu_is_visible(listed: str) -> None:
 
 
 def test_numbers_mean_nothing_where_gpus_differ() -> None:
-    """CUDA counts from the fastest on, NVML by place."""
+    """CUDA numbers GPUs from the fastest, NVML by PCI bus."""
     mixed = Nvml(("GPU-a", "T4", 1), ("GPU-b", "H100", 1))
-    with pytest.raises(OptionError, match="CUDA_VISIBLE_DEVICES=0 counts GPUs from the fastest"):
+    with pytest.raises(OptionError, match="CUDA_VISIBLE_DEVICES=0 numbers GPUs from the fastest"):
         names(None, mixed, CUDA_VISIBLE_DEVICES="0")
     order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     assert names(None, mixed, CUDA_VISIBLE_DEVICES="1", **order) == ["GPU-b"]
@@ -107,9 +107,9 @@ def test_numbers_mean_nothing_where_gpus_differ() -> None:
     [
         (None, Nvml(driver=False), "no NVIDIA driver"),
         (None, Nvml(), "none of this machine's 0 GPUs"),
-        (["GPU-9"], Nvml(*ALIKE), r"0 GPUs have the UUID GPU-9, expected one; here: H100 \(GPU-0"),
-        (["GPU-"], Nvml(*ALIKE), "3 GPUs have the UUID"),
-        (["MIG-1"], Nvml(*ALIKE), "MIG-1 is a part of a GPU"),
+        (["GPU-9"], Nvml(*ALIKE), r"0 GPUs match the UUID GPU-9, expected one of: H100 \(GPU-0"),
+        (["GPU-"], Nvml(*ALIKE), "3 GPUs match the UUID"),
+        (["MIG-1"], Nvml(*ALIKE), "MIG-1 is a MIG instance, but only whole GPUs"),
         (None, Nvml(("GPU-a", "M40", None)), r"M40 \(GPU-a\) has no energy counter \(Not Supp"),
     ],
 )
@@ -200,7 +200,7 @@ def test_cpus_that_cannot_be_metered(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_meters_by_name() -> None:
-    with pytest.raises(OptionError, match="energy 'megatron-log' is none of nvml, rapl"):
+    with pytest.raises(OptionError, match="energy must be one of nvml, rapl, found 'megatron-log'"):
         open_meter("megatron-log")
-    with pytest.raises(OptionError, match="rapl is the CPU's"):
+    with pytest.raises(OptionError, match="rapl meters the CPU, but GPUs are given"):
         open_meter("rapl", ["GPU-0"])

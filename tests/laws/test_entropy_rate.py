@@ -227,9 +227,9 @@ def test_sums_by_position_are_rows() -> None:
 
 def test_constancy_refuses() -> None:
     for rows in ([(0, 0, loss(1, 1))], [(2, 3, loss(1, 1)), (0, 1, loss(1, 1))]):
-        with pytest.raises(OptionError, match="two ranges of positions"):
+        with pytest.raises(OptionError, match="two ascending, disjoint ranges of positions"):
             entropy_rate_constancy(rows)
-    with pytest.raises(OptionError, match="two ranges of positions"):
+    with pytest.raises(OptionError, match="two ascending, disjoint ranges of positions"):
         entropy_rate_constancy([(0, 4, loss(1, 1)), (4, 6, loss(1, 1))])
     with pytest.raises(IcfastError, match="no token was predicted"):
         entropy_rate_constancy([(0, 0, loss(1, 1)), (1, 1, LossSum(0, 0, 0, 0, 0))])

@@ -113,7 +113,7 @@ def test_flop_estimate() -> None:
 def test_sources_are_not_mixed() -> None:
     counted = SpentJoules(1.0, JoulesSource.NVML)
     assert counted + SpentJoules(2.0, JoulesSource.NVML) == SpentJoules(3.0, JoulesSource.NVML)
-    with pytest.raises(MergeError, match="nvml and joules by flop-estimate do not add up"):
+    with pytest.raises(MergeError, match="from nvml and from flop-estimate cannot be added"):
         counted + flop_estimate(params=1, tokens=1, joules_per_flop=1)
     for wrong in (-1.0, math.nan, math.inf):
         with pytest.raises(OptionError, match="joules must be finite"):

@@ -64,7 +64,7 @@ def test_kaplans_constants_come_back() -> None:
     assert found.params_exponent is None
     assert found.loss_nats(1e9, 1e10) == pytest.approx(kaplan(1e9, 1e10))
     for figure in (found.reducible_params_nats, found.reducible_tokens_nats):
-        with pytest.raises(OptionError, match="no term of P alone"):
+        with pytest.raises(OptionError, match="no separate term for P"):
             figure(1e9)
 
 

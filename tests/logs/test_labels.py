@@ -9,7 +9,7 @@ import pytest
 
 from icfast.errors import LogError
 from icfast.logs import TrainingLog, read_training_log
-from icfast.logs.scatter import FEWEST_ROWS, is_smoothed, kept_scatter
+from icfast.logs.smoothing import FEWEST_ROWS, is_smoothed, lag_correlation
 
 
 def table(path: Path, rows: list[tuple], columns: str = "step,loss", **options: int) -> TrainingLog:
@@ -36,7 +36,7 @@ def test_sparse(tmp_path: Path) -> None:
     assert log.end_tokens.tolist() == [50 * k + 10 for k in range(10)]
     assert labelled(log, "sparse: every 5 steps, so 78.3 %")
     late = table(tmp_path, [(step, 5.0) for step in range(100, 150, 5)])
-    assert labelled(late, "begins late: nothing is logged of the first 990 tokens")
+    assert labelled(late, "begins late: the first 990 tokens are not logged")
     assert labelled(late, "sparse: every 5 steps, so 78.3 %")
 
 
@@ -48,7 +48,7 @@ def test_means_cover_what_lies_between(tmp_path: Path) -> None:
     assert log.start_tokens.tolist() == [0, 5000, 10000]
     assert labelled(log, "means over 500 steps")
     assert not labelled(log, "sparse")
-    assert labelled(log, "several epochs: 1.5 passes")
+    assert labelled(log, "several epochs: 1.5; only the first")
 
 
 def test_a_mean_does_not_reach_before_a_late_log(tmp_path: Path) -> None:
@@ -72,11 +72,11 @@ def test_epochs_by_whole_numbers(tmp_path: Path) -> None:
     log = table(tmp_path, rows, "step,loss,epoch")
     assert log.epoch is not None
     assert log.epoch.tolist() == [0.25 * (step + 1) for step in range(10)]
-    assert labelled(log, "several epochs: 2.5 passes")
+    assert labelled(log, "several epochs: 2.5; only the first")
     from_one = table(tmp_path, [(s, x, e + 1) for s, x, e in rows], "step,loss,epoch")
     assert from_one.epoch is not None
     assert from_one.epoch.tolist() == log.epoch.tolist()
-    with pytest.raises(LogError, match="epochs falls"):
+    with pytest.raises(LogError, match="epochs decreases"):
         table(tmp_path, [(1, 5.0, 2), (2, 5.0, 1)], "step,loss,epoch")
 
 
@@ -91,7 +91,7 @@ def test_rows_that_wandb_put_together(tmp_path: Path) -> None:
         '"Step","r - loss","r - loss__MIN","r - loss__MAX"\n"0","2","1.5","2.5"\n"9","1","1","1"\n'
     )
     log = read_training_log(tmp_path / "a.csv", tokens_per_step=1)
-    assert labelled(log, "smoothed: W&B put several rows")
+    assert labelled(log, "smoothed: W&B merged several rows")
 
 
 def batches(rows: int, seed: int) -> np.ndarray:
@@ -117,7 +117,7 @@ def test_batches_scatter_and_moving_means_do_not(rows: int, seed: int) -> None:
 
 def test_the_weight_of_a_moving_mean_is_found() -> None:
     for weight in (0.0, 0.5, 0.9, 0.99):
-        kept = kept_scatter(moving_mean(batches(100_000, 1), weight))
+        kept = lag_correlation(moving_mean(batches(100_000, 1), weight))
         assert kept == pytest.approx(weight, abs=0.02)
 
 
@@ -136,4 +136,4 @@ def test_evaluations_only(tmp_path: Path) -> None:
 
 def test_no_scatter_at_all() -> None:
     assert is_smoothed(np.full(FEWEST_ROWS, 3.0))
-    assert kept_scatter(np.full(FEWEST_ROWS - 1, 3.0)) is None
+    assert lag_correlation(np.full(FEWEST_ROWS - 1, 3.0)) is None

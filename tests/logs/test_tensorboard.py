@@ -107,7 +107,7 @@ def test_a_resumed_run_of_two_files_is_one_log() -> None:
     assert log.end_tokens.tolist() == (10 * steps).tolist()
     assert log.eval_steps.tolist() == [12, 16]
     assert log.eval_loss_nats == pytest.approx(loss(np.array([12, 16])) + 0.1, rel=1e-6)
-    assert "resumed: 4 rows of steps that were run again are left out" in log.labels
+    assert "resumed: 4 rows of steps that ran again later are ignored" in log.labels
     assert [path.name[-1] for path in log_files(DATA / "resumed")] == ["1", "2"]
 
 

@@ -1,4 +1,4 @@
-"""Energy that was spent: joules with the source that says so."""
+"""Energy in joules, each figure with its source; meters of GPUs and CPUs."""
 
 from icfast.energy.joules import JoulesSource, SpentJoules
 from icfast.energy.meter import Counter, EnergyMeter, MeteredEnergy

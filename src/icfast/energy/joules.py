@@ -1,4 +1,4 @@
-"""Energy that was spent, with the source that says so. Pure data."""
+"""Energy in joules with its source. Pure data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from icfast.errors import MergeError, OptionError
 
 
 class JoulesSource(StrEnum):
-    """Who says how many joules: a counter, a log, or a formula."""
+    """Source of a figure in joules: a counter, a log, or a formula."""
 
     NVML = "nvml"
     RAPL = "rapl"
@@ -23,11 +23,11 @@ class JoulesSource(StrEnum):
 
 @dataclass(frozen=True)
 class SpentJoules:
-    """Joules and who says so; they add up only within one source.
+    """Energy and its source; figures add up only within one source.
 
     Attributes:
-        joules: the energy, finite and not negative.
-        source: where the figure is from.
+        joules: energy in joules, finite and not negative.
+        source: source of the figure.
     """
 
     joules: float
@@ -38,7 +38,7 @@ class SpentJoules:
             raise OptionError(f"joules must be finite and not negative, found {self.joules}")
 
     def __add__(self, other: SpentJoules) -> SpentJoules:
-        """The sum of two figures of one source.
+        """Return the sum of two figures of one source.
 
         Raises:
             MergeError: the sources differ.
@@ -48,7 +48,7 @@ class SpentJoules:
         """
         if self.source != other.source:
             raise MergeError(
-                f"joules by {self.source} and joules by {other.source} do not add up: a counter "
-                "and an estimate measure different things; report them side by side"
+                f"joules from {self.source} and from {other.source} cannot be added, because they "
+                "measure different things; report them separately"
             )
         return SpentJoules(self.joules + other.joules, self.source)

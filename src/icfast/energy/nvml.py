@@ -1,7 +1,7 @@
-"""Energy counters of NVIDIA GPUs: millijoules since the driver was loaded, by NVML.
+"""Energy counters of NVIDIA GPUs: millijoules since the driver was loaded, from NVML.
 
-https://docs.nvidia.com/deploy/nvml-api: nvmlDeviceGetTotalEnergyConsumption, Volta and later. A
-counter is of the whole board, whoever uses it.
+https://docs.nvidia.com/deploy/nvml-api: nvmlDeviceGetTotalEnergyConsumption, for Volta and later. A
+counter measures the whole board, for all of its users.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from icfast.energy.meter import Counter
 from icfast.errors import MeterError, OptionError, needs_extra
 
 _JOULES_PER_COUNT = 1e-3
-#: Counters are refreshed some ten times a second, so 5 s are known to a few percent.
+#: Counters are refreshed about ten times a second, so 5 s are accurate to a few percent.
 _LEAST_SECONDS = 5.0
 
 
@@ -25,24 +25,25 @@ def nvml_counters(
     library: Any = None,
     environment: Mapping[str, str] = os.environ,
 ) -> list[Counter]:
-    """The counters of some GPUs.
+    """Return the counters of some GPUs.
 
     Args:
-        gpus: UUIDs such as "GPU-8932f937-...", or enough of their first characters; None: those
-            this process may use, by CUDA_VISIBLE_DEVICES.
-        library: NVML as the module pynvml has it; None: that module.
+        gpus: UUIDs such as "GPU-8932f937-...", or unique prefixes of them; None selects the GPUs
+            that CUDA_VISIBLE_DEVICES allows.
+        library: NVML with the interface of the module pynvml; None imports pynvml.
+        environment: environment variables.
 
     Raises:
-        MissingExtraError: no pynvml (nvidia-ml-py).
-        MeterError: no driver, no such GPU, or one without a counter.
-        OptionError: CUDA_VISIBLE_DEVICES counts GPUs in an order that NVML does not know.
+        MissingExtraError: pynvml (nvidia-ml-py) is not installed.
+        MeterError: there is no driver, no such GPU, or a GPU without a counter.
+        OptionError: CUDA_VISIBLE_DEVICES numbers GPUs in an order that NVML does not know.
     """
     nvml = _pynvml() if library is None else library
     try:
-        nvml.nvmlInit()  # and never shut down: others in this process may use it
+        nvml.nvmlInit()  # never shut down, because other code in this process may use it
     except nvml.NVMLError as error:
         raise MeterError(
-            f"NVML can't be used here ({error}): there is no NVIDIA driver, or it is not loaded"
+            f"NVML is not available ({error}): there is no NVIDIA driver, or it is not loaded"
         ) from error
     boards = _boards(nvml)
     chosen = _visible(boards, environment) if gpus is None else [_by_uuid(boards, u) for u in gpus]
@@ -60,7 +61,7 @@ def _pynvml() -> Any:
 
 
 class _Board:
-    """A GPU by its number in NVML's order, which is that of the PCI bus."""
+    """GPU by its index in NVML's order, which is that of the PCI bus."""
 
     def __init__(self, nvml: Any, index: int) -> None:
         try:
@@ -68,7 +69,7 @@ class _Board:
             self.uuid = str(nvml.nvmlDeviceGetUUID(self.handle))
             self.model = str(nvml.nvmlDeviceGetName(self.handle))
         except nvml.NVMLError as error:
-            raise MeterError(f"NVML can't say what GPU {index} is: {error}") from error
+            raise MeterError(f"NVML cannot identify GPU {index}: {error}") from error
 
     def __str__(self) -> str:
         return f"{self.model} ({self.uuid})"
@@ -78,12 +79,12 @@ def _boards(nvml: Any) -> list[_Board]:
     try:
         count = int(nvml.nvmlDeviceGetCount())
     except nvml.NVMLError as error:
-        raise MeterError(f"NVML can't count the GPUs: {error}") from error
+        raise MeterError(f"NVML cannot count the GPUs: {error}") from error
     return [_Board(nvml, index) for index in range(count)]
 
 
 def _visible(boards: list[_Board], environment: Mapping[str, str]) -> list[_Board]:
-    """As CUDA reads its variable: a list that ends at its first entry that is no GPU."""
+    """Return the GPUs of CUDA_VISIBLE_DEVICES; as in CUDA, the list ends at an invalid entry."""
     listed = environment.get("CUDA_VISIBLE_DEVICES")
     if listed is None:
         return boards
@@ -97,8 +98,8 @@ def _visible(boards: list[_Board], environment: Mapping[str, str]) -> list[_Boar
             break
         if not by_bus and len({board.model for board in boards}) > 1:
             raise OptionError(
-                f"CUDA_VISIBLE_DEVICES={listed} counts GPUs from the fastest on, NVML by their "
-                "place, and they are not all alike; name UUIDs (nvidia-smi -L), or set "
+                f"CUDA_VISIBLE_DEVICES={listed} numbers GPUs from the fastest, NVML by PCI bus, "
+                "and the GPUs here differ. Use UUIDs (nvidia-smi -L), or set "
                 "CUDA_DEVICE_ORDER=PCI_BUS_ID"
             )
         chosen.append(boards[int(entry)])
@@ -108,13 +109,13 @@ def _visible(boards: list[_Board], environment: Mapping[str, str]) -> list[_Boar
 def _by_uuid(boards: list[_Board], uuid: str) -> _Board:
     if uuid.startswith("MIG-"):
         raise MeterError(
-            f"{uuid} is a part of a GPU, and only whole GPUs have counters; what its other parts "
-            "spend can't be told apart"
+            f"{uuid} is a MIG instance, but only whole GPUs have energy counters; name the UUID of "
+            "the GPU if nothing else runs on it"
         )
     found = [board for board in boards if board.uuid.startswith(uuid)]
     if len(found) != 1:
         listed = ", ".join(map(str, boards)) or "none"
-        raise MeterError(f"{len(found)} GPUs have the UUID {uuid}, expected one; here: {listed}")
+        raise MeterError(f"{len(found)} GPUs match the UUID {uuid}, expected one of: {listed}")
     return found[0]
 
 
@@ -124,9 +125,9 @@ def _counter(nvml: Any, board: _Board) -> Counter:
             return int(nvml.nvmlDeviceGetTotalEnergyConsumption(board.handle))
         except nvml.NVMLError as error:
             raise MeterError(
-                f"{board} has no energy counter ({error}); GPUs before Volta and some virtual "
-                "ones have none"
+                f"{board} has no energy counter ({error}), like all GPUs before Volta and some "
+                "virtual GPUs"
             ) from error
 
-    read()  # one that can't be read is refused before the work
+    read()  # fail before the work if the counter cannot be read
     return Counter(str(board), read, _JOULES_PER_COUNT, least_seconds=_LEAST_SECONDS)

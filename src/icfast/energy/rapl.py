@@ -1,8 +1,8 @@
-"""Energy counters of the CPU: RAPL, as Linux shows it (/sys/class/powercap).
+"""Energy counters of CPUs: RAPL, as Linux shows it in /sys/class/powercap.
 
-https://docs.kernel.org/power/powercap/powercap.html. Zones `package-*` count a socket's cores,
-caches and integrated GPU; their part `dram` counts memory and is not in them. `core` and `uncore`
-are parts of a package, `psys` contains packages: neither is added.
+https://docs.kernel.org/power/powercap/powercap.html. A zone `package-*` measures a socket's cores,
+caches and integrated GPU. Its subzone `dram` measures memory, which is not part of the package.
+`core` and `uncore` are parts of a package and `psys` contains packages, so none of them is added.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _LEAST_SECONDS = 0.1
 
 
 def rapl_counters(root: Path = _ROOT) -> list[Counter]:
-    """The counters of all sockets, and of their memory where it has one.
+    """Return the counters of all sockets, and of their memory if it has one.
 
     Raises:
-        MeterError: none here, or this user may not read them.
+        MeterError: there are none, or this user may not read them.
     """
-    # intel-rapl:0 is a package, intel-rapl:0:1 a part of it; AMD's have the same names.
+    # intel-rapl:0 is a package and intel-rapl:0:1 its subzone; AMD CPUs use the same names.
     zones = [(zone, _text(zone / "name")) for zone in sorted(root.glob("intel-rapl:*"))]
     chosen = {zone.name: name for zone, name in zones if name.startswith("package-")}
     packages = dict(chosen)
@@ -34,8 +34,8 @@ def rapl_counters(root: Path = _ROOT) -> list[Counter]:
             chosen[zone.name] = f"{package} dram"
     if not chosen:
         raise MeterError(
-            f"no energy counter of a CPU in {root}; RAPL is there on Linux on Intel's and AMD's "
-            "CPUs, seldom in virtual machines and containers"
+            f"no energy counter of a CPU in {root}. RAPL needs Linux and an Intel or AMD CPU; "
+            "virtual machines and containers rarely have it"
         )
     return [_counter(root / zone, name) for zone, name in sorted(chosen.items())]
 
@@ -46,7 +46,7 @@ def _counter(zone: Path, name: str) -> Counter:
     def read() -> int:
         return _number(energy)
 
-    read()  # one that can't be read is refused before the work
+    read()  # fail before the work if the counter cannot be read
     most = _number(zone / "max_energy_range_uj")
     return Counter(name, read, _JOULES_PER_COUNT, most, _LEAST_SECONDS)
 
@@ -63,8 +63,8 @@ def _text(path: Path) -> str:
         return path.read_text().strip()
     except PermissionError as error:
         raise MeterError(
-            f"{path} may be read by root only, since it tells about others' secrets; run as root, "
-            "or allow it until the next boot: "
+            f"{path} is readable by root only, as a protection against side channels. Run as root, "
+            "or allow reading until the next boot: "
             f"sudo chmod a+r {path.parent.parent}/intel-rapl:*/energy_uj"
         ) from error
     except OSError as error:

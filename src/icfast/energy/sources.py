@@ -1,4 +1,4 @@
-"""Joules by where they are from: codecarbon's CSV, GPU-hours. Each with its source."""
+"""Energy from files and formulas: codecarbon's CSV, GPU-hours."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ _JOULES_PER_KWH = 3.6e6
 
 
 def codecarbon_joules(path: str | Path) -> SpentJoules:
-    """The column energy_consumed (kWh) of codecarbon's emissions.csv, all rows added: runs.
+    """Return the sum of the column energy_consumed (kWh) of codecarbon's emissions.csv, in joules.
 
-    Its CPU figures are often a constant model, not a measurement.
+    Each row is a run. codecarbon's CPU figures are often a constant model, not a measurement.
 
     Raises:
-        LogError: no such file, column or row, or a number that is none or below 0, with its line.
+        LogError: the file, the column or all rows are missing, or a number is invalid or negative
+            (with its line).
     """
     path = Path(path)
     try:
@@ -43,7 +44,9 @@ def _kwh(path: Path, line: int, text: str | None) -> float:
 
 
 def gpu_hours_joules(gpu_hours: float, watts: float) -> SpentJoules:
-    """GPU-hours x watts x 3600: at the thermal design power an upper estimate for the GPUs alone.
+    """Return GPU-hours x watts x 3600 in joules.
+
+    With the thermal design power it is an upper estimate for the GPUs alone.
 
     Raises:
         OptionError: a value is not positive and finite.

@@ -1,4 +1,7 @@
-"""Training logs: one reader per format, found by content, into one frozen `TrainingLog`."""
+"""Training logs: one reader per format, which is detected from the content.
+
+Every reader returns a frozen `TrainingLog`.
+"""
 
 from icfast.logs.log import TrainingLog
 from icfast.logs.open import FORMATS, log_files, read_training_log

@@ -1,4 +1,4 @@
-"""From rows to a `TrainingLog`: tokens of each row, what was run twice, what to tell."""
+"""Assembly of a `TrainingLog` from rows: tokens of each row, repeated steps, labels."""
 
 from __future__ import annotations
 
@@ -10,42 +10,47 @@ from icfast.errors import LogError, OptionError
 from icfast.logs.log import Floats, Integers, TrainingLog
 from icfast.logs.options import LogOptions
 from icfast.logs.rows import Parsed, Row
-from icfast.logs.scatter import is_smoothed
+from icfast.logs.smoothing import is_smoothed
 
 
 def assemble(name: str, parsed: Parsed, options: LogOptions) -> TrainingLog:
-    """The log of these rows.
+    """Build the log from its rows.
+
+    Args:
+        name: name of the format.
+        parsed: rows of the log.
+        options: sizes that the log does not state.
 
     Raises:
-        LogError: no rows, or tokens that do not grow.
-        OptionError: the log lacks the tokens of a step, or of a sequence, and nobody gave them.
+        LogError: there are no rows, or tokens do not increase.
+        OptionError: the log lacks the tokens per step or per sequence, and the options do too.
     """
-    train, again, repeated = _once(parsed.train)
-    evaluations = _once(parsed.evaluations)[0]
+    train, again, repeated = _last_of_each_step(parsed.train)
+    evaluations = _last_of_each_step(parsed.evaluations)[0]
     if not train and not evaluations:
-        raise LogError(f"this {name} log has no losses in it")
+        raise LogError(f"this {name} log contains no losses")
     offset = int(parsed.counts_from_zero)
     ends = np.array([_tokens(row, row.step + offset, options) for row in train], np.int64)
     _check_growing(ends, train)
     steps = np.array([row.step for row in train], np.int64)
     starts = _starts(ends, steps, parsed.is_mean, options.tokens_per_step)
     losses = np.array([row.loss_nats for row in train], np.float64)
-    at = _evaluated_at(evaluations, steps + offset, ends, options)
+    at = _tokens_before_evaluations(evaluations, steps + offset, ends, options)
     joules, joules_label = _joules(train, steps, options.gpus)
     epoch = _epochs(train, name)
     every = int(np.median(np.diff(steps))) if len(steps) > 1 else None
     labels = [*parsed.labels, *_span_labels(starts, ends, every, parsed.is_mean)]
-    labels += [f"resumed: {again} rows of steps that were run again are left out"] * bool(again)
-    labels += [f"repeated: {repeated} rows of steps logged before, as by several ranks"] * bool(
+    labels += [f"resumed: {again} rows of steps that ran again later are ignored"] * bool(again)
+    labels += [f"repeated: {repeated} rows with the step of the row before are ignored"] * bool(
         repeated
     )
     labels += [] if joules_label is None else [joules_label]
     if epoch is not None and epoch[-1] > 1 + 1e-9:
-        labels.append(f"several epochs: {epoch[-1]:.4g} passes; only the first is code length")
+        labels.append(f"several epochs: {epoch[-1]:.4g}; only the first counts as code length")
     if is_smoothed(losses):
         labels.append(
-            "smoothed, or free of noise: successive losses scatter less than batches would; "
-            "a moving mean lags behind, so code lengths come out too long"
+            "smoothed, or free of noise: successive losses vary less than losses of batches. A "
+            "moving mean lags, so code lengths come out too long"
         )
     return TrainingLog(
         format=name,
@@ -64,10 +69,10 @@ def assemble(name: str, parsed: Parsed, options: LogOptions) -> TrainingLog:
     )
 
 
-def _once(rows: Sequence[Row]) -> tuple[list[Row], int, int]:
-    """Each step once, as the run that went on saw it: after a restart the later rows hold.
+def _last_of_each_step(rows: Sequence[Row]) -> tuple[list[Row], int, int]:
+    """Return the last row of each step, and the numbers of rows rerun and repeated.
 
-    Beside them how many were run again, and how many say the step of the row before again.
+    After a restart the later rows count. A row with the step of the row before is a repetition.
     """
     kept: list[Row] = []
     again = repeated = 0
@@ -89,13 +94,11 @@ def _tokens(row: Row, steps_done: int, options: LogOptions) -> int:
         if options.tokens_per_sequence is not None:
             return row.sequences * options.tokens_per_sequence
         if options.tokens_per_step is None:
-            raise OptionError(
-                "the log counts sequences: give the tokens of one (--tokens-per-sequence)"
-            )
+            raise OptionError("the log counts sequences, not tokens: pass --tokens-per-sequence")
     if options.tokens_per_step is None:
         raise OptionError(
-            "the log does not say how many tokens a step has: give them (--tokens-per-step: "
-            "sequence length x batch x gradient accumulation x data-parallel ranks)"
+            "the log does not count tokens: pass --tokens-per-step (sequence length x batch x "
+            "gradient accumulation x data-parallel ranks)"
         )
     return steps_done * options.tokens_per_step
 
@@ -104,20 +107,20 @@ def _check_growing(ends: Integers, rows: Sequence[Row]) -> None:
     before = np.concatenate([[0], ends[:-1]])
     for i in np.flatnonzero(ends <= before)[:1]:
         raise LogError(
-            f"line {rows[i].line}: {ends[i]} tokens seen at step {rows[i].step}, "
-            f"{before[i]} before it; tokens must grow with the steps"
+            f"line {rows[i].line}: tokens must increase with the steps, found {ends[i]} at step "
+            f"{rows[i].step} and {before[i]} before it"
         )
 
 
 def _starts(
     ends: Integers, steps: Integers, is_mean: bool, tokens_per_step: int | None
 ) -> Integers:
-    """Where each row's tokens begin: at the row before for means, one step back for batches."""
+    """Return the tokens before each row: the row before for means, else one step back."""
     if not len(ends):
         return ends
     before: Integers = np.concatenate([[0], ends[:-1]])
     if is_mean:
-        # What came before a log that begins late is not in its first mean.
+        # The first mean of a log that begins late does not reach back to token 0.
         usual = ends[1] - ends[0] if len(ends) > 1 else ends[0]
         before[0] = max(0, ends[0] - usual)
         return before
@@ -128,10 +131,10 @@ def _starts(
     return starts
 
 
-def _evaluated_at(
+def _tokens_before_evaluations(
     rows: Sequence[Row], steps_done: Integers, ends: Integers, options: LogOptions
 ) -> Integers:
-    """Tokens seen before each evaluation, between training rows where the log counts otherwise."""
+    """Return the tokens before each evaluation, interpolated if only training rows count tokens."""
     own = len(ends) > 0 and options.tokens_per_step is None
     found = []
     for row in rows:
@@ -152,29 +155,29 @@ def _joules(
     if rates is None:
         return None, None
     if gpus is None:
-        return None, "energy is logged per GPU and not summed: the number of GPUs is missing"
+        return None, "energy is logged per GPU and ignored: pass --gpus, the number of GPUs"
     first = steps[1] - steps[0] if len(steps) > 1 else steps[0]
     taken = np.diff(steps, prepend=max(0, steps[0] - first))
     return np.cumsum(rates * taken * gpus), None
 
 
 def _epochs(rows: Sequence[Row], name: str) -> Floats | None:
-    """Passes completed at each row; a table's whole numbers name the pass a row lies in."""
+    """Return the epochs completed at each row; whole numbers in a table name the current epoch."""
     passes = _column([row.epoch for row in rows])
     if passes is None or name == "hf" or not np.all(passes == np.floor(passes)):
         return passes
     if np.any(np.diff(passes) < 0):
-        raise LogError("the column of epochs falls; passes over the data can only be added")
+        raise LogError("the column of epochs decreases; did another run append to this log?")
     names, index, sizes = np.unique(passes, return_inverse=True, return_counts=True)
     if len(names) > 1:
-        # The last may have been cut short.
+        # The last epoch may be incomplete.
         sizes[-1] = max(sizes[-1], sizes[-2])
     inside = np.concatenate([np.arange(1, n + 1) for n in np.bincount(index)])
     return np.asarray(index + inside / sizes[index], np.float64)
 
 
 def _column(values: Sequence[float | None]) -> Floats | None:
-    """An array where every row says it, else None."""
+    """Return an array if every row has a value, else None."""
     known = [value for value in values if value is not None]
     return np.array(known, np.float64) if known and len(known) == len(values) else None
 
@@ -184,13 +187,13 @@ def _span_labels(starts: Integers, ends: Integers, every: int | None, is_mean: b
         return ["no training losses: evaluations only"]
     labels = []
     if starts[0] > 0:
-        labels.append(f"begins late: nothing is logged of the first {starts[0]} tokens")
+        labels.append(f"begins late: the first {starts[0]} tokens are not logged")
     missing = int((starts[1:] - ends[:-1]).sum())
     if is_mean and every is not None and every > 1:
-        labels.append(f"means over {every} steps, as the format has them")
+        labels.append(f"means over {every} steps, as usual in this format")
     elif missing:
         share = missing / (ends[-1] - starts[0])
         labels.append(
-            f"sparse: every {every} steps, so {100 * share:.1f} % of the tokens lie between rows"
+            f"sparse: every {every} steps, so {100 * share:.1f} % of the tokens are in gaps"
         )
     return labels

@@ -1,7 +1,7 @@
-"""transformers' trainer_state.json: ``log_history`` with loss, eval_loss, learning_rate, epoch.
+"""Logs of transformers: ``log_history`` in trainer_state.json.
 
-``loss`` is the mean since the row before. ``train_loss`` of the last row is the mean of the whole
-run and left out.
+``loss`` is the mean since the row before. ``train_loss`` in the last row is the mean of the whole
+run and is ignored.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from icfast.logs.rows import FieldReader, Parsed, Row
 
 
 def matches(text: str) -> bool:
-    """Whether a log looks like it."""
+    """Return whether a text looks like this format."""
     return text.lstrip().startswith("{") and '"log_history"' in text
 
 
 def read(text: str) -> Parsed:
-    """All rows of a log; their numbers in `log_history`, from 1, stand for lines.
+    """Return all rows of a log; the position in `log_history`, from 1, serves as line number.
 
     Raises:
-        LogError: no JSON, or `log_history` is no list of objects.
+        LogError: the text is not JSON, or `log_history` is not a list of objects.
     """
     try:
         history = json.loads(text)["log_history"]
     except json.JSONDecodeError as error:
-        raise LogError(f"line {error.lineno}: this is no JSON: {error.msg}") from None
+        raise LogError(f"line {error.lineno}: invalid JSON: {error.msg}") from None
     if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
-        raise LogError("expected log_history to be a list of objects; is this a trainer state?")
+        raise LogError("log_history must be a list of objects; is this a trainer_state.json?")
     train: list[Row] = []
     evaluations: list[Row] = []
     for index, fields in enumerate(history, 1):

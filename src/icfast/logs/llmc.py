@@ -1,4 +1,4 @@
-"""llm.c's main.log: ``s:N trl:X lr:Y norm:Z`` per step from 0, ``s:N tel:X`` per validation."""
+"""Log of llm.c: ``s:N trl:X lr:Y norm:Z`` per step from 0, ``s:N tel:X`` per validation."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _ROW = re.compile(r"^s:(\d+)\s+(trl|tel):(\S+)(?:\s+lr:(\S+))?")
 
 
 def matches(text: str) -> bool:
-    """Whether a log looks like it."""
+    """Return whether a text looks like this format."""
     return bool(re.search(_ROW.pattern, text, re.MULTILINE))
 
 
 def read(text: str) -> Parsed:
-    """All rows of a log; HellaSwag's (``eval:``) are no losses."""
+    """Return all rows of a log; HellaSwag lines (``eval:``) are not losses."""
     train: list[Row] = []
     evaluations: list[Row] = []
     for line, content in lines(text):

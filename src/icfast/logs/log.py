@@ -1,4 +1,4 @@
-"""What a training log says, whoever wrote it. Pure data."""
+"""Training log as arrays, independent of the format."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class TrainingLog:
-    """Losses by tokens seen, in the order of training; what the log does not say is None.
+    """Losses by tokens seen, in training order; None for columns that the log does not have.
 
-    A training loss is of tokens the model has not learned from yet: row i is the mean over tokens
-    start_tokens[i] to end_tokens[i] of the run. Rows do not overlap. Where they leave gaps the log
-    is sparse; where each begins at the end of the one before, their sum is the online code.
+    A training loss is of tokens that the model has not learned from yet: row i is the mean over
+    tokens start_tokens[i] to end_tokens[i] of the run. Rows do not overlap. A log with gaps between
+    rows is sparse; without gaps the sum of its rows is the online code.
 
     Attributes:
-        format: which reader read it.
-        steps: optimiser steps by the log's own count, int64, ascending; one per training loss.
-        start_tokens: tokens seen before each row's tokens, int64.
-        end_tokens: tokens seen after them, int64.
-        train_loss_nats: nats per token, float64.
-        eval_steps: steps of the evaluations, int64, ascending.
-        eval_tokens: tokens seen before each evaluation, int64.
-        eval_loss_nats: nats per token of the evaluated set, which is not the training set.
-        learning_rate: of each training row, float64, None where not logged.
-        epoch: of each training row, 1.0 at the end of the first pass, None where not logged.
-        energy_joules: spent up to each training row, float64, None where not logged.
-        every_steps: the usual number of steps from one training row to the next, None below two.
-        labels: what a reader should be told: sparse, smoothed, several epochs, resumed, ...
+        format: name of the format.
+        steps: i64[rows], optimiser steps as the log counts them, ascending.
+        start_tokens: i64[rows], tokens seen before each row.
+        end_tokens: i64[rows], tokens seen after it.
+        train_loss_nats: f64[rows], nats per token.
+        eval_steps: i64[evaluations], steps of the evaluations, ascending.
+        eval_tokens: i64[evaluations], tokens seen before each evaluation.
+        eval_loss_nats: f64[evaluations], nats per token on the evaluated set, which is not the
+            training set.
+        learning_rate: f64[rows], None if not logged.
+        epoch: f64[rows], epochs completed, 1.0 at the end of the first; None if not logged.
+        energy_joules: f64[rows], energy spent so far, None if not logged.
+        every_steps: usual number of steps between training rows, None below two rows.
+        labels: properties that a reader should know: sparse, smoothed, several epochs, resumed, ...
     """
 
     format: str
@@ -51,6 +52,6 @@ class TrainingLog:
 
     @property
     def tokens(self) -> int:
-        """Tokens seen when the log ends, every epoch counted."""
+        """Number of tokens seen at the end of the log, in all epochs."""
         last = [int(ends[-1]) for ends in (self.end_tokens, self.eval_tokens) if len(ends)]
         return max(last, default=0)

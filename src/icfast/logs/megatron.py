@@ -1,8 +1,8 @@
-"""Megatron-LM's output: ``iteration N/ M | key: value | ...``, read by key and never by position.
+"""Output of Megatron-LM: ``iteration N/ M | key: value | ...``, read by key.
 
-``lm loss`` is the mean since the line before, skipped iterations left out. Megatron-DeepSpeed
-counts consumed tokens; else they are consumed samples times the sequence length, which the log does
-not say. Energy is per iteration and GPU.
+``lm loss`` is the mean since the line before, without skipped iterations. Megatron-DeepSpeed counts
+consumed tokens. Other versions count consumed samples, and the sequence length is not in the log.
+Energy is per iteration and GPU.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _EVALUATION = re.compile(r"\bvalidation loss at iteration (\d+).*?\|\s*lm loss v
 
 
 def matches(text: str) -> bool:
-    """Whether a log looks like it."""
+    """Return whether a text looks like this format."""
     return bool(_TRAIN.search(text) and "lm loss" in text)
 
 
 def read(text: str) -> Parsed:
-    """All rows of a log; an iteration without ``lm loss`` was skipped and leaves a gap."""
+    """Return all rows of a log; a skipped iteration has no ``lm loss`` and leaves a gap."""
     train: list[Row] = []
     evaluations: list[Row] = []
     for line, content in lines(text):

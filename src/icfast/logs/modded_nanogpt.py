@@ -1,8 +1,8 @@
-"""modded-nanogpt's log: ``step:N/M val_loss:X ...``, in older runs ``step:N/M train_loss:X`` too.
+"""Log of modded-nanogpt: ``step:N/M val_loss:X ...``, in older runs also ``step:N/M train_loss:X``.
 
-A validation at step N comes before the N-th batch counted from 0, so N batches were learned from;
-training steps count from 1. ``train_loss`` is of the last micro-batch of the first rank alone. The
-program itself stands above its output in these files, f-strings of such lines included.
+A validation at step N happens before batch N (from 0), so the model has learned from N batches.
+Training steps count from 1. ``train_loss`` is of the last micro-batch of the first rank only. These
+files contain the program before its output, including f-strings that resemble log lines.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ _ROW = re.compile(r"\bstep:(\d+)/\d+\s+(val|train)_loss:(\S+)")
 
 
 def matches(text: str) -> bool:
-    """Whether a log looks like it."""
+    """Return whether a text looks like this format."""
     return bool(_ROW.search(text))
 
 
 def read(text: str) -> Parsed:
-    """All rows of a log."""
+    """Return all rows of a log."""
     train: list[Row] = []
     evaluations: list[Row] = []
     for line, content in lines(text):
         if found := _ROW.search(content):
             step, loss = whole(found[1], "step", line), number(found[3], found[2] + "_loss", line)
             (train if found[2] == "train" else evaluations).append(Row(line, step, loss))
-    label = "a step's last micro-batch on one rank stands for all of it"
+    label = "each loss is of one micro-batch on one rank, not of the whole step"
     return Parsed(tuple(train), tuple(evaluations), labels=(label,) if train else ())

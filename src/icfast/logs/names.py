@@ -1,4 +1,4 @@
-"""What loggers call a column or a tag, first match first; compared in lower case."""
+"""Names that loggers give to columns and tags, the first match first, in lower case."""
 
 from __future__ import annotations
 
@@ -47,6 +47,6 @@ JOULES = ("energy_joules", "joules")
 
 
 def column(names: Sequence[str], known: Sequence[str]) -> str | None:
-    """The first of some known names that a table has, in its own letter case."""
+    """Return the first known name that a table has, in the table's own case."""
     lower = {name.lower(): name for name in names}
     return next((lower[name] for name in known if name in lower), None)

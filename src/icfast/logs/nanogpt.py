@@ -1,8 +1,8 @@
-"""nanoGPT's output: ``iter N: loss X, time ...`` and ``step N: train loss X, val loss Y``.
+"""Output of nanoGPT: ``iter N: loss X, time ...`` and ``step N: train loss X, val loss Y``.
 
-Steps count from 0. ``loss`` is of the first rank's last micro-batch of the step alone; the
-``train loss`` of a ``step`` line is an estimate under the current model, no online loss, and left
-out.
+Steps count from 0. ``loss`` is of the first rank's last micro-batch of the step only. The
+``train loss`` of a ``step`` line is an estimate under the current model, not an online loss, and is
+ignored.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _EVALUATION = re.compile(r"\bstep (\d+): train loss [^\s,]+, val loss ([^\s,]+)"
 
 
 def matches(text: str) -> bool:
-    """Whether a log looks like it."""
+    """Return whether a text looks like this format."""
     return bool(_TRAIN.search(text) or _EVALUATION.search(text))
 
 
 def read(text: str) -> Parsed:
-    """All rows of a log."""
+    """Return all rows of a log."""
     train: list[Row] = []
     evaluations: list[Row] = []
     for line, content in lines(text):
@@ -29,5 +29,5 @@ def read(text: str) -> Parsed:
             if found := pattern.search(content):
                 step, loss = whole(found[1], "iter", line), number(found[2], "loss", line)
                 rows.append(Row(line, step, loss))
-    label = "a step's last micro-batch on one rank stands for all of it"
+    label = "each loss is of one micro-batch on one rank, not of the whole step"
     return Parsed(tuple(train), tuple(evaluations), counts_from_zero=True, labels=(label,))

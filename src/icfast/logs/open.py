@@ -1,4 +1,4 @@
-"""The one place that knows every format of training logs."""
+"""Formats of training logs: detection and reading."""
 
 from __future__ import annotations
 
@@ -18,41 +18,44 @@ _Matches = Callable[[str], bool]
 _Reads = Callable[[str, str | None], Parsed]
 
 
-def _named(read: Callable[[str], Parsed]) -> _Reads:
-    """A reader of a format that has one loss only."""
+def _without_column(read: Callable[[str], Parsed]) -> _Reads:
+    """Wrap the reader of a format that has only one loss; it refuses a loss column."""
 
     def read_only_loss(text: str, loss_column: str | None) -> Parsed:
         if loss_column is not None:
-            raise OptionError("a column of losses can be named in CSV, JSONL and event files alone")
+            raise OptionError(
+                "this format has only one loss; leave out --loss-column, which is for CSV, JSONL "
+                "and TensorBoard logs"
+            )
         return read(text)
 
     return read_only_loss
 
 
-#: Name to (is it one, read it), in the order they are tried: the most particular first.
+#: Functions (matches, read) by format, the most specific first, because detection stops there.
 _FORMATS: dict[str, tuple[_Matches, _Reads]] = {
-    "hf": (hf.matches, _named(hf.read)),
+    "hf": (hf.matches, _without_column(hf.read)),
     "jsonl": (table.matches_jsonl, table.read_jsonl),
     "wandb": (table.matches_wandb, table.read_wandb),
     "csv": (table.matches_csv, table.read_csv),
-    "megatron": (megatron.matches, _named(megatron.read)),
-    "llmc": (llmc.matches, _named(llmc.read)),
-    "modded-nanogpt": (modded_nanogpt.matches, _named(modded_nanogpt.read)),
-    "torchtitan": (torchtitan.matches, _named(torchtitan.read)),
-    "nanogpt": (nanogpt.matches, _named(nanogpt.read)),
+    "megatron": (megatron.matches, _without_column(megatron.read)),
+    "llmc": (llmc.matches, _without_column(llmc.read)),
+    "modded-nanogpt": (modded_nanogpt.matches, _without_column(modded_nanogpt.read)),
+    "torchtitan": (torchtitan.matches, _without_column(torchtitan.read)),
+    "nanogpt": (nanogpt.matches, _without_column(nanogpt.read)),
 }
 
-#: The only one that is no text, and may be a folder.
+#: Only this format is binary and may be a folder.
 _EVENTS = "tensorboard"
 
 FORMATS = (*_FORMATS, _EVENTS)
 
 
 def log_files(path: str | Path) -> list[Path]:
-    """The files a log is read from: one, or the event files of a folder.
+    """Return the files that a log consists of: one file, or the event files of a folder.
 
     Raises:
-        LogError: a folder has none.
+        LogError: the folder has no event files.
     """
     path = Path(path)
     return tensorboard.event_files(path) if path.is_dir() else [path]
@@ -104,10 +107,11 @@ def _parse(path: Path, name: str | None, loss_column: str | None) -> tuple[str, 
 
 
 def _find(text: str) -> str:
+    """Return the name of the format that matches a text."""
     for name, (matches, _) in _FORMATS.items():
         if matches(text):
             return name
     raise LogError(
-        f"no training log that icfast knows ({', '.join(FORMATS)}); a CSV with the columns "
-        "step and loss always will do"
+        f"unknown format; icfast reads {', '.join(FORMATS)}. Name the format with --format, or "
+        "convert the log to a CSV with the columns step and loss"
     )

@@ -1,4 +1,4 @@
-"""A table of finished runs for scaling fits: CSV with parameters, tokens and final loss."""
+"""Tables of finished runs for scaling fits: CSV with parameters, tokens and final loss."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOSS = ("loss", "loss_nats", "l", "final_loss", "loss_nats_per_token")
 
 @dataclass(frozen=True)
 class ScalingPoints:
-    """One run a row: P, D, and its final loss in nats per token; float64."""
+    """One run per row: P, D and final loss in nats per token; f64[runs] each."""
 
     params: Floats
     tokens: Floats
@@ -31,7 +31,8 @@ def read_scaling_points(path: str | Path) -> ScalingPoints:
     """Read a CSV with columns params, tokens and loss (or N, D, L), losses in nats per token.
 
     Raises:
-        LogError: a column is missing, a field is no finite number (with its line), or no rows.
+        LogError: a column is missing, a field is not a finite number (with its line), or there are
+            no rows.
     """
     path = Path(path)
     try:
@@ -43,8 +44,8 @@ def read_scaling_points(path: str | Path) -> ScalingPoints:
         known = [column(names, words) for words in (_PARAMS, _TOKENS, _LOSS)]
         if None in known or not rows:
             raise LogError(
-                "expected a CSV with columns params, tokens and loss (or N, D, L), and rows; "
-                f"found {len(rows)} rows of {', '.join(names) or 'nothing'}"
+                "expected a CSV with columns params, tokens and loss (or N, D, L) and at least one "
+                f"row, found {len(rows)} rows with the columns {', '.join(names) or '(none)'}"
             )
         found = [[FieldReader(line, row).number(str(name)) for name in known] for line, row in rows]
     except LogError as error:

@@ -1,4 +1,4 @@
-"""Rows as the readers find them, and the lines and numbers they are found in."""
+"""Rows that readers return, and parsing of their lines, fields and numbers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 from icfast.errors import LogError
 
-#: Colours that loggers write into files as well.
+#: Terminal colours, which some loggers also write into files.
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One loss with what stood beside it; `line` is for error messages, from 1."""
+    """One loss with the other values of its line; `line` counts from 1, for messages."""
 
     line: int
     step: int
@@ -31,14 +31,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Parsed:
-    """All rows of a log, in its order.
+    """All rows of a log in its order.
 
     Attributes:
-        train: losses of batches before they are learned from.
+        train: losses of batches before the model learns from them.
         evaluations: losses of another set.
-        counts_from_zero: whether step s names the batch that comes after s others.
+        counts_from_zero: whether step s is the batch after s others.
         is_mean: whether a training loss is the mean since the row before, not of one batch.
-        labels: what this format makes one tell.
+        labels: labels that this format adds.
     """
 
     train: tuple[Row, ...]
@@ -49,16 +49,16 @@ class Parsed:
 
 
 def lines(text: str) -> Iterator[tuple[int, str]]:
-    """Numbered lines, from 1, without colours."""
+    """Yield the lines with their numbers from 1, without terminal colours."""
     for number, line in enumerate(text.splitlines(), 1):
         yield number, _ESCAPES.sub("", line)
 
 
 def number(text: str, what: str, line: int) -> float:
-    """A finite number, thousands separators allowed.
+    """Parse a finite number, with or without thousands separators.
 
     Raises:
-        LogError: it is none.
+        LogError: the text is not a finite number.
 
     >>> number("1,024.5", "tps", 3)
     1024.5
@@ -68,21 +68,20 @@ def number(text: str, what: str, line: int) -> float:
     except ValueError:
         raise LogError(
             f"line {line}: expected a number for {what}, found {text.strip()!r}; "
-            "cut the line out if the run was interrupted there"
+            "delete the line if the run was interrupted there"
         ) from None
     if not math.isfinite(value):
         raise LogError(
-            f"line {line}: {what} is {value}; a mean over it means nothing: cut the log before it, "
-            "or leave the run out"
+            f"line {line}: {what} is {value}, so means are undefined; cut the log before this line"
         )
     return value
 
 
 def whole(text: str, what: str, line: int) -> int:
-    """A whole number that is not negative.
+    """Parse a whole number that is not negative.
 
     Raises:
-        LogError: it is none.
+        LogError: the text is not such a number.
     """
     value = number(text, what, line)
     if value != int(value) or value < 0:
@@ -92,37 +91,37 @@ def whole(text: str, what: str, line: int) -> int:
 
 @dataclass(frozen=True)
 class FieldReader:
-    """The fields of one row; an empty one is as good as none."""
+    """Fields of one row of JSON or CSV; an empty field counts as missing."""
 
     line: int
     fields: Mapping[str, Any]
 
     def has(self, name: str | None) -> bool:
-        """Whether a field is there and says something."""
+        """Return whether a field exists and is not empty."""
         return name is not None and self.fields.get(name) not in (None, "")
 
     def number(self, name: str) -> float:
-        """A finite number.
+        """Return a field as a finite number.
 
         Raises:
-            LogError: the field is missing, or no number.
+            LogError: the field is missing or not a number.
         """
         return number(self._text(name), name, self.line)
 
     def whole(self, name: str) -> int:
-        """A whole number that is not negative.
+        """Return a field as a whole number that is not negative.
 
         Raises:
-            LogError: the field is missing, or no such number.
+            LogError: the field is missing or not such a number.
         """
         return whole(self._text(name), name, self.line)
 
     def optional_number(self, name: str | None) -> float | None:
-        """A number, None where the field is missing."""
+        """Return a field as a number, None if it is missing."""
         return self.number(name) if name is not None and self.has(name) else None
 
     def optional_whole(self, name: str | None) -> int | None:
-        """A whole number, None where the field is missing."""
+        """Return a field as a whole number, None if it is missing."""
         return self.whole(name) if name is not None and self.has(name) else None
 
     def _text(self, name: str) -> str:

@@ -1,7 +1,7 @@
-"""Tables of rows: CSV and JSONL with a column of losses, and W&B's CSV exports.
+"""Tables: CSV and JSONL with a column of losses, and CSV exports of W&B.
 
-Losses are in nats per token. Columns are known by the names loggers give them, folder and letter
-case left out: ``train/loss`` is ``loss``, ``eval/loss`` is ``eval_loss``.
+Losses are in nats per token. Columns are recognised by the names that loggers use, in any case and
+without a folder: ``train/loss`` is ``loss``, ``eval/loss`` is ``eval_loss``.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from icfast.errors import LogError, OptionError
 from icfast.logs.names import EPOCH, EVALUATION, JOULES, RATE, STEP, TOKENS, TRAIN, column
 from icfast.logs.rows import FieldReader, Parsed, Row
 
-#: What column names say of a mean that moves with the run.
+#: Parts of column names that indicate a moving mean.
 _SMOOTH_NAMES = ("ema", "smooth", "moving", "running", "avg")
 
 Numbered = list[tuple[int, dict[str, Any]]]
 
 
 def matches_jsonl(text: str) -> bool:
-    """Whether the first line that says something is a JSON object, and a whole one."""
+    """Return whether the first non-empty line is a complete JSON object."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     return first.lstrip().startswith("{") and first.rstrip().endswith("}")
 
 
 def matches_wandb(text: str) -> bool:
-    """Whether the columns are ``Step`` and ``<run> - <metric>``."""
+    """Return whether the columns are ``Step`` and ``<run> - <metric>``."""
     header = _header(text)
     return header[:1] == ["Step"] and any(" - " in name for name in header)
 
 
 def matches_csv(text: str) -> bool:
-    """Whether the first line names a column of losses, or of steps beside others."""
+    """Return whether the first line names a column of losses, steps or tokens among others."""
     header = [name.lower() for name in _header(text)]
     return len(header) > 1 and any(name in (*TRAIN, *EVALUATION, *STEP, *TOKENS) for name in header)
 
 
 def read_jsonl(text: str, loss_column: str | None) -> Parsed:
-    """All rows of a JSONL log; objects without a loss are passed over.
+    """Return all rows of a JSONL log; objects without a loss are ignored.
 
     Raises:
-        LogError: a line is no JSON object, or no row has a loss.
-        OptionError: there is no such column.
+        LogError: a line is not a JSON object, or no row has a loss.
+        OptionError: the loss column does not exist.
     """
     rows: Numbered = []
     for line, content in enumerate(text.splitlines(), 1):
@@ -53,7 +53,7 @@ def read_jsonl(text: str, loss_column: str | None) -> Parsed:
         try:
             row = json.loads(content)
         except json.JSONDecodeError as error:
-            raise LogError(f"line {line}: this is no JSON: {error.msg}") from None
+            raise LogError(f"line {line}: invalid JSON: {error.msg}") from None
         if not isinstance(row, dict):
             raise LogError(f"line {line}: expected a JSON object, found {content[:40]!r}")
         rows.append((line, row))
@@ -61,29 +61,29 @@ def read_jsonl(text: str, loss_column: str | None) -> Parsed:
 
 
 def read_csv(text: str, loss_column: str | None) -> Parsed:
-    """All rows of a CSV log; rows without a loss are passed over.
+    """Return all rows of a CSV log; rows without a loss are ignored.
 
     Raises:
         LogError: a row has more fields than the header, or no column is known.
-        OptionError: there is no such column.
+        OptionError: the loss column does not exist.
     """
     rows, header = csv_rows(text)
     return _read(rows, header, loss_column)
 
 
 def read_wandb(text: str, loss_column: str | None) -> Parsed:
-    """All rows of a W&B export; columns ``__MIN`` and ``__MAX`` tell of rows put together.
+    """Return all rows of a W&B export; ``__MIN`` and ``__MAX`` show whether W&B merged rows.
 
     Raises:
         LogError: a row has more fields than the header.
-        OptionError: several columns could be the loss, or there is no such column.
+        OptionError: several columns could be the loss, or the loss column does not exist.
     """
     rows, header = csv_rows(text)
     metrics = [name for name in header if " - " in name and not name.endswith(("__MIN", "__MAX"))]
     loss = loss_column or _only_loss(metrics)
-    labels = ["W&B's Step counts calls of log(): optimiser steps only where each step logs once"]
+    labels = ["W&B's Step counts calls of log(); it is the optimiser step if each step logs once"]
     if any(_differs(row, loss) for _, row in rows):
-        labels.append("smoothed: W&B put several rows into one (its __MIN and __MAX differ)")
+        labels.append("smoothed: W&B merged several rows into one (its __MIN and __MAX differ)")
     run = loss.partition(" - ")[0]
     renamed: Numbered = [
         (line, {name.removeprefix(f"{run} - "): value for name, value in row.items()})
@@ -98,7 +98,7 @@ def _only_loss(metrics: Sequence[str]) -> str:
     known = known or [name for name in metrics if name.partition(" - ")[2].lower() in EVALUATION]
     if len(known) != 1:
         listed = ", ".join(repr(name) for name in known or metrics)
-        raise OptionError(f"name the column of training losses (--loss-column), one of {listed}")
+        raise OptionError(f"choose the column of training losses with --loss-column: {listed}")
     return known[0]
 
 
@@ -108,7 +108,7 @@ def _differs(row: dict[str, Any], loss: str) -> bool:
 
 
 def is_smooth_name(name: str) -> bool:
-    """Whether a column's name says that it is a moving mean; one over ranks is none."""
+    """Return whether a column's name tells of a moving mean; a mean over ranks is not one."""
     known = name.lower() in TRAIN
     return not known and any(word in name.lower() for word in _SMOOTH_NAMES)
 
@@ -119,7 +119,7 @@ def _header(text: str) -> list[str]:
 
 
 def csv_rows(text: str) -> tuple[Numbered, list[str]]:
-    """Numbered rows by column, and the columns.
+    """Return the rows with their line numbers, and the columns.
 
     Raises:
         LogError: a row has more fields than the header.
@@ -135,7 +135,7 @@ def csv_rows(text: str) -> tuple[Numbered, list[str]]:
             continue
         if len(fields) > len(header):
             raise LogError(
-                f"line {reader.line_num}: {len(fields)} fields under {len(header)} columns"
+                f"line {reader.line_num}: {len(fields)} fields but {len(header)} columns"
             )
         rows.append((reader.line_num, dict(zip(header, fields, strict=False))))
     return rows, header
@@ -145,15 +145,15 @@ def _read(
     rows: Numbered, names: Sequence[str], loss_column: str | None, labels: tuple[str, ...] = ()
 ) -> Parsed:
     if loss_column is not None and loss_column not in names:
-        raise OptionError(f"there is no column {loss_column!r}; there are {', '.join(names)}")
+        raise OptionError(f"there is no column {loss_column!r}; found {', '.join(names)}")
     evaluation = column(names, EVALUATION)
     train = loss_column if loss_column is not None else column(names, TRAIN)
     if train is not None and train == evaluation:
         train = None
     if train is None and evaluation is None:
         raise LogError(
-            f"no column of losses among {', '.join(names)}; expected one of "
-            f"{', '.join(TRAIN)}, or name it (--loss-column)"
+            f"no loss among the columns {', '.join(names)}; expected one of {', '.join(TRAIN)}. "
+            "Name the column with --loss-column"
         )
     if train is not None and is_smooth_name(train):
         labels = (*labels, f"smoothed: by its name, {train!r} is a moving mean")
@@ -165,7 +165,10 @@ def _read(
 def _rows(rows: Numbered, names: Sequence[str], loss: str | None) -> tuple[Row, ...]:
     step, tokens = column(names, STEP), column(names, TOKENS)
     if step is None and tokens is None:
-        raise LogError(f"no column of steps or tokens among {', '.join(names)}")
+        raise LogError(
+            f"no step or token count among the columns {', '.join(names)}; expected one of "
+            f"{', '.join((*STEP, *TOKENS))}"
+        )
     found: list[Row] = []
     for line, fields in rows:
         reader = FieldReader(line, fields)

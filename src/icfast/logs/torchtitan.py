@@ -1,7 +1,7 @@
-"""TorchTitan's log: ``step: N  loss: X ...`` from 1, ``validate step: N  loss: X``; colours too.
+"""Log of TorchTitan: ``step: N  loss: X ...`` from 1, ``validate step: N  loss: X``, with colours.
 
-``loss`` is of one step, the mean over ranks; versions up to early 2025 wrote the mean since the
-line before, and lines do not say which.
+``loss`` is of one step, the mean over ranks. Versions up to early 2025 wrote the mean since the
+line before; the lines do not tell which.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ _ROW = re.compile(r"(\bvalidate )?\bstep:\s*(\d+)\s+loss:\s*(\S+)(?:.*?\blr:\s*(
 
 
 def matches(text: str) -> bool:
-    """Whether a log looks like it."""
+    """Return whether a text looks like this format."""
     return any(_ROW.search(content) for _, content in lines(text))
 
 
 def read(text: str) -> Parsed:
-    """All rows of a log."""
+    """Return all rows of a log."""
     train: list[Row] = []
     evaluations: list[Row] = []
     for line, content in lines(text):
@@ -30,6 +30,6 @@ def read(text: str) -> Parsed:
         rate = None if found[4] is None else number(found[4], "lr", line)
         (evaluations if found[1] else train).append(Row(line, step, loss, learning_rate=rate))
     steps = [row.step for row in train]
-    label = "losses are taken for those of single steps; TorchTitan's were means up to early 2025"
+    label = "losses are read as of single steps; TorchTitan's were means up to early 2025"
     sparse = any(after - before > 1 for before, after in itertools.pairwise(steps))
     return Parsed(tuple(train), tuple(evaluations), labels=(label,) if sparse else ())
