@@ -1,4 +1,4 @@
-"""From ids in memory to entropies: write a raw shard, count it, estimate."""
+"""Estimate entropies of ids in memory: write a raw shard, count n-grams, print block entropies."""
 
 import tempfile
 from pathlib import Path

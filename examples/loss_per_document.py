@@ -1,4 +1,4 @@
-"""Fit on one half of a corpus, score the other: which documents are unlike the rest?"""
+"""Find documents unlike the rest: fit a model on some text and score other text with it."""
 
 import tempfile
 from pathlib import Path

@@ -1,14 +1,14 @@
-"""Train a small byte-level transformer so that its log tells what it absorbed.
+"""Train a small byte-level transformer and log what icfast needs to compute its absorbed bits.
 
     python examples/train_tiny.py --output run        # some minutes on two cores
 
-B is the sum of each batch's loss before its update, C a fresh pass of the final weights over the
-same tokens. Both are code lengths under one policy: a window of 128 bytes is a document, fed
-behind a begin mark, so every byte is predicted once, from the bytes before it in its window.
-Training walks the windows in the order of train.ds; a second epoch shuffles them again.
+B is the sum of each batch's loss before its update. C is the loss of the final weights in a fresh
+pass over the same tokens. Both are code lengths under one policy: each window of 128 bytes is a
+document with a begin mark, so every byte is predicted once, from the bytes before it in its window.
+Training reads the windows in the order of train.ds; each later epoch shuffles them.
 
-Writes train.ds, heldout.ds, log.csv, model.safetensors and run.json, and prints the command that
-puts B and C together. Needs pip install 'icfast[neural]'.
+The script writes train.ds, heldout.ds, log.csv, model.safetensors and run.json, and prints the
+`icfast laws run` command that combines B and C. It needs pip install 'icfast[neural]'.
 """
 
 import argparse
@@ -35,12 +35,12 @@ from icfast.pipeline.demo import library_sources
 from icfast.units import bits_to_nats
 
 VOCABULARY, WINDOW, BATCH = 256, 128, 16
-BEGIN = 0  # no text holds this byte
+BEGIN = 0  # no text contains this byte
 WIDTH, HEADS, LAYERS, INIT_STD = 128, 4, 4, 0.02
 
 
 class Block(nn.Module):
-    """Attention and a feed-forward layer, each added to what it reads."""
+    """Transformer block: attention and a feed-forward layer, both with residual connections."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Block(nn.Module):
         self.up, self.down = nn.Linear(WIDTH, 4 * WIDTH, False), nn.Linear(4 * WIDTH, WIDTH, False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(windows, positions, WIDTH) to the same."""
+        """Return activations of the same shape, (windows, positions, WIDTH)."""
         heads = self.qkv(self.norm1(x)).unflatten(-1, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(*heads, is_causal=True)
         x = x + self.out(mixed.transpose(1, 2).flatten(2))
@@ -57,7 +57,7 @@ class Block(nn.Module):
 
 
 class Tiny(nn.Module):
-    """Bytes to logits of the byte after each; the output embedding is the input's."""
+    """Byte-level transformer; the output embedding is tied to the input embedding."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,29 +69,32 @@ class Tiny(nn.Module):
                 nn.init.normal_(weight, std=INIT_STD)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """i64(windows, positions) to (windows, positions, VOCABULARY)."""
+        """Map ids, i64(windows, positions), to logits, (windows, positions, VOCABULARY)."""
         x = self.bytes(ids) + self.places.weight[: ids.shape[1]]
         return functional.linear(self.norm(self.blocks(x)), self.bytes.weight)
 
 
 def write_corpus(path: Path, windows: np.ndarray) -> Corpus:
-    """Windows as a corpus of documents: ids, and where each document ends."""
+    """Write windows as a corpus of documents: the ids, and an index of document ends."""
     windows.tofile(path)
     (np.arange(1, len(windows) + 1) * WINDOW).astype("<u8").tofile(f"{path}.index")
     return icfast.open(path, dtype="u1", vocab_size=VOCABULARY)
 
 
 def gather(args: argparse.Namespace) -> tuple[Corpus, Corpus]:
-    """Windows of the texts in an order drawn once: the first to train on, the last held out."""
+    """Write training and held-out windows: the texts' windows in random order, cut at both ends."""
     texts = tokenize(args.texts or library_sources(), args.output / "texts.ds", skip_bad=True)
     ids = np.fromfile(texts.output, np.uint8)
     windows = ids[: len(ids) // WINDOW * WINDOW].reshape(-1, WINDOW)
     windows = np.random.default_rng(args.seed).permutation(windows)
     first, last = args.tokens // (BATCH * WINDOW) * BATCH, args.heldout // WINDOW
     if min(first, last) < 1 or first + last > len(windows):
-        raise SystemExit(f"{len(windows)} windows of text do not give {first} and {last} others")
+        raise SystemExit(
+            f"the texts have {len(windows)} windows, but {first} training and {last} held-out "
+            "windows are needed"
+        )
     trained_on, held_out = windows[:first], windows[-last:]
-    if args.substitute:  # by bytes drawn from the texts, so single bytes keep their shares
+    if args.substitute:  # draw from the texts' bytes, so that byte frequencies stay the same
         rng = np.random.default_rng([args.seed, 1])
         replaced = rng.random(trained_on.shape) < args.substitute
         trained_on = np.where(replaced, rng.choice(ids, trained_on.shape), trained_on)
@@ -102,7 +105,7 @@ def gather(args: argparse.Namespace) -> tuple[Corpus, Corpus]:
 
 
 def batches(corpus: Corpus, epochs: int, seed: int) -> Iterator[tuple[int, torch.Tensor]]:
-    """The epoch, from 1, and i64(BATCH, WINDOW): first in the corpus's order, then shuffled."""
+    """Yield the epoch, from 1, and i64(BATCH, WINDOW); later epochs are shuffled."""
     windows = torch.from_numpy(corpus.shards[0].tokens.reshape(-1, WINDOW).astype(np.int64))
     rng, order = np.random.default_rng([seed, 2]), np.arange(len(windows))
     for epoch in range(1, epochs + 1):
@@ -112,7 +115,7 @@ def batches(corpus: Corpus, epochs: int, seed: int) -> Iterator[tuple[int, torch
 
 
 def train(model: Tiny, corpus: Corpus, args: argparse.Namespace) -> list[float]:
-    """Log the loss of each batch, nats per token, and only then learn from it."""
+    """Train the model, and log the loss of each batch in nats per token before its update."""
     optimizer = torch.optim.Adam(model.parameters(), betas=(0.9, 0.95))
     losses: list[float] = []
     with (args.output / "log.csv").open("w") as log:
@@ -122,7 +125,7 @@ def train(model: Tiny, corpus: Corpus, args: argparse.Namespace) -> list[float]:
             loss = functional.cross_entropy(model(fed).flatten(0, 1), targets.flatten())
             rate = args.rate * min(1.0, step / 100)
             losses.append(loss.item())
-            # Nine digits are the float32 itself.
+            # Nine digits identify a float32.
             log.write(f"{step},{step * targets.numel()},{losses[-1]:.9g},{rate:.3g},{epoch}\n")
             loss.backward()
             optimizer.param_groups[0]["lr"] = rate
@@ -134,7 +137,7 @@ def train(model: Tiny, corpus: Corpus, args: argparse.Namespace) -> list[float]:
 
 
 def fresh_pass(weights: Path, corpus: Corpus) -> tuple[float, str]:
-    """Loss of stored weights in nats per token, by icfast's kernels, and the hash of its tokens."""
+    """Return the loss of stored weights in nats per token, and the hash of the tokens."""
     model = Tiny()
     model.load_state_dict(load_file(weights))
     with torch.inference_mode():
@@ -145,17 +148,19 @@ def fresh_pass(weights: Path, corpus: Corpus) -> tuple[float, str]:
 
 
 def main() -> None:
-    """Gather, train, pass once more, and say what `icfast laws run` is to be told."""
+    """Gather text, train, score once more, and print the command for `icfast laws run`."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("texts", nargs="*", type=Path, help="by default Python's own library")
+    parser.add_argument("texts", nargs="*", type=Path, help="default: Python's standard library")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--tokens", type=int, default=3 << 20, help="of one epoch")
-    parser.add_argument("--heldout", type=int, default=1 << 18, help="tokens never trained on")
+    parser.add_argument("--tokens", type=int, default=3 << 20, help="tokens per epoch")
+    parser.add_argument("--heldout", type=int, default=1 << 18, help="held-out tokens")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rate", type=float, default=2e-3, help="of learning, after 100 steps")
-    parser.add_argument("--substitute", type=float, default=0.0, help="share of bytes replaced")
-    parser.add_argument("--threads", type=int, default=2, help="of torch")
+    parser.add_argument("--rate", type=float, default=2e-3, help="learning rate after warm-up")
+    parser.add_argument(
+        "--substitute", type=float, default=0.0, help="share of training bytes to replace"
+    )
+    parser.add_argument("--threads", type=int, default=2, help="threads of torch")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.use_deterministic_algorithms(True)
@@ -179,7 +184,7 @@ def main() -> None:
     }
     expected = icfast.laws.expected_initial_loss_nats(VOCABULARY, INIT_STD**2 * WIDTH)
     run = {
-        "laws": told,  # what icfast.laws.training_run and `icfast laws run` take
+        "laws": told,  # arguments of icfast.laws.training_run and `icfast laws run`
         "options": {"seed": args.seed, "epochs": args.epochs, "substitute": args.substitute},
         "first_loss_nats": losses[0],
         "expected_initial_loss_nats": expected,

@@ -3,9 +3,9 @@
     python examples/two_questions.py                                # Python's standard library
     python examples/two_questions.py FILE --dtype u2 --eos-id 50256 --vocab-size 50257
 
-Prints tables: every figure of the training documents as they are, of two copies of each, and with
-a share of their tokens replaced at random. Held-out documents are never changed, but for the row
-that shows what happens when copies stand on both sides of the split.
+The script prints every figure of the training documents unchanged, with each document twice, and
+with a share of the tokens replaced at random. Held-out documents never change, except in the row
+that shows a leaking split, with copies in both training and held-out documents.
 """
 
 import argparse
@@ -46,16 +46,20 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Figures:
-    """What is said of some training documents; entropies, losses and learnable in bits per token.
+    """Figures of some training documents; entropies and losses in bits per token.
 
     Attributes:
-        tokens, unique: seen, and those of different documents.
-        entropy, conditional: plug-in H1, and h_n with histories cut at the document's start.
+        tokens: tokens of all documents.
+        unique: tokens of the distinct documents.
+        entropy: plug-in H1.
+        conditional: plug-in h_n; histories begin at the document's start.
         excess: sum over k <= n of (h_k - h_n), bits.
-        kt, pitman_yor: code lengths of the orders 1..n.
-        loss: of the held-out documents, under order n fitted on these; `losses` under orders 1..n.
-        saved, eta: D (log2 V - L) with D the tokens trained on, bits, and over the model's file.
-        defaults: whether the counts determine no discounts, so that the usual ones stand in.
+        kt: code lengths of the orders 1..n with the Krichevsky-Trofimov code.
+        pitman_yor: code lengths of the orders 1..n with the Pitman-Yor code.
+        losses: losses of the held-out documents under the orders 1..n.
+        saved: D (log2 V - L), with D the training tokens, bits.
+        eta: saved bits over the size of the model file.
+        defaults: whether default discounts replace discounts that the counts do not determine.
     """
 
     tokens: int
@@ -72,19 +76,19 @@ class Figures:
 
     @property
     def loss(self) -> float:
-        """L, of order n."""
+        """L of order n."""
         return self.losses[-1]
 
     @property
     def unpaired(self) -> float:
-        """D (H1 - L), bits: void, an entropy less a loss of other tokens."""
+        """D (H1 - L) in bits, which is meaningless: H1 and L are of different tokens."""
         return self.tokens * (self.entropy - self.loss)
 
 
 def measure(
     training: Sequence[Document], heldout: Sequence[Document], vocab_size: int, order: int
 ) -> Figures:
-    """Fit on some documents, score others."""
+    """Fit models to the training documents and score the held-out ones."""
     work = Work.of()
     with tempfile.TemporaryDirectory() as folder:
         sides = [_corpus(Path(folder) / name, documents, vocab_size)
@@ -114,7 +118,7 @@ def measure(
 def duplicated(
     documents: Sequence[Document], vocab_size: int, order: int
 ) -> tuple[Figures, Figures, Figures]:
-    """(once, twice, twice and split so that most held-out documents have a copy in training)."""
+    """Return figures for one copy, two copies, and two copies with a split that leaks copies."""
     training, heldout = sides_of(documents, vocab_size)
     once = measure(training, heldout, vocab_size, order)
     twice = measure([*training, *training], heldout, vocab_size, order)
@@ -128,8 +132,11 @@ def duplicated(
 def substituted(
     documents: Sequence[Document], vocab_size: int, order: int, kind: str
 ) -> Iterator[tuple[float, Figures]]:
-    """(share, figures) with so many training tokens replaced by ids drawn from `kind`: "uniform"
-    over the ids that occur, or "unigram", the documents' own distribution."""
+    """Yield (share, figures) with that share of the training tokens replaced by random ids.
+
+    Ids are drawn from `kind`: "uniform" over the ids that occur, or "unigram", the documents' own
+    distribution.
+    """
     training, heldout = sides_of(documents, vocab_size)
     own = np.concatenate(training)
     pool = np.unique(own) if kind == "uniform" else own
@@ -145,7 +152,7 @@ def substituted(
 def sides_of(
     documents: Sequence[Document], vocab_size: int
 ) -> tuple[list[Document], list[Document]]:
-    """Training and held-out documents by their hash; of equal documents only the first is kept."""
+    """Return training and held-out documents, split by hash; duplicates are removed first."""
     with tempfile.TemporaryDirectory() as folder:
         unique = _different(documents)
         corpus = _corpus(Path(folder) / "all", unique, vocab_size)
@@ -157,29 +164,29 @@ def sides_of(
 
 
 def _different(documents: Sequence[Document]) -> list[Document]:
-    """Of equal documents the first."""
+    """Return the distinct documents in order of their first occurrence."""
     return list({document.tobytes(): document for document in documents}.values())
 
 
 def _corpus(path: Path, documents: Sequence[Document], vocab_size: int) -> Corpus:
-    """A .ds file of u4 ids with the index of its documents."""
+    """Write a .ds file of u4 ids with an index of its documents."""
     file = path.with_suffix(".ds")
     np.concatenate(documents).astype("<u4").tofile(file)
     np.cumsum([len(document) for document in documents]).astype("<u8").tofile(f"{file}.index")
     return icfast.open(file, vocab_size=vocab_size)
 
 
-# What is printed ---------------------------------------------------------------------------------
+# Printing ----------------------------------------------------------------------------------------
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
 
 
 def print_duplication(documents: Sequence[Document], vocab_size: int, order: int) -> None:
-    """The tables of a second copy."""
+    """Print the tables on a second copy."""
     once, twice, leaking = duplicated(documents, vocab_size, order)
     rows = [
         [name, f"{f.tokens:,}", f"{f.unique:,}", f"{f.entropy:.4f}", f"{f.conditional:.4f}",
@@ -211,7 +218,7 @@ def print_duplication(documents: Sequence[Document], vocab_size: int, order: int
 def print_substitutions(
     documents: Sequence[Document], vocab_size: int, order: int, kind: str
 ) -> None:
-    """The table of one kind of substitutions."""
+    """Print the table on one kind of substitution."""
     found = list(substituted(documents, vocab_size, order, kind))
     best = min(range(order), key=lambda k: found[0][1].pitman_yor[k].online_bits)
     clean = found[0][1].tokens
@@ -242,7 +249,7 @@ def print_substitutions(
 
 
 def load(arguments: argparse.Namespace, folder: Path) -> tuple[list[Document], int]:
-    """Whole documents up to about so many tokens, and V."""
+    """Return whole documents up to about the wanted number of tokens, and V."""
     if arguments.corpus is not None:
         names = ("dtype", "eos_id", "vocab_size")
         options = {name: getattr(arguments, name) for name in names}
@@ -250,7 +257,7 @@ def load(arguments: argparse.Namespace, folder: Path) -> tuple[list[Document], i
             arguments.corpus, **{k: v for k, v in options.items() if v is not None}
         )
     else:
-        # Every so many files: the same mixture in less text.
+        # Take every n-th file: a smaller sample with the same mixture.
         sources = library_sources()[:: arguments.every]
         tokenizer = str(folder / "bpe.json")
         train_bpe((path.read_text(errors="replace") for path in sources), 8192, tokenizer)
@@ -267,14 +274,16 @@ def load(arguments: argparse.Namespace, folder: Path) -> tuple[list[Document], i
 
 
 def main() -> None:
-    """Both questions, of a corpus."""
+    """Answer both questions for a corpus."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("corpus", nargs="?", type=Path, help="tokens; Python's library without it")
+    parser.add_argument(
+        "corpus", nargs="?", type=Path, help="token file; default: Python's standard library"
+    )
     parser.add_argument("--dtype")
     parser.add_argument("--eos-id", type=int)
     parser.add_argument("--vocab-size", type=int)
-    parser.add_argument("--tokens", type=int, default=2_500_000, help="at most about so many")
-    parser.add_argument("--every", type=int, default=2, help="of the library every so many files")
+    parser.add_argument("--tokens", type=int, default=2_500_000, help="approximate limit")
+    parser.add_argument("--every", type=int, default=2, help="use every n-th file of the library")
     parser.add_argument("--order", type=int, default=5)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
