@@ -225,5 +225,5 @@ def test_minimum_length_order() -> None:
     assert minimum_length_order(lengths) == 2
     with pytest.raises(OptionError, match="no code lengths"):
         minimum_length_order([])
-    with pytest.raises(OptionError, match="not of the same tokens"):
+    with pytest.raises(OptionError, match="of different tokens"):
         minimum_length_order([code_lengths(100.0, 60.0, 1.0), code_lengths(99.0, 60.0, 1.0)])

@@ -146,7 +146,7 @@ def test_divergence_of_what_was_not_counted_together() -> None:
     one, three = Spectrum.from_counts([1]), Spectrum.from_counts([3])
     with pytest.raises(OptionError, match=r"shards of \[1, 1\] tokens do not add up to the 3"):
         shard_divergence_bits(three, [one, one])
-    with pytest.raises(OptionError, match="are not the 0"):
+    with pytest.raises(OptionError, match="do not add up to the 0"):
         shard_divergence_bits(Spectrum(), [])
 
 

@@ -48,7 +48,7 @@ def test_units_are_not_mixed() -> None:
 
 
 def test_something_must_be_erased() -> None:
-    with pytest.raises(OptionError, match="missing"):
+    with pytest.raises(OptionError, match="give the amount of information"):
         energy()
 
 

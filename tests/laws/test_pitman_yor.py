@@ -164,7 +164,7 @@ def test_code_lengths_over_a_grid(spectra_of: SpectraOf) -> None:
     assert found.lengths.online_bits == pytest.approx(best, rel=1e-13, abs=0)
     # B and C of one family: C is the final counts', whatever the prior was.
     assert found.lengths.final_bits == kt_code_lengths(spectra, 1, 256).final_bits
-    with pytest.raises(OptionError, match="the grid needs"):
+    with pytest.raises(OptionError, match="the grid is empty"):
         pitman_yor_code_lengths(spectra, FanOut.of_unigrams(spectra), 1, 256, discounts=[])
 
 
