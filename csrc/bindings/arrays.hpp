@@ -1,7 +1,7 @@
-// numpy arrays to pointers, once. Nothing here converts or copies: a wrong dtype or layout is a
-// TypeError, since a silent cast would count other ids than the file holds.
+// Converts NumPy arrays to pointers. Nothing here converts or copies data: a wrong dtype or layout
+// is a TypeError, because a silent cast would count other ids than the file has.
 //
-// Groups of arrays arrive as the named tuples of kernels/counting.py, models.py and losses.py, in
+// Groups of arrays arrive as the named tuples of backends/counting.py, models.py and losses.py, in
 // their order.
 #pragma once
 #include <pybind11/numpy.h>
@@ -54,7 +54,7 @@ inline std::int64_t rows(const py::handle& object, int axis = 0) {
   return py::reinterpret_borrow<py::array>(object).shape(axis);
 }
 
-/// call(W) with the words per key of a u64[n, W] array.
+/// Calls call(W) with the words per key of a u64[n, W] array.
 template <class Call>
 auto with_width(const py::handle& keys, Call call) {
   checked<std::uint64_t>(keys);
@@ -73,7 +73,7 @@ auto with_width(const py::handle& keys, Call call) {
   throw py::type_error("keys must be u64[n, 1..4]");
 }
 
-/// call(a token) of the element type of chunk.tokens: u8, u16 or u32.
+/// Calls call(token) with the element type of chunk.tokens: u8, u16 or u32.
 template <class Call>
 auto with_token(const py::tuple& chunk, Call call) {
   const py::object tokens = chunk[0];
@@ -83,7 +83,7 @@ auto with_token(const py::tuple& chunk, Call call) {
   throw py::type_error("tokens must be contiguous uint8, uint16 or uint32");
 }
 
-/// call(a counter) of the element type of trie.counts: u32 or u64.
+/// Calls call(word) with the element type of trie.counts: u32 or u64.
 template <class Call>
 auto with_word(const py::tuple& trie, Call call) {
   const py::object counts = trie[2];
@@ -92,7 +92,7 @@ auto with_word(const py::tuple& trie, Call call) {
   throw py::type_error("counts must be uint32 or uint64");
 }
 
-/// call(a symbol) of the element type of a text: u16 or u32.
+/// Calls call(symbol) with the element type of a text: u16 or u32.
 template <class Call>
 auto with_symbol(const py::handle& text, Call call) {
   if (py::isinstance<Array<std::uint16_t>>(text)) return call(std::uint16_t{});

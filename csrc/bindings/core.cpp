@@ -1,4 +1,4 @@
-// The extension module _core: the kernels for Python. Converts, releases the GIL, nothing else.
+// The extension module _core. It converts arguments, releases the GIL and calls kernels.
 #include <pybind11/pybind11.h>
 
 #include "icfast/isa.hpp"
@@ -6,7 +6,7 @@
 
 PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   using namespace icfast::bindings;
-  module.doc() = "Compiled kernels of icfast; the contract is kernels/contract.py.";
+  module.doc() = "Compiled kernels of icfast; the contract is backends/contract.py.";
   bind_counting(module);
   bind_models(module);
   bind_losses(module);

@@ -1,4 +1,4 @@
-// counting.hpp for Python: documents, windows, positions, suffixes.
+// Bindings of counting.hpp: documents, windows, positions, suffixes.
 #include "arrays.hpp"
 #include "run.hpp"
 
@@ -207,10 +207,11 @@ Result py_merge_runs(const py::tuple& runs, const py::object& sequence, const py
     auto* bounds = out<std::int64_t>(sum[1]);
     auto* keys = keys_out<width()>(sum[2]);
     auto* counts = out<std::uint64_t>(sum[3]);
-    auto* key_room = keys_out<width()>(room[0]);
-    auto* count_room = out<std::uint64_t>(room[1]);
+    auto* key_scratch = keys_out<width()>(room[0]);
+    auto* count_scratch = out<std::uint64_t>(room[1]);
     return run([&] {
-      return merge_runs(from, next, leads, buckets, bounds, keys, counts, key_room, count_room);
+      return merge_runs(from, next, leads, buckets, bounds, keys, counts, key_scratch,
+                        count_scratch);
     });
   });
 }

@@ -1,6 +1,6 @@
-// The extension module _cuda: the loss kernels for CUDA devices, under the names of _core. Memory
-// of a device arrives as addresses, shapes and strides, which kernels/device.py has checked; what
-// only the binding knows (sizes that must fit one another) is checked here.
+// The extension module _cuda: the loss kernels for CUDA devices, under the names of _core. Device
+// memory arrives as addresses, shapes and strides, which losses/device.py has checked. The binding
+// checks only that sizes match.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -21,45 +21,45 @@ T* address(const py::handle& number) {
   return reinterpret_cast<T*>(number.cast<std::uintptr_t>());
 }
 
-/// (address, format, rows, columns, stride)
+/// From (address, format, rows, columns, stride).
 Matrix matrix_of(const py::tuple& matrix, const char* name) {
   const Matrix found{address<const void>(matrix[0]), static_cast<Format>(matrix[1].cast<int>()),
                      matrix[2].cast<std::int64_t>(), matrix[3].cast<std::int64_t>(),
                      matrix[4].cast<std::int64_t>()};
   const int format = static_cast<int>(found.format);
   if (format < 0 || format > 3 || found.rows < 0 || found.columns < 0) {
-    throw py::value_error(std::string(name) + " have no such format or shape");
+    throw py::value_error(std::string(name) + " have an invalid format or shape");
   }
   const std::uintptr_t size = found.format == Format::fp64   ? 8
                               : found.format == Format::fp32 ? 4
                                                              : 2;
   if (reinterpret_cast<std::uintptr_t>(found.data) % size != 0) {
-    throw py::value_error(std::string(name) + " don't lie at a multiple of their element size");
+    throw py::value_error(std::string(name) + " are not aligned to their element size");
   }
   return found;
 }
 
-/// (address, type)
+/// From (address, type).
 cuda::Targets targets_of(const py::tuple& targets) {
   const int type = targets[1].cast<int>();
   if (type < 0 || type > static_cast<int>(cuda::IdType::u64)) {
-    throw py::value_error("targets have no such type");
+    throw py::value_error("targets have an invalid type");
   }
   return {address<const void>(targets[0]), static_cast<cuda::IdType>(type)};
 }
 
-/// Addresses, 0 for what is not asked for.
+/// Addresses, 0 for results not asked for.
 TokenOut tokens_of(const py::tuple& tokens, std::int64_t rows) {
   const TokenOut out{address<double>(tokens[0]), address<std::uint8_t>(tokens[1]),
                      address<double>(tokens[2]), address<double>(tokens[3]),
                      address<std::int64_t>(tokens[4])};
   if (rows != 0 && (out.nll_nats == nullptr || out.kinds == nullptr)) {
-    throw py::value_error("losses and kinds are always written, and have no address");
+    throw py::value_error("losses and kinds have no address, but are always written");
   }
   return out;
 }
 
-/// (device, stream)
+/// From (device, stream).
 cuda::Queue queue_of(const py::tuple& queue) {
   return {queue[0].cast<int>(), address<CUstream_st>(queue[1])};
 }
@@ -74,7 +74,7 @@ Result py_cross_entropy(const py::tuple& logits, const py::tuple& targets, const
   return run([&] { return cuda::cross_entropy(matrix, ids, scale, to, on); });
 }
 
-/// tile: the most rows and columns; room: (address, bytes).
+/// tile is (rows, columns), the largest tile.
 cuda::Linear linear_of(const py::tuple& hidden, const py::tuple& weight, const py::tuple& bias,
                        const py::tuple& softmax, const py::tuple& tile) {
   cuda::Linear linear{};
@@ -83,7 +83,7 @@ cuda::Linear linear_of(const py::tuple& hidden, const py::tuple& weight, const p
   linear.bias = matrix_of(bias, "biases");
   for (const Matrix& matrix : {linear.hidden, linear.weight, linear.bias}) {
     if (matrix.format == Format::fp64) {
-      throw py::value_error("operands of float64 are not multiplied on a device");
+      throw py::value_error("float64 operands are not supported on a device");
     }
   }
   if (linear.hidden.columns < 1 || linear.hidden.columns != linear.weight.columns) {
@@ -92,14 +92,14 @@ cuda::Linear linear_of(const py::tuple& hidden, const py::tuple& weight, const p
   }
   linear.softmax = softmax_of(softmax, linear.weight.rows);
   const std::int64_t columns = linear.softmax.columns;
-  if (columns < 1) throw py::value_error("the distribution has no column");
+  if (columns < 1) throw py::value_error("the distribution has no columns");
   if (linear.bias.columns != 0 && (linear.bias.rows != 1 || linear.bias.columns < columns)) {
-    throw py::value_error("bias must be one row of " + std::to_string(columns) +
-                          " columns, or of none");
+    throw py::value_error("bias must have one row of " + std::to_string(columns) +
+                          " columns, or have no columns");
   }
   linear.most = {tile[0].cast<std::int64_t>(), tile[1].cast<std::int64_t>()};
   if (linear.most.rows < 1 || linear.most.columns < 1) {
-    throw py::value_error("a tile has a row and a column at least");
+    throw py::value_error("a tile must have at least one row and one column");
   }
   return linear;
 }
@@ -124,7 +124,7 @@ std::int64_t py_linear_scratch_bytes(const py::tuple& hidden, const py::tuple& w
   return cuda::linear_scratch_bytes(linear_of(hidden, weight, bias, softmax, tile));
 }
 
-/// The algorithm's configuration, or an error code's name.
+/// The algorithm's configuration, or the name of an error code.
 std::string py_linear_algorithm(const py::tuple& hidden, const py::tuple& weight,
                                 const py::tuple& bias, const py::tuple& softmax,
                                 const py::tuple& tile, const py::tuple& queue) {
@@ -134,10 +134,10 @@ std::string py_linear_algorithm(const py::tuple& hidden, const py::tuple& weight
   return status.code == Code::ok ? algorithm : cuda::name_of_error(status.value);
 }
 
-/// sums: addresses of low, high, counts and first_bad, and how many cells.
+/// sums is (low, high, counts, first_bad, cells): four addresses and the number of cells.
 Result py_add_losses(const py::handle& nll_nats, const py::handle& kinds, const py::handle& cells,
                      std::int64_t rows, const py::tuple& sums, const py::tuple& queue) {
-  if (rows < 0) throw py::value_error("fewer rows than none");
+  if (rows < 0) throw py::value_error("the number of rows is negative");
   const cuda::DeviceCells to{{address<std::uint64_t>(sums[0]), address<std::uint64_t>(sums[1]),
                               address<std::uint64_t>(sums[2]), sums[4].cast<std::int64_t>()},
                              address<std::uint64_t>(sums[3])};
@@ -154,7 +154,7 @@ Result py_add_losses(const py::handle& nll_nats, const py::handle& kinds, const 
 PYBIND11_MODULE(_cuda, module, pybind11::mod_gil_not_used()) {
   using namespace icfast::bindings;
   using namespace py::literals;
-  module.doc() = "Loss kernels of icfast for CUDA devices; the contract is kernels/device.py.";
+  module.doc() = "Loss kernels of icfast for CUDA devices; the contract is backends/losses.py.";
   module.def("cross_entropy", &py_cross_entropy, "logits"_a, "targets"_a, "softmax"_a, "out"_a,
              "queue"_a);
   module.def("add_losses", &py_add_losses, "nll_nats"_a, "kinds"_a, "cells"_a, "rows"_a, "sums"_a,

@@ -1,5 +1,5 @@
-// losses.hpp for Python. Matrices may have rows of any stride, so what they are checked for is
-// written here; the rest is as in core.cpp.
+// Bindings of losses.hpp. Rows of a matrix may have any stride, so matrices are checked here; other
+// arrays are checked as in arrays.hpp.
 #include "icfast/losses.hpp"
 
 #include "arrays.hpp"
@@ -8,7 +8,7 @@
 namespace icfast::bindings {
 namespace {
 
-/// Whether an array is of the numbers of a format.
+/// Whether an array has the dtype of a format.
 bool holds(const py::handle& values, Format format) {
   switch (format) {
     case Format::fp32:
@@ -55,7 +55,7 @@ T* row_out(const py::handle& object, std::int64_t size) {
   return to;
 }
 
-/// Null for an array without elements: not asked for.
+/// Null for an array without elements, which means not asked for.
 template <class T>
 T* row_out_if_asked(const py::handle& object, std::int64_t size) {
   checked<T>(object);
@@ -68,7 +68,7 @@ TokenOut tokens_of(const py::tuple& tokens, std::int64_t size) {
           row_out_if_asked<std::int64_t>(tokens[4], size)};
 }
 
-/// call(a target) of the element type of targets: i32, i64, u16 or u32.
+/// Calls call(target) with the element type of targets: i32, i64, u16 or u32.
 template <class Call>
 auto with_target(const py::handle& targets, std::int64_t size, Call call) {
   const auto sized = [&](auto target) {
@@ -120,8 +120,8 @@ Result py_linear_cross_entropy(const py::tuple& hidden, const py::tuple& weight,
   }
   const Softmax scale = softmax_of(softmax, columns.rows);
   if (added.columns != 0 && (added.rows != 1 || added.columns < scale.columns)) {
-    throw py::value_error("bias must be one row of " + std::to_string(scale.columns) +
-                          " columns, or of none");
+    throw py::value_error("bias must have one row of " + std::to_string(scale.columns) +
+                          " columns, or have no columns");
   }
   return with_target(targets, states.rows, [&](auto target) {
     const auto* ids = in<decltype(target)>(targets);

@@ -1,4 +1,4 @@
-// models.hpp for Python: tries, weights and scores.
+// Bindings of models.hpp: tries, weights and scores.
 #include "arrays.hpp"
 #include "run.hpp"
 

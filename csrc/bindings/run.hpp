@@ -1,4 +1,4 @@
-// What several bindings share beside arrays.
+// Helpers that all bindings share, except for arrays.
 #pragma once
 #include <pybind11/pybind11.h>
 
@@ -20,7 +20,7 @@ Result run(Kernel kernel) {
   return {static_cast<int>(status.code), status.index, status.value};
 }
 
-/// From (columns, softcap, temperature, ignore_index), of logits of this width.
+/// From (columns, softcap, temperature, ignore_index), for logits of this width.
 inline Softmax softmax_of(const pybind11::tuple& softmax, std::int64_t width) {
   const Softmax scale{softmax[0].cast<std::int64_t>(), softmax[1].cast<double>(),
                       softmax[2].cast<double>(), softmax[3].cast<std::int64_t>()};
@@ -31,7 +31,7 @@ inline Softmax softmax_of(const pybind11::tuple& softmax, std::int64_t width) {
   return scale;
 }
 
-/// counting.hpp, models.hpp and losses.hpp for Python.
+/// Define the kernels of counting.hpp, models.hpp and losses.hpp in a module.
 void bind_counting(pybind11::module_& module);
 void bind_models(pybind11::module_& module);
 void bind_losses(pybind11::module_& module);

@@ -1,4 +1,5 @@
-// The smallest test frame: TEST registers a body, CHECK_EQUAL says file:line, expected and found.
+// A minimal test framework: TEST registers a body; CHECK_EQUAL prints file:line, expected and
+// found.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -30,7 +31,7 @@ struct Registered {
 
 inline int failures = 0;
 
-/// What is being tried, printed with every failure inside its scope.
+/// The current case, printed with every failure inside its scope.
 inline std::vector<std::string>& cases() {
   static std::vector<std::string> held;
   return held;
@@ -70,7 +71,7 @@ std::ostream& show(std::ostream& out, const std::pair<A, B>& value) {
   return show(out << ", ", value.second) << ')';
 }
 
-/// Containers: their size and the elements from a place on, a few of them.
+/// Prints a container: its size and a few elements from a position on.
 template <class Container>
 std::ostream& show_from(std::ostream& out, const Container& held, std::size_t first) {
   out << held.size() << " elements, from " << first << ':';

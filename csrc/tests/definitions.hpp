@@ -1,7 +1,7 @@
-// What kernels must compute, from std:: containers alone, one position at a time.
+// Definitions of the kernels' results from std:: containers alone, one position at a time.
 //
-// A window is (w[t], w[t-1], ..., w[t-N+1]) as ranks, 0 before the document; an n-gram is the first
-// n of them, and holds at most one begin mark, its last. A key's bits are set one by one.
+// A window is (w[t], w[t-1], ..., w[t-N+1]) as ranks, 0 before the document. An n-gram is its first
+// n ranks, with at most one begin mark, the last one. The bits of a key are set one by one.
 #pragma once
 #include <map>
 #include <random>
@@ -26,7 +26,7 @@ struct Shape {
   int bits;
 };
 
-/// call(Width<W>, shape): no history, one symbol, full words, symbols across the seams of words,
+/// Calls call(Width<W>, shape) for no history, one symbol, full words, symbols that straddle words,
 /// the longest order and the widest symbols.
 template <class Call>
 void for_each_shape(Call call) {
@@ -57,7 +57,7 @@ void for_each_width(Call call) {
   each(Width<4>{});
 }
 
-/// call(Token{}) for each token width.
+/// Calls call(Token{}) for each token width.
 template <class Call>
 void for_each_token(Call call) {
   const auto each = [&](auto token) {
@@ -118,7 +118,7 @@ inline Counts count(const std::vector<Symbols>& windows) {
 
 // N-grams ---------------------------------------------------------------------------------------
 
-/// Of order n (at [n]): how often each n-gram occurs, and how often as a document's end.
+/// At [n]: the occurrences of each n-gram of order n, and those at the end of a document.
 struct Ngrams {
   std::vector<Counts> counts;
   std::vector<Counts> ending;
@@ -155,18 +155,17 @@ inline Counts left_neighbours(const Counts& longer) {
 
 // Arrays as kernels take them -------------------------------------------------------------------
 
-/// Documents in one shard: an id that no document holds stands before each, nothing behind the
-/// last one.
+/// Documents of one shard. Before each is an id that no document has; nothing follows the last one.
 template <class Token>
 struct Shard {
-  Documents documents;  // as ranks, the end mark behind each where there is one
+  Documents documents;  // as ranks, followed by the end mark if there is one
   Array<Token> tokens;
   Array<std::int64_t> starts;
   Array<std::int64_t> stops;
   Array<std::uint32_t> ranks;
   std::uint32_t end_rank = 0;
 
-  std::uint32_t leads() const {  // ranks a window may end with, 0 included
+  std::uint32_t leads() const {  // number of ranks that a window may end with, including 0
     return std::max(end_rank, *std::max_element(ranks.begin(), ranks.end())) + 1;
   }
   Alphabet alphabet(Shape shape) const {
@@ -185,7 +184,8 @@ struct Cut {
   Chunk<Token> chunk;
 };
 
-/// The documents that reach into tokens [begin, end); an empty one belongs where it stands last.
+/// The documents that overlap tokens [begin, end). An empty one belongs to the chunk of its
+/// position.
 template <class Token>
 Cut<Token> cut(const Shard<Token>& shard, std::int64_t begin, std::int64_t end) {
   std::vector<std::int64_t> starts;
@@ -202,7 +202,7 @@ Cut<Token> cut(const Shard<Token>& shard, std::int64_t begin, std::int64_t end) 
   return made;
 }
 
-/// The ids a shard of this token width is made of, ascending: 0 and nearly the widest among them.
+/// The ids of a shard of this token width, ascending, including 0 and nearly the widest.
 template <class Token>
 std::vector<Token> some_ids(int bits) {
   std::vector<Token> ids{0, 1, 3, 100, 101, 250};
@@ -211,7 +211,7 @@ std::vector<Token> some_ids(int bits) {
   return ids;
 }
 
-/// Documents around every length that matters: 1, N - 1, N, N + 1, and several times N; two twice.
+/// Documents of every relevant length: 1, N - 1, N, N + 1 and several times N. Two occur twice.
 template <class Token>
 Shard<Token> some_shard(Shape shape, bool end_mark, std::uint64_t seed, int copies = 1) {
   Random random(seed);
@@ -256,7 +256,7 @@ Shard<Token> some_shard(Shape shape, bool end_mark, std::uint64_t seed, int copi
   return shard;
 }
 
-/// Sorted distinct windows with counts, one bucket a lead.
+/// Sorted distinct windows with counts, one bucket per lead.
 template <int W>
 struct RunArrays {
   Array<std::uint32_t> leads;
@@ -287,7 +287,7 @@ RunArrays<W> run_of(const Counts& windows, int bits) {
   return {leads, bounds, keys, counts};
 }
 
-/// The same windows, a few in each part, so that leads go on from part to part.
+/// The windows in parts of a few, so that leads continue from part to part.
 inline std::vector<Counts> parts_of(const Counts& windows, std::size_t parts) {
   std::vector<Counts> cut(parts);
   std::size_t place = 0;

@@ -1,6 +1,6 @@
-// Arrays that end where memory ends: the byte behind the last element can't be read by anything,
-// vector instructions with masks included, which sanitizers do not see. Writes before the first
-// element are noticed when the array goes; with AddressSanitizer at once.
+// Arrays that end at a page that can't be accessed: a read past the last element faults, also in
+// masked vector instructions, which sanitizers do not see. Writes before the first element are
+// found when the array is destroyed, or at once with AddressSanitizer.
 #pragma once
 #include <sys/mman.h>
 #include <unistd.h>
@@ -89,7 +89,7 @@ class Array {
   }
 
   std::uint8_t* base_ = nullptr;
-  std::uint8_t* front_ = nullptr;  // first byte that can be touched
+  std::uint8_t* front_ = nullptr;  // first byte that can be accessed
   std::size_t mapped_ = 0;
   T* data_ = nullptr;
   std::size_t size_ = 0;

@@ -6,7 +6,8 @@
 
 namespace icfast::tests {
 
-/// A trie's arrays; what no kernel fills (the begin mark's children, the root's row) is filled in.
+/// The arrays of a trie. Entries that no kernel writes (the begin mark's children, the root's row)
+/// are filled in.
 template <class Word>
 struct TrieArrays {
   Array<std::int64_t> levels;
@@ -24,20 +25,20 @@ struct TrieArrays {
   }
 };
 
-/// Nodes of each order in suffix order; level 1 is every rank, seen or not.
+/// Nodes of each order in suffix order. Level 1 has every rank, seen or not.
 inline std::vector<Counts> nodes_of(const Ngrams& ngrams, std::uint32_t ranks) {
   std::vector<Counts> nodes = ngrams.counts;
   for (std::uint32_t rank = 0; rank < ranks; ++rank) nodes[1].insert({Symbols{rank}, 0});
   return nodes;
 }
 
-/// a(gram): raw counts of n-grams that start with the begin mark, else distinct left neighbours.
+/// a(gram): the raw count of n-grams that start with the begin mark, else distinct left neighbours.
 inline std::uint64_t adjusted(const std::vector<Counts>& neighbours, const Counts& raw,
                               const Symbols& gram) {
   return gram.back() == 0 ? at(raw, gram) : at(neighbours[gram.size()], gram);
 }
 
-/// What a context knows of its successors, by raw and by adjusted counts.
+/// Sums over the successors of a context, by raw and by adjusted counts.
 struct Row {
   std::uint64_t field[kContextFields] = {};
 };
@@ -45,9 +46,9 @@ struct Row {
 struct KneserNey {
   int order;
   Ngrams ngrams;
-  std::vector<Counts> neighbours;  // at [n], distinct left neighbours of n-grams, n < N
-  std::map<Symbols, Row> rows;     // by context; the empty one too
-  std::vector<double> discounts;   // [2, N + 1, 4]: adjusted orders, then raw tops
+  std::vector<Counts> neighbours;  // at [n]: distinct left neighbours of n-grams, n < N
+  std::map<Symbols, Row> rows;     // by context, including the empty one
+  std::vector<double> discounts;   // [2, N + 1, 4]: adjusted orders, then highest orders
   double uniform;
 
   KneserNey(const Documents& documents, int order_, double uniform_)
@@ -91,9 +92,8 @@ struct KneserNey {
     return (std::max(kept, 0.0) + freed * lower) / total;
   }
 
-  /// p of an n-gram's newest symbol behind the others, as the order-N model weighs it: by raw
-  /// counts where it is as long as that, else by adjusted ones. A symbol no n-gram has counts 0
-  /// times.
+  /// p of an n-gram's newest symbol after the others under the order-N model: from raw counts at
+  /// order N, else from adjusted counts. A symbol without n-grams has count 0.
   double weight(const Symbols& gram) const {
     double p = uniform;
     for (std::size_t n = 1; n <= gram.size(); ++n) {
@@ -107,7 +107,7 @@ struct KneserNey {
     return p;
   }
 
-  /// What a context multiplies the probability of an unseen successor by.
+  /// The backoff weight of a context.
   double backoff(const Symbols& context) const {
     const auto row = rows.find(context);
     if (row == rows.end()) return 1.0;
@@ -115,7 +115,8 @@ struct KneserNey {
     return level(n == order, n, 0, row->second, 1.0);
   }
 
-  /// p(symbol | history) under the order-k model; the history newest first, its begin mark last.
+  /// p(symbol | history) under the order-k model. The history is newest first and ends in its begin
+  /// mark.
   double probability(std::uint32_t symbol, const Symbols& history, int k) const {
     double p = uniform;
     for (int n = 1; n <= k; ++n) {
@@ -133,7 +134,7 @@ struct KneserNey {
   }
 };
 
-/// How often a token follows each node of order < N.
+/// Occurrences of a successor after each node of order < N.
 template <class Word>
 std::vector<Word> followed_of(const KneserNey& model, std::uint32_t ranks) {
   std::vector<Word> followed;
@@ -148,7 +149,7 @@ std::vector<Word> followed_of(const KneserNey& model, std::uint32_t ranks) {
   return followed;
 }
 
-/// Room for a trie; what no kernel fills (the begin mark's children) is filled in.
+/// Space for a trie. Entries that no kernel writes (the begin mark's children) are filled in.
 template <class Word>
 TrieArrays<Word> empty_trie(const KneserNey& model, std::uint32_t ranks) {
   const std::vector<Counts> nodes = nodes_of(model.ngrams, ranks);
@@ -211,7 +212,7 @@ TrieArrays<Word> trie_of(const KneserNey& model, std::uint32_t ranks) {
   return made;
 }
 
-/// What kernels that go context by context are given and work in.
+/// Inputs and scratch space of kernels that visit contexts.
 template <class Word>
 struct ByContextArrays {
   Array<std::int64_t> starts;

@@ -1,5 +1,5 @@
-// What a block of device threads has, with threads of the host: for code of csrc/cuda that needs no
-// device but its threads.
+// A block of device threads, simulated by host threads, for code of csrc/cuda that needs nothing
+// else of a device.
 #pragma once
 #include <atomic>
 #include <barrier>
@@ -41,7 +41,7 @@ inline thread_local icfast::tests::simt::Index threadIdx, blockDim;
 
 namespace icfast::tests::simt {
 
-/// body() by each thread of a block.
+/// Runs body() in each thread of a block.
 template <class Body>
 void run_block(int threads, Body body) {
   Block shared(threads);
@@ -57,7 +57,7 @@ void run_block(int threads, Body body) {
   for (std::thread& thread : running) thread.join();
 }
 
-/// What the thread `lane` of the same warp gave.
+/// The value that thread `lane` of the same warp gave.
 template <class T>
 T exchange(T mine, unsigned from) {
   Warp& warp = block->warps[threadIdx.x / 32];

@@ -1,4 +1,4 @@
-// Scoring in bulk: weights of n-grams, records of windows, losses from records.
+// Bulk scoring: weights of n-grams, records of windows, losses from records.
 #include "kneser_ney.hpp"
 
 namespace icfast::tests {
@@ -13,7 +13,7 @@ struct Weights {
   Array<double> backoffs;
 };
 
-/// Weighed in ranges of two ranks.
+/// Weights computed in ranges of two ranks.
 template <class Word>
 Weights weigh(const KneserNey& model, TrieArrays<Word>& trie, std::uint32_t ranks) {
   Weights made{Array<double>(trie.counts.size(), -1.0), Array<double>(trie.child.size() - 1, -1.0)};
@@ -48,7 +48,7 @@ void check_bulk(Shape shape, bool end_mark) {
     }
   }
 
-  // A document of an id the model does not know among others: id 3 takes a rank behind all.
+  // Include a document with an id that the model does not know: id 3 gets a rank after all others.
   const std::uint32_t lost = shard.ranks[3];
   shard.ranks[3] = unknown;
   for (Symbols& document : shard.documents) {

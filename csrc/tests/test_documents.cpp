@@ -1,4 +1,4 @@
-// Kernels that look at ids alone.
+// Kernels that read token ids only.
 #include "definitions.hpp"
 
 namespace icfast::tests {

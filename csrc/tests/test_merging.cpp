@@ -1,4 +1,4 @@
-// Runs under another alphabet, and their sums.
+// Sorted runs under another alphabet, and their sums.
 #include <algorithm>
 #include <numeric>
 
@@ -9,7 +9,7 @@ namespace {
 
 TEST(keys_are_rewritten_under_another_alphabet) {
   Random random(21);
-  // (order, bits, new bits): within a word, into more words, across seams, and narrower ones.
+  // (order, bits, new bits): within a word, into more words, across words, and narrower ones.
   const auto each = [&](auto from, auto to, int order, int bits, int new_bits) {
     const Case named("order", order, "bits", bits, "to", new_bits);
     const std::uint64_t symbols =
@@ -65,11 +65,11 @@ template <int W>
 Key<W> spread(std::uint64_t value) {
   Key<W> key{};
   key.word[0] = value / 7;
-  key.word[W - 1] += value % 7;  // equal in their first words, different in the last
+  key.word[W - 1] += value % 7;  // equal in the first words, different in the last
   return key;
 }
 
-/// Buckets of these leads, one behind the other.
+/// Concatenated buckets of these leads.
 template <int W>
 RunArrays<W> run_over(const std::vector<std::pair<std::uint32_t, Bucket>>& buckets) {
   std::vector<std::uint32_t> leads;
@@ -92,7 +92,7 @@ RunArrays<W> run_over(const std::vector<std::pair<std::uint32_t, Bucket>>& bucke
 TEST(runs_are_added) {
   Random random(22);
   for_each_width([&](auto width) {
-    // Leads of one run, of several and of all; keys of one, of several.
+    // Leads of one run, of several and of all; keys of one run and of several.
     for (const std::size_t runs : {1, 2, 3, 8}) {
       for (const std::uint64_t most : {1, 2, 8, 100}) {
         std::map<std::uint32_t, Bucket> sums;

@@ -13,7 +13,8 @@ void check_trie(const TrieArrays<Word>& expected, const TrieArrays<Word>& found)
   CHECK_EQUAL(expected.contexts.copy(), found.contexts.copy());
 }
 
-/// Grows in so many runs, marks contexts and links in ranges of one symbol; all but the root's row.
+/// Grows a trie in several runs, marks contexts, and links in ranges of one symbol. It does not
+/// fill the root's row.
 template <class Word, int W>
 TrieArrays<Word> grown(const KneserNey& model, const Documents& documents, Shape shape,
                        std::uint32_t ranks, std::size_t parts) {
@@ -61,7 +62,7 @@ TEST(a_trie_grows_and_contexts_know_their_successors) {
           auto found =
               grown<decltype(word), width()>(model, shard.documents, shape, shard.leads(), parts);
           std::copy(expected.contexts.begin(), expected.contexts.begin() + kContextFields,
-                    found.contexts.begin());  // the root's row is its caller's
+                    found.contexts.begin());  // the caller fills the root's row
           check_trie(expected, found);
         }
       }
@@ -104,7 +105,7 @@ TEST(contexts_without_room_for_a_row_are_refused) {
 TEST(an_ngram_whose_context_is_missing_is_named) {
   const KneserNey model({{1, 2, 1, 2, 2, 1}}, 3, 0.01);
   auto made = trie_of<std::uint32_t>(model, 3);
-  // The left neighbours of the bigrams become symbols that no context has.
+  // Change the left neighbours of the bigrams to symbols that no context has.
   for (std::int64_t node = made.levels[2]; node < made.levels[3]; ++node) {
     made.symbols[static_cast<std::size_t>(node)] = 9;
   }
@@ -121,7 +122,8 @@ struct Scores {
   Array<std::uint64_t> infinite;
 
   Scores(std::size_t documents, int columns)
-      : low(documents * static_cast<std::size_t>(columns), 77),  // overwritten, not added to
+      : low(documents * static_cast<std::size_t>(columns),
+            77),  // initial values, which kernels overwrite
         high(low.size(), 77),
         predicted(documents, 77),
         oov(documents, 77),
@@ -131,7 +133,7 @@ struct Scores {
   }
 };
 
-/// Scores a shard's documents, some ids of which the model never saw.
+/// Scores the documents of a shard that has ids unknown to the model.
 template <class Token, class Word>
 void check_scores(Shape shape, bool end_mark, double uniform, bool ladder) {
   const Case named("end mark", end_mark, "uniform", uniform, "ladder", ladder);
@@ -140,7 +142,7 @@ void check_scores(Shape shape, bool end_mark, double uniform, bool ladder) {
   seen.resize(seen.size() - 2);
   KneserNey model(seen, shape.order, uniform);
   auto trie = trie_of<Word>(model, shard.leads());
-  // Id 3 is unknown to the model as it scores: a symbol no n-gram holds.
+  // Id 3 is unknown to the model: no n-gram has its symbol.
   constexpr std::uint32_t kUnknown = 0xffffffffU;
   const std::uint32_t lost = shard.ranks.size() > 3 ? shard.ranks[3] : 0;
   if (lost != 0) shard.ranks[3] = 0;

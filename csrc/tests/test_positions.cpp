@@ -1,4 +1,4 @@
-// Windows known by where they end: scattered, grouped by what they share, and their spectra.
+// Windows stored as positions: scattered, grouped by shared symbols, and their spectra.
 #include <array>
 #include <map>
 #include <set>
@@ -11,7 +11,7 @@ namespace {
 using Document = std::vector<std::uint32_t>;
 using Gram = std::vector<std::uint32_t>;
 
-/// r -> types, per kind and order.
+/// Number of n-grams by occurrences r, per kind and order.
 using Phi = std::map<std::pair<int, int>, std::map<std::uint64_t, std::uint64_t>>;
 
 /// Codes of one, two and three bytes for symbols 1..U.
@@ -26,7 +26,7 @@ std::vector<std::uint64_t> some_codes(std::uint64_t symbols) {
   return codes;
 }
 
-/// Random tokens, runs of one, and what stood before.
+/// Random tokens, repeated tokens, and repetitions of earlier tokens.
 std::vector<Document> some_documents(std::uint64_t symbols, std::size_t size, Random& random) {
   std::vector<Document> documents;
   for (const std::size_t part : {size, size / 2, std::size_t{1}, size, size}) {
@@ -85,7 +85,7 @@ struct Laid {
     text = Array<Symbol>(symbols);
   }
 
-  /// The window ending there, cut behind its begin mark and filled up with zeros.
+  /// The window that ends here, cut after its begin mark and padded with zeros.
   Gram window(std::int64_t p, int order) const {
     Gram gram;
     for (int i = 0; i < order; ++i) {
@@ -100,7 +100,7 @@ struct Laid {
   Array<Symbol> text;
 };
 
-/// Whether windows that share their first n symbols stand together, for every n.
+/// Whether windows that share their first n symbols are contiguous, for every n.
 bool grouped(const std::vector<Gram>& windows) {
   for (std::size_t n = 1; n <= windows[0].size(); ++n) {
     std::set<Gram> seen;

@@ -1,4 +1,4 @@
-// Sorting buckets, counting what is equal, and cutting buckets.
+// Sorting buckets, counting equal keys, and splitting buckets.
 #include <cstdlib>
 #include <string_view>
 
@@ -35,7 +35,7 @@ std::vector<Key<W>> some_keys(Kind kind, std::size_t size, Random& random) {
       key = Key<W>{};
       key.word[word] = pick(random, 256) << 24;
     }
-    // Most keys equal, as of a frequent n-gram; the rest anywhere.
+    // Most keys are equal, as for a frequent n-gram.
     if (kind == kSkewed && pick(random, 8) != 0) key = Key<W>{{1}};
   }
   if (kind == kAscending || kind == kDescending) std::sort(keys.begin(), keys.end());
@@ -43,7 +43,7 @@ std::vector<Key<W>> some_keys(Kind kind, std::size_t size, Random& random) {
   return keys;
 }
 
-/// Buckets of these keys, none at position 0, through sort_runs and through std::map.
+/// Sorts buckets of these keys with sort_runs and with std::map. No bucket begins at position 0.
 template <int W>
 void check_sort(const std::vector<std::vector<Key<W>>>& buckets) {
   std::vector<std::int64_t> bounds{3};
@@ -80,8 +80,8 @@ void check_sort(const std::vector<std::vector<Key<W>>>& buckets) {
 TEST(buckets_are_sorted_and_equal_keys_counted) {
   Random random(11);
   for_each_width([&](auto width) {
-    // Around one vector, the networks' sizes, what insertion and introsort take, and one too many
-    // for the cache.
+    // Sizes around one vector, the networks, insertion sort and introsort, and one that exceeds the
+    // cache.
     const std::size_t beyond_cache = (1 << 19) / (8 * width()) + 9;
     for (const std::size_t size :
          {std::size_t{0},   std::size_t{1},    std::size_t{2},   std::size_t{7},   std::size_t{8},
@@ -106,7 +106,7 @@ TEST(many_buckets_are_packed_from_the_front) {
         const auto kind = static_cast<Kind>(pick(random, kKindCount));
         buckets.push_back(some_keys<width()>(kind, pick(random, 300), random));
       }
-      buckets.insert(buckets.begin() + trial, 3, {});  // empty ones, at the front too
+      buckets.insert(buckets.begin() + trial, 3, {});  // empty buckets, also at the front
       check_sort<width()>(buckets);
     }
     check_sort<width()>({});
@@ -114,13 +114,13 @@ TEST(many_buckets_are_packed_from_the_front) {
   });
 }
 
-/// Keys that make every median a bad pivot: the sort must stay correct when it gives up on it.
+/// Keys for which every median is a bad pivot. The sort must be correct when it falls back.
 TEST(bad_pivots_are_sorted_all_the_same) {
   for_each_width([](auto width) {
     constexpr std::size_t kSize = 5000;
     std::vector<Key<width()>> keys(kSize);
     for (std::size_t i = 0; i < kSize; ++i) {
-      // Sampled places hold the largest keys, the others organ pipes.
+      // Sampled positions have the largest keys; the others are organ pipes.
       keys[i].word[width() - 1] = i % 156 == 78 ? kSize - i / 156 : std::min(i, kSize - i) / 3;
     }
     check_sort<width()>({keys});
@@ -140,13 +140,13 @@ TEST(a_bucket_is_cut_in_place) {
         CHECK_EQUAL(std::int64_t{0}, bounds[0]);
         CHECK_EQUAL(keys.rows(), bounds[256]);
         CHECK(std::is_sorted(bounds.begin(), bounds.end()));
-        // Sorting the parts alone sorts the whole.
+        // Sorting the parts sorts the whole.
         for (std::size_t d = 0; d < 256; ++d) {
           std::sort(keys.begin() + bounds[d], keys.begin() + bounds[d + 1]);
         }
         std::sort(expected.begin(), expected.end());
         CHECK_EQUAL(expected, keys.copy());
-        // Keys that differ are in two parts at least, so cutting again and again comes to an end.
+        // Different keys are in at least two parts, so repeated splitting ends.
         const bool equal = size == 0 || expected.front() == expected.back();
         const std::int64_t most = size == 0 ? 0 : [&] {
           std::int64_t most_of_a_part = 0;

@@ -6,7 +6,7 @@ namespace {
 
 using Spectrum = std::map<std::uint64_t, std::uint64_t>;  // r -> phi_r
 
-/// [kind][n]: what run_spectra records; the bare begin mark is not.
+/// [kind][n]: the spectra that run_spectra records, without the begin mark itself.
 std::vector<std::vector<Spectrum>> spectra_of(const Documents& documents, int order) {
   const Ngrams ngrams = ngrams_of(documents, order);
   std::vector<std::vector<Spectrum>> spectra(
@@ -63,7 +63,7 @@ struct Found {
   }
 };
 
-/// The documents' windows in so many runs, one call each, the last one flushed.
+/// The documents' windows in several runs, one call each. The last call flushes.
 template <int W>
 void check_spectra(const Documents& documents, Shape shape, std::size_t parts) {
   const Case named("runs", parts);

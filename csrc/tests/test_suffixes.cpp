@@ -1,4 +1,4 @@
-// Suffixes of joined documents: sorted, and their longest matches.
+// Suffix arrays of joined documents, and their longest matches.
 #include <numeric>
 
 #include "definitions.hpp"
@@ -8,7 +8,7 @@ namespace {
 
 using Text = std::vector<std::int32_t>;
 
-/// Few symbols and many, runs and periods, then a separator of its own behind each document.
+/// Few and many symbols, runs and periods, with a distinct separator after each document.
 Text some_text(std::uint64_t alphabet, std::size_t size, std::size_t documents, Random& random) {
   Text text;
   for (std::size_t d = 0; d < documents; ++d) {

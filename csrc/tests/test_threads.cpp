@@ -1,5 +1,5 @@
-// Kernels side by side as the passes run them: on disjoint chunks, buckets, ranges and rows of the
-// same arrays. ThreadSanitizer sees whether they are disjoint indeed.
+// Kernels on several threads, as the package runs them: on disjoint chunks, buckets, ranges and
+// rows of the same arrays. ThreadSanitizer checks that they are disjoint.
 #include <thread>
 
 #include "kneser_ney.hpp"
@@ -16,8 +16,7 @@ void in_threads(Call call) {
   for (std::thread& thread : threads) thread.join();
 }
 
-/// Lanes scatter, groups of buckets are sorted, spectra are scanned: all by several threads at
-/// once.
+/// Threads scatter chunks, sort groups of buckets and scan spectra at the same time.
 template <class Token, int W>
 void check_counting(Shape shape) {
   const auto shard = some_shard<Token>(shape, true, 61, 40);
@@ -63,7 +62,7 @@ void check_counting(Shape shape) {
     if (status.code != Code::ok) statuses[i] = status;
   });
 
-  // Neighbouring buckets sorted by different threads, in the one array of keys; scanned at once.
+  // Different threads sort adjacent buckets of one array of keys. All scan at once.
   const Counts expected = count(windows_of(shard.documents, shape.order));
   const auto ends = ends_of<W>(count(ends_of(shard.documents, shape.order)), shape.bits);
   std::vector<RunArrays<W>> runs(kThreads);
@@ -164,7 +163,7 @@ void check_model(Shape shape) {
   const std::uint32_t ranks = shard.leads();
   const auto expected = trie_of<Word>(model, ranks);
   auto made = trie_of<Word>(model, ranks);
-  // Linking starts from rows that know how often they are followed, and nothing else.
+  // Rows have the count of followers only before linking.
   for (std::size_t row = 1; row * kContextFields < made.contexts.size(); ++row) {
     for (int field = kSuccessors; field < kContextFields; ++field) {
       made.contexts[row * kContextFields + static_cast<std::size_t>(field)] = 0;

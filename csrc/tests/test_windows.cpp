@@ -1,4 +1,4 @@
-// Windows of chunks, counted by bucket, scattered into buckets, and those that end documents.
+// Windows of chunks: counted by bucket, scattered into buckets, and those that end documents.
 #include <set>
 
 #include "definitions.hpp"
@@ -14,7 +14,7 @@ struct Partition {
   Buckets<W> buckets() const {
     return {first.data(), low.data(), first.rows() - 1, low.rows() == first.rows() - 1};
   }
-  /// The bucket of a window: the last of its lead whose low key is not above.
+  /// The bucket of a window: the last one of its lead whose low key is not above it.
   std::size_t of(std::uint32_t lead, const Key<W>& key) const {
     std::size_t bucket = first[lead];
     while (bucket + 1 < first[lead + 1] && low[bucket + 1] <= key) ++bucket;
@@ -22,7 +22,7 @@ struct Partition {
   }
 };
 
-/// One bucket a lead, or, where cut, each lead of several windows cut before its middle one.
+/// One bucket per lead, or leads of several windows split before their middle window.
 template <int W>
 Partition<W> partition_of(const std::vector<Symbols>& windows, std::uint32_t leads, int bits,
                           bool cut_leads) {
@@ -53,7 +53,7 @@ std::vector<std::vector<Key<W>>> by_bucket(const std::vector<Symbols>& windows,
   return held;
 }
 
-/// Scatters chunks between these edges into buckets [begin, end), with room for `room` keys.
+/// Scatters chunks between these edges into buckets [begin, end), with space for `room` keys.
 template <class Token, int W>
 void check_scatter(const Shard<Token>& shard, Shape shape, const Partition<W>& partition,
                    const std::vector<std::vector<Key<W>>>& expected,
@@ -80,7 +80,8 @@ void check_scatter(const Shard<Token>& shard, Shape shape, const Partition<W>& p
   }
 }
 
-/// call(shard, width, shape, windows, partition) over tokens, shapes, end marks and cut leads.
+/// Calls call(shard, width, shape, windows, partition) over tokens, shapes, end marks and split
+/// leads.
 template <class Call>
 void for_each_partition(Call call) {
   for_each_token([&](auto token) {
@@ -105,10 +106,10 @@ TEST(windows_are_scattered_into_their_buckets) {
         const std::int64_t size = shard.tokens.rows();
         const std::size_t all = expected.size();
         check_scatter(shard, shape, partition, expected, {0, size}, 0, all);
-        // Edges in the middle of documents, at their ends, and chunks of one token.
+        // Edges in the middle of documents and at their ends, and chunks of one token.
         check_scatter(shard, shape, partition, expected, {0, 1, 2, 3, 7, size / 2, size - 1, size},
                       0, all);
-        // A range of buckets is sieved: the first, some, the last, none that any window is in.
+        // Ranges of buckets that are sieved: the first, some, the last, and one without windows.
         const std::vector<std::int64_t> edges{0, size / 2, size};
         check_scatter(shard, shape, partition, expected, edges, 1, all);
         check_scatter(shard, shape, partition, expected, edges, 0, 1);
@@ -150,7 +151,8 @@ TEST(windows_are_counted_by_bucket_and_symbol) {
       [](const auto& shard, Shape shape, const auto& windows, const auto& partition) {
         const std::size_t buckets = partition.low.size();
         const std::size_t columns = shape.order == 1 ? 1 : shard.leads();
-        // Every third bucket is left out; depths go around all histories, 0 (the bucket alone) too.
+        // Every third bucket is skipped. Depths cycle through all histories and 0 (the bucket
+        // alone).
         Array<std::int32_t> slots(buckets);
         std::vector<std::int32_t> depths;
         for (std::size_t b = 0; b < buckets; ++b) {
@@ -185,7 +187,7 @@ TEST(documents_end_with_their_last_windows) {
       constexpr int kWords = width();
       for (const bool end_mark : {false, true}) {
         auto shard = some_shard<decltype(token)>(shape, end_mark, 5);
-        // Ranks up to the widest symbol, so that no bit of a key stays untouched.
+        // Ranks up to the widest symbol, so that every bit of a key is used.
         const auto widest = static_cast<std::uint32_t>((std::uint64_t{1} << shape.bits) - 1);
         const std::uint32_t used = *std::max_element(shard.ranks.begin(), shard.ranks.end());
         const auto spread = [&](std::uint32_t rank) {
@@ -217,7 +219,7 @@ TEST(ids_that_are_not_in_the_alphabet_are_named) {
     const Shape shape{3, 8};
     const auto shard = some_shard<decltype(token)>(shape, false, 6);
     const auto partition = partition_of<1>({}, shard.leads(), shape.bits, false);
-    // A document that begins one token early holds the id between documents.
+    // A document that begins one token early has the id between documents.
     Array<std::int64_t> starts(shard.starts.copy());
     starts[2] -= 1;
     const Chunk<decltype(token)> chunk{

@@ -1,5 +1,4 @@
-// Kernels that look at ids alone: how often each occurs, the hash of each document, and all of them
-// as one text.
+// Kernels that read token ids only: count ids, hash documents, join documents to one text.
 #include <algorithm>
 
 #include "icfast/counting.hpp"

@@ -1,4 +1,4 @@
-// The loop that turns the few tokens a pass keeps into windows.
+// Makes windows of the few tokens that a pass keeps.
 #pragma once
 #include <algorithm>
 
@@ -7,8 +7,7 @@
 
 namespace icfast {
 
-/// Neighbouring leads whose windows are kept, and the ids between which they lie: ranks ascend
-/// with ids.
+/// Adjacent leads whose windows are kept, and their range of ids, since ranks ascend with ids.
 struct Kept {
   std::uint32_t first_lead;
   std::uint32_t last_lead;
@@ -27,8 +26,8 @@ struct Kept {
   bool holds(std::uint32_t lead) const { return first_lead <= lead && lead <= last_lead; }
 };
 
-/// Reads the history of one window. Plain copies of what it needs, so that no store of a key makes
-/// the compiler read them again.
+/// Reads the history of one window. It has copies of what it needs, so that the compiler does not
+/// read them again after each store of a key.
 template <int W, class Token>
 class History {
  public:
@@ -51,7 +50,7 @@ class History {
         return key;
       }
       for (int i = 1; i <= length; ++i) key.word[0] = key.word[0] << bits_ | rank_at(t - i);
-      // A shift by all 64 bits would need more history symbols than there are.
+      // A shift by 64 bits would need more history symbols than there are.
       if (length > 0) key.word[0] <<= bits_ * (most_ - length);
     } else {
       for (int i = 1; i <= length; ++i) shape_.set_symbol(key, i, rank_at(t - i));
@@ -59,7 +58,7 @@ class History {
     return key;
   }
 
-  /// What was wrong with the last symbol that could not be counted.
+  /// The error of the last symbol that could not be counted.
   Status status() const { return status_; }
 
  private:
@@ -85,9 +84,8 @@ class History {
   Status status_;
 };
 
-/// visit(lead, key) for the windows of a chunk whose lead is kept and asked for. Few are, so their
-/// histories are read when they are found instead of carried along; ids that none of them holds go
-/// unchecked.
+/// Calls visit(lead, key) for the windows of a chunk whose lead is kept. They are few, so their
+/// histories are read when they are found. Ids outside all of them are not checked.
 template <int W, class Token, class Asked, class Visit>
 Status for_each_kept_window(const Chunk<Token>& chunk, const Alphabet& alphabet,
                             const KeyShape<W>& shape, const Kept& kept, Asked asked, Visit visit) {

@@ -1,4 +1,4 @@
-// Levels on any machine.
+// Portable version of the level operations.
 #include "levels.hpp"
 
 namespace icfast {

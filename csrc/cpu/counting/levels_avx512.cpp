@@ -1,4 +1,4 @@
-// Levels with AVX-512: eight n-grams at a time, those kept compressed in registers.
+// AVX-512 version of the level operations: eight n-grams at a time, compressed in registers.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -16,12 +16,12 @@ Vec all(std::uint64_t value) { return _mm512_set1_epi64(static_cast<long long>(v
 Vec load(const std::uint64_t* from) { return _mm512_loadu_si512(from); }
 Vec lanes() { return _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0); }
 
-/// Lanes that hold one of `left` elements.
+/// Mask of the lanes that have one of `left` elements.
 __mmask8 valid_lanes(std::int64_t left) {
   return left >= kLanes ? 0xff : static_cast<__mmask8>((1 << left) - 1);
 }
 
-/// Chosen lanes to the front; the lanes behind them hold nothing.
+/// Moves chosen lanes to the front. The other lanes are undefined.
 void keep(std::uint64_t* to, __mmask8 chosen, Vec v) {
   _mm512_storeu_si512(to, _mm512_maskz_compress_epi64(chosen, v));
 }
@@ -58,7 +58,7 @@ void sums_avx512(const Level& level, const std::uint64_t* sums, int n, Closed& c
 void shorten_avx512(Level& level, int n) {
   std::int64_t kept = 1;
   for (std::int64_t i = 1; i < level.size; i += kLanes) {
-    // Nothing kept outruns the reading, so whole vectors can be stored.
+    // Writes never overtake reads, so whole vectors can be stored.
     const Vec mark = load(level.mark + i);
     const __mmask8 begins = _mm512_mask_cmplt_epu64_mask(
         valid_lanes(level.size - i), _mm512_and_si512(mark, all(0xff)), _mm512_set1_epi64(n));
@@ -79,7 +79,7 @@ struct Keys {
   Vec word[W];
 };
 
-/// The first `left` of eight keys that stand in memory one after the other.
+/// Loads the first `left` of eight consecutive keys.
 Keys<1> load(const Key<1>* keys, std::int64_t left) {
   return {{_mm512_maskz_loadu_epi64(valid_lanes(left), keys)}};
 }
@@ -93,7 +93,7 @@ Keys<2> load(const Key<2>* keys, std::int64_t left) {
   return {{_mm512_permutex2var_epi64(low, even, high), _mm512_permutex2var_epi64(low, odd, high)}};
 }
 
-/// The least significant `bits` of a key, or the others.
+/// Mask of the least significant `bits` of a key, or of the others.
 template <int W>
 Keys<W> low_bits(int bits, bool others) {
   Keys<W> mask;
@@ -105,7 +105,7 @@ Keys<W> low_bits(int bits, bool others) {
   return mask;
 }
 
-/// Chosen lanes where no bit of the mask is set.
+/// Chosen lanes in which no bit of the mask is set.
 template <int W>
 __mmask8 are_zero(__mmask8 chosen, const Keys<W>& keys, const Keys<W>& mask) {
   for (int w = 0; w < W; ++w) {
@@ -114,7 +114,7 @@ __mmask8 are_zero(__mmask8 chosen, const Keys<W>& keys, const Keys<W>& mask) {
   return chosen;
 }
 
-/// Lanes whose key is not above the other one.
+/// Lanes whose key is not above the other key.
 template <int W>
 __mmask8 not_above(__mmask8 valid, const Keys<W>& keys, const Keys<W>& others) {
   __mmask8 found = _mm512_mask_cmple_epu64_mask(valid, keys.word[W - 1], others.word[W - 1]);
@@ -130,7 +130,7 @@ __mmask8 not_above(__mmask8 valid, const Keys<W>& keys, const Keys<W>& others) {
 template <int W>
 std::int64_t append_avx512(Level& level, const Key<W>* keys, const std::uint64_t* counts,
                            std::int64_t size, int order, int bits, std::uint64_t& total) {
-  // Two keys share their newest symbols where they differ in older ones only.
+  // Two keys share their newest symbols if only older ones differ.
   Keys<W> newest[64];
   for (int n = 2; n < order; ++n) newest[n] = low_bits<W>(bits * (order - n), true);
   const Vec zero = _mm512_setzero_si512();
@@ -147,7 +147,7 @@ std::int64_t append_avx512(Level& level, const Key<W>* keys, const std::uint64_t
     for (int n = 2; n < order; ++n) {
       mark = _mm512_mask_add_epi64(mark, are_zero(valid, differing, newest[n]), mark, all(1));
     }
-    // A history that is cut ends in zeros.
+    // A history that reaches the document's start ends in zeros.
     __mmask8 cut = valid;
     for (int n = 1; n < order && cut != 0; ++n) {
       cut = are_zero(cut, key, low_bits<W>(bits * n, false));

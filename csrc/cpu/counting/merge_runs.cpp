@@ -1,4 +1,4 @@
-// Runs of several tables brought under one alphabet and added.
+// Translates sorted runs of several tables to one alphabet, and adds them.
 #include <algorithm>
 
 #include "icfast/counting.hpp"
@@ -34,7 +34,7 @@ Status remap_keys(const Key<From>* keys, std::int64_t size, const std::uint32_t*
 
 namespace {
 
-/// Sorted entries, no key twice.
+/// Sorted entries with distinct keys.
 template <int W>
 struct Entries {
   const Key<W>* keys;
@@ -42,7 +42,7 @@ struct Entries {
   std::int64_t size;
 };
 
-/// Where a sum is written.
+/// Destination of a sum.
 template <int W>
 struct Room {
   Key<W>* keys;
@@ -51,14 +51,14 @@ struct Room {
   Room behind(std::int64_t entries) const { return {keys + entries, counts + entries}; }
 };
 
-/// 0 or 1 that the compiler takes for a number: of two conditions it would make branches.
+/// 0 or 1 as a number. The compiler would turn two conditions into branches.
 inline std::uint64_t number(bool condition) {
   std::uint64_t value = condition;
   asm("" : "+r"(value));
   return value;
 }
 
-/// What one entry of a sum is made of: entry i of a, entry j of b, or both.
+/// Sources of one entry of a sum: entry i of a, entry j of b, or both.
 template <int W>
 struct Choice {
   Choice(const Key<W>& a, const Key<W>& b, bool of_a, bool of_b)
@@ -75,8 +75,8 @@ struct Choice {
   Key<W> key;
 };
 
-/// a + b. Which side comes next can't be predicted, so nothing branches on it; each step waits for
-/// the one before, so the sum grows from both ends at once.
+/// a + b. Which side is next can't be predicted, so there is no branch on it. Each step depends on
+/// the previous one, so the sum grows from both ends at once.
 template <int W>
 Entries<W> add(const Entries<W>& a, const Entries<W>& b, const Room<W>& to) {
   std::int64_t i = 0;
@@ -94,7 +94,7 @@ Entries<W> add(const Entries<W>& a, const Entries<W>& b, const Room<W>& to) {
     i += static_cast<std::int64_t>(least.from_a);
     j += static_cast<std::int64_t>(least.from_b);
   };
-  // With two left on each side, the least and the greatest are not the same.
+  // With two entries left on each side, the smallest and the largest entry differ.
   while (i_end - i > 1 && j_end - j > 1) {
     take_least();
     const Key<W>& left = a.keys[i_end - 1];
@@ -117,8 +117,8 @@ Entries<W> add(const Entries<W>& a, const Entries<W>& b, const Room<W>& to) {
   return {to.keys, to.counts, out};
 }
 
-/// The sum of these buckets, in `to` unless it is one bucket; `other` is worked in. One lead's
-/// entries mostly fit the nearest cache, so that of all rounds only the first reads memory.
+/// Sums these buckets into `to`, unless there is only one bucket. `other` is scratch space. The
+/// entries of one lead mostly fit the first-level cache, so only the first round reads memory.
 template <int W>
 Entries<W> add_buckets(const SortedRun<W>& runs, const std::int64_t* sequence, std::int64_t size,
                        const Room<W>& to, const Room<W>& other) {
@@ -138,8 +138,8 @@ Entries<W> add_buckets(const SortedRun<W>& runs, const std::int64_t* sequence, s
 template <int W>
 Status merge_runs(const SortedRun<W>& runs, const std::int64_t* sequence,
                   const std::uint32_t* leads, std::int64_t buckets, std::int64_t* bounds,
-                  Key<W>* keys, std::uint64_t* counts, Key<W>* key_room,
-                  std::uint64_t* count_room) {
+                  Key<W>* keys, std::uint64_t* counts, Key<W>* key_scratch,
+                  std::uint64_t* count_scratch) {
   std::int64_t out = 0;
   std::int64_t first = 0;
   for (std::int64_t bucket = 0; bucket < buckets; ++bucket) {
@@ -148,7 +148,7 @@ Status merge_runs(const SortedRun<W>& runs, const std::int64_t* sequence,
     while (last < runs.buckets && runs.leads[sequence[last]] == leads[bucket]) ++last;
     const Room<W> to{keys + out, counts + out};
     const Entries<W> sum =
-        add_buckets(runs, sequence + first, last - first, to, Room<W>{key_room, count_room});
+        add_buckets(runs, sequence + first, last - first, to, Room<W>{key_scratch, count_scratch});
     if (last - first == 1) {
       std::copy(sum.keys, sum.keys + sum.size, to.keys);
       std::copy(sum.counts, sum.counts + sum.size, to.counts);

@@ -1,8 +1,8 @@
-// All spectra of orders 1..N from one scan of sorted windows and how much neighbours share.
+// Spectra of orders 1..N from one scan of sorted windows and their shared lengths.
 //
-// The n-grams of all orders are a tree whose nodes with one child are left out: a node stands for
-// the orders between its parent's depth and its own, all of the same count, and is recorded as a
-// range of orders. So the work grows with the distinct windows, not with N.
+// The n-grams of all orders form a tree. Nodes with one child are omitted: a node represents the
+// orders between its parent's depth and its own, which all have the same count, and is recorded as
+// a range of orders. The work therefore grows with the number of distinct windows, not with N.
 #include <algorithm>
 
 #include "icfast/counting.hpp"
@@ -15,7 +15,7 @@ class RangeRecorder {
  public:
   RangeRecorder(const SpectraRanges& out, int order) : out_(out), order_(order) {}
 
-  /// r at each order first..last, so many times.
+  /// Adds n-grams that occur r times to each order first..last.
   void record(SpectrumKind kind, int first, int last, std::uint64_t r, std::uint64_t times = 1) {
     if (first > last) return;
     if (r < static_cast<std::uint64_t>(out_.rows)) {
@@ -51,7 +51,7 @@ class RangeRecorder {
   bool fits_ = true;
 };
 
-/// A node that is still open: windows that share `depth` symbols.
+/// A node that is not finished: windows that share `depth` symbols.
 struct Open {
   std::uint64_t depth;
   std::uint64_t count;
@@ -75,14 +75,14 @@ class TreeScan {
         open_(reinterpret_cast<Open*>(nodes)),
         recorder_(recorder),
         order_(windows.order()) {
-    open_[0] = {};  // above every lead
+    open_[0] = {};  // a root above every lead
   }
 
   void scan(const std::uint64_t* words, const std::uint32_t* shared, std::int64_t size) {
     for (std::int64_t first = 0; first < size;) first = scan_block(words, shared, first, size);
   }
 
-  /// Records the plain leaves.
+  /// Records the leaves without special cases.
   void finish() {
     for (int above = 0; above < std::min(order_, kDepths); ++above) {
       for (std::uint64_t count = 1; count <= kCounts; ++count) {
@@ -97,12 +97,13 @@ class TreeScan {
   static constexpr int kDepths = 64;
   static constexpr std::uint64_t kCounts = 8;
 
-  /// Closes leaves from `first` on; returns where the first one begins that is left.
+  /// Finishes leaves from `first` on; returns the beginning of the first remaining leaf.
   std::int64_t scan_block(const std::uint64_t* words, const std::uint32_t* shared,
                           std::int64_t first, std::int64_t size) {
     const auto order = static_cast<std::uint32_t>(order_);
     std::int64_t last = std::min(size, first + kBlock);
-    // Where leaves begin, and how many windows before are special; no branch depends on the data.
+    // Find the beginnings of leaves and the number of special windows before each. No branch
+    // depends on the data.
     std::int64_t begins[kBlock + 1];
     std::uint64_t special[kBlock + 1];
     begins[0] = first;
@@ -116,7 +117,7 @@ class TreeScan {
       specials += words[i] & 1;
     }
     if (leaves > 1 && last < size && shared[last] == order) {
-      --leaves;  // the last one goes on
+      --leaves;  // the last leaf is not finished
     } else {
       for (; last < size && shared[last] == order; ++last) specials += words[last] & 1;
       begins[leaves] = last;
@@ -139,7 +140,7 @@ class TreeScan {
     leaf.ends += windows_.ends_document(place_of(word));
   }
 
-  /// `next`: how many symbols the window shares with the next one.
+  /// `next` is the number of symbols that the window shares with the next one.
   void close_leaf(const Leaf& leaf, std::uint64_t next) {
     const auto above = static_cast<int>(std::max(open_[top_].depth, next));
     if (leaf.count <= kCounts && leaf.ends == 0 && leaf.tokens == order_ && above < kDepths) {
@@ -169,7 +170,8 @@ class TreeScan {
     ++open_[top_].children;
   }
 
-  /// Orders above + 1..N; where tokens run out before, one more order starts with the begin mark.
+  /// Orders above + 1..N. If the window has fewer tokens, the last order starts with the begin
+  /// mark.
   void record_leaf(const Leaf& leaf, int above, std::uint64_t times) {
     const int last = std::min(leaf.tokens, order_ - 1);
     recorder_.record(kComplete, above + 1, leaf.tokens, leaf.count, times);
@@ -199,7 +201,7 @@ class TreeScan {
   RangeRecorder& recorder_;
   int order_;
   std::int64_t top_ = 0;
-  /// Leaves of N tokens where no document ends, by how much they share and how often they occur.
+  /// Number of leaves of N tokens in which no document ends, by shared length and count.
   std::uint64_t plain_[kDepths][kCounts] = {};
 };
 

@@ -1,8 +1,9 @@
-// All spectra of orders 1..N from one scan of sorted windows.
+// Spectra of orders 1..N from one scan of sorted windows.
 //
-// An n-gram closes when the next window no longer shares its n newest symbols; only then are its
-// count, its document ends and its distinct left neighbours known. Windows are taken in blocks:
-// from a block's windows to its n-grams of order N - 1, from these to order N - 2, and so on.
+// An n-gram is complete when the next window no longer shares its n newest symbols. Only then are
+// its count, its document ends and its distinct left neighbours known. Windows are processed in
+// blocks: from the windows of a block to its n-grams of order N - 1, from these to order N - 2, and
+// so on.
 #include <algorithm>
 
 #include "icfast/isa.hpp"
@@ -13,8 +14,8 @@
 namespace icfast {
 namespace {
 
-/// Sums of the n-grams now open, one row per order; they live in the caller's array between calls,
-/// where an n-gram's count and ends leave out those of the longer n-gram open within it.
+/// Sums of the unfinished n-grams, one row per order. They are in the caller's array between calls.
+/// The count and the ends of an n-gram exclude those of the longer unfinished n-gram within it.
 class OpenSums {
  public:
   OpenSums(std::uint64_t* sums, int order)
@@ -84,7 +85,7 @@ void shorten(Level& level, int n) {
   shorten_portable(level, n);
 }
 
-/// The scan of one run: fills blocks with windows, and closes what they close.
+/// Scan of one run: fills blocks with windows and records completed n-grams.
 template <int W>
 class Scan {
  public:
@@ -116,7 +117,7 @@ class Scan {
     return {};
   }
 
-  /// Closes what is still open.
+  /// Completes all unfinished n-grams.
   void flush() {
     if (path_.empty()) return;
     for (int n = order_; n >= 1; --n) {
@@ -140,12 +141,12 @@ class Scan {
   void begin_block() {
     level_.size = 1;
     level_.mark[0] = mark_of(0, path_.history());
-    // What ended in an n-gram still open must not be forgotten.
+    // Keep the document ends of n-grams that are still unfinished.
     level_.ended = open_.ends[1] != 0;
     total_ = ended_ = 0;
   }
 
-  /// Entries [first, last), all of one lead.
+  /// Adds entries [first, last), all of one lead.
   Status append(std::uint32_t lead, std::int64_t first, std::int64_t last) {
     const std::int64_t size = level_.size;
     Status status = append_one(lead, first);
@@ -213,7 +214,7 @@ class Scan {
     begin_block();
   }
 
-  /// Records the n-grams of order n that the next one closes.
+  /// Records the n-grams of order n that the next n-gram completes.
   void close(int n) {
     sums_of(level_, level_.windows, n, closed_);
     record(level_.windows, n, kComplete, kStarting);
@@ -221,7 +222,7 @@ class Scan {
     if (level_.ended) sums_of(level_, level_.followed, n, closed_);
     record(level_.ended ? level_.followed : level_.windows, n, kFollowed, kStartingFollowed);
     sums_of(level_, level_.children, n, closed_);
-    closed_.incomplete = 0;  // what begins with a mark has no neighbour
+    closed_.incomplete = 0;  // n-grams with a begin mark have no left neighbour
     record(level_.children, n, kLeftNeighbours, kLeftNeighbours);
   }
 
@@ -234,7 +235,7 @@ class Scan {
     for (std::int64_t i = 0; i < closed_.incomplete; ++i) {
       const std::uint64_t at = closed_.at[i];
       const std::uint64_t sum = sums[at + 1] - sums[at];
-      const bool starts = level_.mark[at] >= mark_of(0, n - 2);  // one mark, then tokens
+      const bool starts = level_.mark[at] >= mark_of(0, n - 2);  // one begin mark, then tokens
       if (starts && sum != 0) recorder_.record(starting, n, sum);
     }
   }
@@ -250,8 +251,8 @@ class Scan {
   Level level_;
   Closed closed_;
   std::uint64_t total_ = 0;   // windows of the block
-  std::uint64_t ended_ = 0;   // of which documents end
-  std::uint64_t longer_ = 0;  // where n-grams one longer would go on
+  std::uint64_t ended_ = 0;   // documents that end in the block
+  std::uint64_t longer_ = 0;  // end of the (n+1)-grams
 };
 
 }  // namespace

@@ -1,24 +1,24 @@
-// Walking sorted distinct windows as a trie: which n-grams end and which begin at each entry.
+// Scans sorted distinct windows as a trie: which n-grams end and which begin at each entry.
 #pragma once
 #include "icfast/counting.hpp"
 
 namespace icfast {
 
-/// Pointer into the sorted document ends, moving along with a run.
+/// Pointer into the sorted document ends, which moves along with a run.
 template <int W>
 class EndCursor {
  public:
   explicit EndCursor(const Ends<W>& ends) : ends_(ends) {}
 
-  /// Whether a document may end with a window from first to last; if not, none of them need be
-  /// asked for.
+  /// Whether a document may end with a window from first to last. If not, ended() need not be
+  /// called for them.
   bool may_end(std::uint32_t lead, const Key<W>& first, const Key<W>& last) {
     if (!placed_) place(lead, first);
     return next_ < ends_.size && (ends_.leads[next_] < lead ||
                                   (ends_.leads[next_] == lead && !(last < ends_.keys[next_])));
   }
 
-  /// How many documents end with this window; windows must ascend from call to call.
+  /// Number of documents that end with this window. Windows must ascend from call to call.
   std::uint64_t count(std::uint32_t lead, const Key<W>& key) {
     if (!placed_) place(lead, key);
     while (next_ < ends_.size && before(next_, lead, key)) ++next_;
@@ -49,8 +49,8 @@ class EndCursor {
   bool placed_ = false;
 };
 
-/// The last window seen, kept between calls in `path`: [0] whether there is one, [1] its lead,
-/// [2..] its key.
+/// The last window, kept between calls in `path`: [0] whether there is one, [1] its lead, [2..] its
+/// key.
 template <int W>
 class Path {
  public:
@@ -70,7 +70,7 @@ class Path {
   int history() const { return history_; }
   void clear() { path_[0] = 0; }
 
-  /// How many orders the new window shares with the last one; -1 if it does not ascend.
+  /// Number of orders that the new window shares with the last one; -1 if it does not ascend.
   int shared_orders(std::uint32_t lead, const Key<W>& key) const {
     if (empty() || path_[1] < lead) return 0;
     if (path_[1] > lead || !(key_ < key)) return -1;
@@ -84,10 +84,11 @@ class Path {
     history_ = shape_.history_length(key);
   }
 
-  /// The last window's n-gram is complete (tokens only) or starting (one mark, then tokens).
+  /// Whether the last window's n-gram is complete (tokens only) or starting (one begin mark, then
+  /// tokens).
   bool complete(int n) const { return n - 1 <= history_; }
   bool starting(int n) const { return n - 1 == history_ + 1; }
-  /// Deepest order at which it is an n-gram at all, at most N.
+  /// Highest order, at most N, at which the last window is an n-gram.
   int deepest() const { return history_ + 2 < shape_.order() ? history_ + 2 : shape_.order(); }
 
   std::uint32_t lead() const { return static_cast<std::uint32_t>(path_[1]); }

@@ -1,4 +1,4 @@
-// The sieve on any machine, and the choice of something faster.
+// Portable version of the sieve, and the choice of the fastest version.
 #include "sieve.hpp"
 
 #include "icfast/isa.hpp"

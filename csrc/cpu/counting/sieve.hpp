@@ -1,20 +1,21 @@
-// Looking through tokens for the few whose windows a pass keeps.
+// Finds the few tokens whose windows a pass keeps.
 #pragma once
 #include <cstdint>
 
 namespace icfast {
 
-inline constexpr std::int64_t kSieve = 1024;      // tokens looked through at a time
-inline constexpr std::int64_t kSieveRoom = 1040;  // positions; whole vectors are stored
+inline constexpr std::int64_t kSieve = 1024;  // tokens searched at a time
+inline constexpr std::int64_t kSieveRoom =
+    1040;  // entries of positions, since whole vectors are stored
 
-/// positions[i] = place of the i-th of `size` tokens (at most kSieve) with low <= id <= low + span;
-/// returns how many there are.
+/// positions[i] = position of the i-th token with low <= id <= low + span, of `size` tokens (at
+/// most kSieve). Returns their number.
 template <class Token>
 std::int64_t sieve(const Token* tokens, std::int64_t size, Token low, Token span,
                    std::uint32_t* positions);
 
-/// The same from token i on, `found` positions being there already. Always inlined: units compiled
-/// for different machines must not share one copy.
+/// Continues from token i with `found` positions. It is always inlined, because units compiled for
+/// different machines must not share a copy.
 template <class Token>
 [[gnu::always_inline]] inline std::int64_t sieve_on(const Token* tokens, std::int64_t i,
                                                     std::int64_t size, Token low, Token span,

@@ -1,4 +1,4 @@
-// The sieve with AVX-512: a vector of ids compared at once, the places of those kept compressed.
+// AVX-512 version of the sieve: compares a vector of ids at once and compresses the positions kept.
 #include <immintrin.h>
 
 #include "instantiate.hpp"
@@ -7,11 +7,11 @@
 namespace icfast {
 namespace {
 
-constexpr std::int64_t kPlaces = 16;  // places in a vector
+constexpr std::int64_t kPlaces = 16;  // positions per vector
 constexpr std::int64_t kAhead =
-    2048;  // tokens; the work on those kept interrupts the hardware's own
+    2048;  // tokens to prefetch; the work on kept tokens interrupts the hardware prefetcher
 
-/// Bit i: whether lane i, counted from low, is at most span.
+/// Bit i is set if lane i, counted from low, is at most span.
 template <class Token>
 std::uint64_t kept_lanes(const Token* tokens, Token low, Token span);
 
@@ -48,7 +48,7 @@ std::int64_t sieve_avx512(const Token* tokens, std::int64_t size, Token low, Tok
   for (; i + kLanes <= size; i += kLanes) {
     _mm_prefetch(tokens + i + kAhead, _MM_HINT_T0);
     const std::uint64_t kept = kept_lanes(tokens + i, low, span);
-    // Compressing in registers and storing whole vectors: compressing stores are microcoded on
+    // Compress in registers and store whole vectors, because compressing stores are microcoded on
     // some machines.
     for (std::int64_t at = 0; at < kLanes; at += kPlaces) {
       const auto here = static_cast<__mmask16>(kept >> at);

@@ -1,11 +1,11 @@
-// Sorting one-word keys with AVX-512: quicksort whose partition compresses in registers, down to
-// networks of 128 keys.
+// Sorts one-word keys with AVX-512: a quicksort whose partition compresses in registers, down to
+// sorting networks of 128 keys.
 //
-// Partition writes smaller keys to the front of the bucket and larger ones to scratch, from where
-// they are partitioned in turn, so nothing is copied back; keys equal to the pivot, which are many
-// in text, are only counted. Compressing stores to memory are microcoded on some machines,
-// compressing in registers is not. A radix split of large buckets was tried and lost (103 against
-// 223 M keys/s on real windows): history tokens are too skewed for an even split.
+// The partition writes smaller keys to the front of the bucket and larger ones to scratch, where
+// they are partitioned next, so nothing is copied back. Keys equal to the pivot, which are frequent
+// in text, are only counted. Compressing stores to memory are microcoded on some machines, so
+// compression is done in registers. A radix split of large buckets was tried and was slower (103
+// against 223 M keys/s on real windows), because history tokens are too skewed for an even split.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -21,9 +21,10 @@ using Vec = __m512i;
 constexpr std::int64_t kLanes = 8;
 constexpr std::int64_t kNetwork = 128;  // largest size sorted in registers
 constexpr int kSample = 32;
-constexpr int kMostLevels = 64;  // below them pivots were bad throughout: leave it to introsort
+constexpr int kMostLevels =
+    64;  // deepest level; below it the pivots were bad, and introsort takes over
 
-/// Lanes of vector i that hold one of `size` keys.
+/// Mask of the lanes of vector i that have one of `size` keys.
 __mmask8 valid_lanes(std::int64_t size, std::int64_t i) {
   const std::int64_t left = size - kLanes * i;
   return left >= kLanes ? 0xff : static_cast<__mmask8>(left <= 0 ? 0 : (1 << left) - 1);
@@ -35,9 +36,9 @@ void exchange(Vec& a, Vec& b) {
   a = low;
 }
 
-// A network sorts R vectors as a matrix of R rows and eight columns, key i at row i % R, column
-// i / R: first each column, then pairs, quarters and halves of columns are merged. Only the few
-// exchanges between columns shuffle lanes; those between rows do not.
+// A network sorts R vectors as a matrix of R rows and eight columns. Key i is at row i % R and
+// column i / R. First each column is sorted, then pairs, quarters and halves of columns are merged.
+// Only the few exchanges between columns shuffle lanes.
 
 struct Pairs {  // column c with c ^ 1
   static Vec swapped(Vec v) { return _mm512_permutex_epi64(v, 0xb1); }
@@ -58,7 +59,7 @@ struct Octets {  // all columns, mirrored
   static constexpr __mmask8 kRight = 0xf0;
 };
 
-/// Each row with its own other columns: the right ones keep the larger keys.
+/// Exchanges columns within each row; the right column keeps the larger keys.
 template <class Columns, int R>
 [[gnu::always_inline]] inline void exchange_columns(Vec* v) {
 #pragma GCC unroll 16
@@ -68,7 +69,8 @@ template <class Columns, int R>
   }
 }
 
-/// Row r with other columns of row R - 1 - r: sorted sequences meet end to end.
+/// Exchanges row r with other columns of row R - 1 - r, so that sorted sequences form a bitonic
+/// one.
 template <class Columns, int R>
 [[gnu::always_inline]] inline void mirror_columns(Vec* v) {
   if constexpr (R == 1) {
@@ -86,7 +88,7 @@ template <class Columns, int R>
   }
 }
 
-/// Bitonic columns become ascending.
+/// Sorts bitonic columns.
 template <int R>
 [[gnu::always_inline]] inline void merge_rows(Vec* v) {
 #pragma GCC unroll 16
@@ -134,7 +136,7 @@ template <int R>
   merge_rows<R>(v);
 }
 
-/// Columns become rows.
+/// Transposes columns to rows.
 [[gnu::always_inline]] inline void transpose(Vec* v) {
   Vec t[8];
   Vec u[8];
@@ -158,7 +160,7 @@ template <int R>
   }
 }
 
-/// Up to 8 R keys, the missing ones taken as the largest.
+/// Sorts up to 8 R keys; missing keys count as the largest.
 template <int R>
 void sort_padded(const std::uint64_t* from, std::uint64_t* keys, std::int64_t size) {
   constexpr int kRows = std::max(R, 8);
@@ -194,7 +196,7 @@ void sort_network(const std::uint64_t* from, std::uint64_t* keys, std::int64_t s
   sort_padded<16>(from, keys, size);
 }
 
-/// The median of evenly spaced keys.
+/// Median of evenly spaced keys.
 std::uint64_t choose_pivot(const std::uint64_t* keys, std::int64_t size) {
   std::uint64_t sample[kSample];
   const std::int64_t step = size / kSample;
@@ -203,13 +205,14 @@ std::uint64_t choose_pivot(const std::uint64_t* keys, std::int64_t size) {
   return sample[kSample / 2];
 }
 
-/// Where the keys below and above a pivot go. Neither may outrun the reading of what it overwrites.
+/// Destinations of the keys below and above a pivot. Neither may overtake the reads of what it
+/// overwrites.
 class Partition {
  public:
   Partition(std::uint64_t pivot, std::uint64_t* below, std::uint64_t* above)
       : pivot_(_mm512_set1_epi64(static_cast<long long>(pivot))), below_(below), above_(above) {}
 
-  /// Eight keys; whole vectors are stored, as many keys as were read have room.
+  /// Writes eight keys as whole vectors. As many keys as were read fit.
   void put(Vec v) {
     const __mmask8 below = _mm512_cmplt_epu64_mask(v, pivot_);
     const __mmask8 above = _mm512_cmpgt_epu64_mask(v, pivot_);
@@ -219,7 +222,7 @@ class Partition {
     above_ += __builtin_popcount(above);
   }
 
-  /// The last few keys, behind which there is no room.
+  /// Writes the last few keys, after which there is no space.
   void put_last(Vec v, __mmask8 valid) {
     put_few(below_, v, _mm512_mask_cmplt_epu64_mask(valid, v, pivot_));
     put_few(above_, v, _mm512_mask_cmpgt_epu64_mask(valid, v, pivot_));
@@ -246,10 +249,10 @@ struct Parts {
   std::int64_t above;
 };
 
-/// Keys below the pivot to `below`, those above it to `above`; either may be where they come from.
+/// Moves keys below the pivot to `below` and keys above it to `above`. Either may be the source.
 Parts partition(const std::uint64_t* from, std::uint64_t* below, std::uint64_t* above,
                 std::int64_t size, std::uint64_t pivot) {
-  constexpr std::int64_t kUnroll = 4;  // read before anything is written over
+  constexpr std::int64_t kUnroll = 4;  // vectors read before anything is overwritten
   Partition parts(pivot, below, above);
   std::int64_t i = 0;
   for (; i + kUnroll * kLanes <= size; i += kUnroll * kLanes) {
@@ -264,8 +267,7 @@ Parts partition(const std::uint64_t* from, std::uint64_t* below, std::uint64_t* 
   return {parts.below_end() - below, parts.above_end() - above};
 }
 
-/// Sorts what is at `from` into `keys`. `from` is either `keys` or `scratch`, both of which are
-/// written to.
+/// Sorts the keys at `from` into `keys`. `from` is `keys` or `scratch`; both are overwritten.
 void quicksort(const std::uint64_t* from, std::uint64_t* keys, std::uint64_t* scratch,
                std::int64_t size, int levels) {
   while (size > kNetwork) {
@@ -291,10 +293,11 @@ void sort_avx512(std::uint64_t* keys, std::uint64_t* scratch, std::int64_t size)
   quicksort(keys, keys, scratch, size, kMostLevels);
 }
 
-/// Distinct keys to the front; counts[i] = how often the i-th stood there.
+/// Moves distinct keys to the front; counts[i] is the number of occurrences of the i-th.
 std::int64_t run_lengths_avx512(std::uint64_t* keys, std::int64_t size, std::uint64_t* counts) {
   if (size == 0) return 0;
-  // The first key of each run, and where it begins; in place, since neither outruns the reading.
+  // Find the first key of each group of equal keys and its position, in place: writes never
+  // overtake reads.
   std::int64_t runs = 0;
   std::uint64_t before = ~keys[0];
   const Vec lanes = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);

@@ -1,8 +1,8 @@
-// Sorting the keys of one bucket on any machine, and the choice of something faster.
+// Portable sort of the keys of one bucket, and the choice of the fastest version.
 //
-// Buckets of a lead token are mostly small and in cache: insertion below 32, introsort below 512,
-// LSD radix on the bytes that vary above that; a bucket larger than the L2 cache is first split by
-// its most significant varying byte.
+// Buckets of a lead are mostly small and fit the cache: insertion sort below 32 keys, introsort
+// below 512, and LSD radix sort on the varying bytes above. A bucket larger than the L2 cache is
+// first split by its most significant varying byte.
 #include "sort_keys.hpp"
 
 #include <algorithm>
@@ -37,7 +37,7 @@ void insertion_sort(Key<W>* keys, std::int64_t size) {
   }
 }
 
-/// One stable pass from keys to scratch by one byte; offsets become bucket ends.
+/// One stable pass from keys to scratch by one byte. The offsets become the ends of the buckets.
 template <int W>
 void scatter_by_byte(const Key<W>* keys, Key<W>* scratch, std::int64_t size, int byte,
                      Histogram& offsets) {
@@ -64,7 +64,7 @@ void radix_sort(Key<W>* keys, Key<W>* scratch, std::int64_t size, const Key<W>& 
 template <int W>
 void sort_portable(Key<W>* keys, Key<W>* scratch, std::int64_t size);
 
-/// Splits by the most significant varying byte, back into place, and sorts the parts in cache.
+/// Splits by the most significant varying byte, moves the parts back and sorts them in the cache.
 template <int W>
 void split_and_sort(Key<W>* keys, Key<W>* scratch, std::int64_t size, const Key<W>& varying) {
   int byte = 8 * W - 1;

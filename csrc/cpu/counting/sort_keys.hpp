@@ -1,4 +1,4 @@
-// Sorting the keys of one bucket, and counting equal ones. The instruction set is chosen once.
+// Sorts the keys of one bucket and counts equal ones. The instruction set is chosen once.
 #pragma once
 #include <cstdint>
 
@@ -6,8 +6,8 @@
 
 namespace icfast {
 
-/// Bits that differ between any two of the keys. Always inlined: units compiled for different
-/// machines must not share one copy.
+/// Bits that differ between any two keys. It is always inlined, because units compiled for
+/// different machines must not share a copy.
 template <int W>
 [[gnu::always_inline]] inline Key<W> varying_bits(const Key<W>* keys, std::int64_t size) {
   Key<W> varying{};
@@ -17,19 +17,19 @@ template <int W>
   return varying;
 }
 
-/// Distinct keys to the front, ascending, counts[i] = how often the i-th was there; returns how
-/// many are left. scratch holds as many keys.
+/// Moves distinct keys to the front, ascending; counts[i] is the number of occurrences of the i-th.
+/// Returns their number. scratch has as many entries as keys.
 template <int W>
 std::int64_t sort_and_count(Key<W>* keys, Key<W>* scratch, std::int64_t size,
                             std::uint64_t* counts);
 
-/// Ascending; scratch holds as many words.
+/// Sorts words in ascending order. scratch has as many entries.
 void sort_words(std::uint64_t* words, std::uint64_t* scratch, std::int64_t size);
 
 #if defined(ICFAST_AVX512)
 void sort_avx512(std::uint64_t* keys, std::uint64_t* scratch, std::int64_t size);
 std::int64_t run_lengths_avx512(std::uint64_t* keys, std::int64_t size, std::uint64_t* counts);
-/// sort_and_count for two words and more.
+/// sort_and_count for keys of two or more words.
 template <int W>
 std::int64_t sort_and_count_avx512(Key<W>* keys, Key<W>* scratch, std::int64_t size,
                                    std::uint64_t* counts);

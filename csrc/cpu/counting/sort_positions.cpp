@@ -1,9 +1,9 @@
-// Sorting windows by where they stand: first as words, by the code of their newest symbols, then
-// only runs of at least two windows by their next symbols, read from the text.
+// Sorts windows stored as positions: first as words, by the code of their newest symbols, then
+// groups of at least two equal windows by their next symbols, read from the text.
 //
-// shared[i] carries the work: with kOpen it says that i shares at least so many symbols with i - 1
-// and nothing more is known. Stretches of open entries are refined from left to right until none
-// is left, so that there is neither recursion nor a list of what to do.
+// shared[i] records the remaining work. With kOpen set it is a lower bound on the symbols that
+// windows i and i - 1 share. Stretches of open entries are refined from left to right until none is
+// left, without recursion and without a work list.
 #include <algorithm>
 
 #include "icfast/counting.hpp"
@@ -14,7 +14,7 @@ namespace icfast {
 namespace {
 
 constexpr std::uint32_t kOpen = std::uint32_t{1} << 31;
-constexpr std::int64_t kAhead = 32;  // windows whose text is fetched before its turn
+constexpr std::int64_t kAhead = 32;  // windows whose text is prefetched
 
 /// The windows of one lead.
 template <class Symbol>
@@ -51,7 +51,7 @@ class Refinement {
  private:
   std::int64_t place(std::int64_t i) const { return place_of(words_[i]); }
 
-  /// What neighbours share as far as their codes tell; the codes are not needed any more.
+  /// Writes the shared lengths that the codes determine. The codes are not needed afterwards.
   void compare_codes(std::int64_t size) {
     const int whole = word_.code_bits() / 8;
     const auto order = static_cast<std::uint64_t>(order_);
@@ -64,7 +64,7 @@ class Refinement {
       const int bytes = differing == 0 ? whole : std::countl_zero(differing) / 8;
       const std::uint64_t common =
           bytes == 0 ? 0 : word & kCodeEnds & ~std::uint64_t{0} << (64 - 8 * bytes);
-      // One bit a byte: the product's highest byte is their sum.
+      // One bit per byte: the highest byte of the product is their sum.
       const std::uint64_t symbols = 1 + ((common >> 7) * 0x0101010101010101 >> 56);
       const bool same = differing == 0;
       shared_[i] = static_cast<std::uint32_t>(std::min(symbols, order));
@@ -78,7 +78,7 @@ class Refinement {
     windows_.prefetch(place(i), static_cast<int>(shared_[i] & ~kOpen));
   }
 
-  /// Windows [first, first + size), which share `depth` symbols, all of them tokens.
+  /// Refines windows [first, first + size), which share `depth` symbols, all of them tokens.
   void refine(std::int64_t first, std::int64_t size, int depth) {
     if (size == 2) return order_two(first, depth);
     for (; depth < order_; depth += windows_.per_word()) {
@@ -108,8 +108,8 @@ class Refinement {
     }
   }
 
-  /// The same, where not all share the symbol at `depth`: sorted by as many symbols from there on
-  /// as fit beside a window's number.
+  /// Refines windows that do not all share the symbol at `depth`. They are sorted by as many
+  /// symbols from there on as fit into a word with the window's number.
   void branch(std::int64_t first, std::int64_t size, int depth) {
     const int width = windows_.prefix_bits();
     const int number_bits = 64 - std::countl_zero(static_cast<std::uint64_t>(size - 1));
@@ -128,7 +128,7 @@ class Refinement {
       scratch_[i] = words_[first + static_cast<std::int64_t>(entries_[i] & number)];
     std::copy(scratch_, scratch_ + size, words_ + first);
 
-    const int whole = bits / width;  // symbols that are not cut
+    const int whole = bits / width;  // symbols that are not truncated
     const int reached = depth + whole;
     const int last = 64 - whole * width;
     const std::uint64_t symbol = (~std::uint64_t{0} >> (64 - width)) << last;

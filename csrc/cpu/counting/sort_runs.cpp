@@ -1,4 +1,4 @@
-// Sorting inside each bucket, then equal keys to (key, count), packed from the front.
+// Sorts each bucket and replaces equal keys by (key, count), packed at its front.
 #include <algorithm>
 
 #include "icfast/counting.hpp"
@@ -13,7 +13,7 @@ Status sort_runs(const std::int64_t* bounds, std::int64_t buckets, Key<W>* keys,
   std::int64_t out = bounds[0];
   for (std::int64_t b = 0; b < buckets; ++b) {
     const std::int64_t size = bounds[b + 1] - bounds[b];
-    // Histograms hold 32-bit offsets; the planner never makes a bucket that large.
+    // Histograms have 32-bit offsets; the planner never makes a bucket that large.
     if (size > INT32_MAX) {
       return {Code::output_too_small, b, static_cast<std::uint64_t>(size)};
     }

@@ -1,10 +1,10 @@
-// Sorting keys of several words as keys of one word, with AVX-512 and BMI2.
+// Sorts keys of several words as keys of one word, with AVX-512 and BMI2.
 //
-// Within a bucket few bits vary, and taking them out of the keys, most significant first, keeps
-// their order. Up to 64 of them are one word: sorted and counted as such, then spread out again.
-// A few more choose a part first, within which 64 are left. Beyond that the most significant ones
-// are sorted together with the key's place, the keys are moved into that order, and runs that are
-// equal so far are sorted again.
+// Within a bucket few bits vary. Extracting these bits from the keys, most significant first, keeps
+// the order of the keys. Up to 64 of them are one word: it is sorted, counted and expanded again.
+// With a few more bits, the first bits choose a part, within which at most 64 remain. With still
+// more, the most significant bits are sorted together with the key's number, the keys are moved
+// into that order, and groups with equal bits are sorted again.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -18,17 +18,17 @@ namespace {
 
 constexpr std::int64_t kInsertion = 16;
 constexpr int kPartBits = 8;             // most bits that choose a part
-constexpr int kStreams = 4;              // places read in turn
-constexpr std::int64_t kLeastPart = 16;  // keys of a part worth the bookkeeping
+constexpr int kStreams = 4;              // positions read in turn
+constexpr std::int64_t kLeastPart = 16;  // smallest part that pays
 
-/// Chosen bits of a key as one word and back, the most significant ones first.
+/// Extracts chosen bits of a key into one word and back, most significant first.
 template <int W>
 class Squeeze {
  public:
   Squeeze() = default;
   explicit Squeeze(const Key<W>& chosen) : chosen_(chosen) {
     for (int w = W - 1; w >= 0; --w) {
-      shift_[w] = bits_ & 63;  // 64 only where no bit is left to place
+      shift_[w] = bits_ & 63;  // 64 only if no bit is left to place
       bits_ += std::popcount(chosen.word[w]);
     }
   }
@@ -41,7 +41,7 @@ class Squeeze {
     return value;
   }
 
-  /// The key that has these bits, and the others of `like`.
+  /// Returns the key with these bits and the other bits of `like`.
   Key<W> spread(std::uint64_t value, const Key<W>& like) const {
     Key<W> key;
     for (int w = 0; w < W; ++w) {
@@ -57,12 +57,12 @@ class Squeeze {
   int bits_ = 0;
 };
 
-/// The last word of a key and back, where the others are known.
+/// The last word of a key, if the other words are constant.
 template <int W>
 struct LastWord {
   std::uint64_t operator()(const Key<W>& key) const { return key.word[W - 1]; }
 
-  /// The key that ends in this word, its others those of `like`.
+  /// Returns the key with this last word and the other words of `like`.
   Key<W> spread(std::uint64_t value, const Key<W>& like) const {
     Key<W> key = like;
     key.word[W - 1] = value;
@@ -79,7 +79,7 @@ class FirstBits {
 
   std::uint64_t operator()(const Key<2>& key) const { return _pext_u64(key.word[0], chosen_); }
 
-  /// The key that has these bits, and the others of `like`.
+  /// Returns the key with these bits and the other bits of `like`.
   Key<2> spread(std::uint64_t value, const Key<2>& like) const {
     return {{(like.word[0] & ~chosen_) | _pdep_u64(value, chosen_), like.word[1]}};
   }
@@ -95,7 +95,7 @@ int count_bits(const Key<W>& mask) {
   return bits;
 }
 
-/// The most significant `bits` of a mask with at least as many.
+/// The most significant `bits` set bits of a mask.
 template <int W>
 Key<W> top_bits(const Key<W>& mask, int bits) {
   Key<W> top{};
@@ -115,7 +115,7 @@ Key<W> without(const Key<W>& mask, const Key<W>& taken) {
   return rest;
 }
 
-/// One bucket: its keys, room for as many, and room for the counts.
+/// One bucket: its keys, scratch space of the same size, and space for the counts.
 template <int W>
 class Bucket {
  public:
@@ -125,7 +125,7 @@ class Bucket {
   std::int64_t count() {
     const Key<W> varying = varying_bits(keys_, size_);
     if constexpr (W == 2) {
-      // Where the first word chooses a part, no bits need be taken out of the second.
+      // If the first word chooses a part, no bits of the second word are extracted.
       const FirstBits first(varying.word[0]);
       if (first.bits() == 0) return count_squeezed(LastWord<W>());
       if (first.bits() <= kPartBits && size_ >= kLeastPart << first.bits()) {
@@ -151,7 +151,7 @@ class Bucket {
     return count_words(words(), size_, low, keys_[0], 0);
   }
 
-  /// Sorts and counts words, whose keys go behind the `done` ones that already stand in front.
+  /// Sorts and counts words; their keys follow the `done` keys at the front.
   template <class Low>
   std::int64_t count_words(std::uint64_t* values, std::int64_t size, const Low& low,
                            const Key<W>& like, std::int64_t done) {
@@ -161,8 +161,8 @@ class Bucket {
     return done + distinct;
   }
 
-  /// visit(key, stream) for each key, from several places in turn: few parts are chosen again and
-  /// again, and one stream of them would wait for its own last store.
+  /// Calls visit(key, stream) for each key, from several positions in turn. Few parts are chosen
+  /// again and again, and a single stream would wait for its own last store.
   template <class Visit>
   void each_in_streams(Visit visit) const {
     const std::int64_t length = size_ / kStreams;
@@ -196,9 +196,9 @@ class Bucket {
     return done;
   }
 
-  /// Sorts top bits and places in the room of the counts, and the keys follow to scratch, where
-  /// runs of equal top bits lie together: each is a bucket of its own, the keys' old place its
-  /// scratch.
+  /// Sorts top bits and key numbers in the space of the counts, then moves the keys to scratch in
+  /// that order. There, groups with equal top bits are contiguous: each is sorted as a bucket, with
+  /// the keys' old space as its scratch.
   std::int64_t count_by_place(const Key<W>& varying) {
     const int place_bits = 64 - std::countl_zero(static_cast<std::uint64_t>(size_ - 1));
     const std::uint64_t place = (std::uint64_t{1} << place_bits) - 1;
@@ -233,7 +233,7 @@ class Bucket {
     return size < kInsertion ? run.count_few() : run.count();
   }
 
-  /// Each key is put behind the smaller ones found so far, or counted with its equal.
+  /// Inserts each key after the smaller distinct keys found so far, or counts it with its equal.
   std::int64_t count_few() {
     std::int64_t distinct = 0;
     for (std::int64_t i = 0; i < size_; ++i) {

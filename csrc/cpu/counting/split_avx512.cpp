@@ -1,8 +1,9 @@
-// Cutting one-word keys in place with AVX-512: the first levels of a quicksort, which sorting the
-// parts then need not do. Eight bits at a time, a key exchanged at a time, took ten times as long.
+// Splits one-word keys in place with AVX-512: the first levels of a quicksort, which sorting the
+// parts then saves. A split by eight bits at a time that exchanges single keys took ten times as
+// long.
 //
-// Partition works from both ends. What was read and not yet written leaves a gap at either end;
-// reading where the gap is smaller keeps room for whole vectors in both.
+// The partition works from both ends. Keys that were read but not yet written leave a gap at each
+// end. Reading at the end with the smaller gap keeps space for whole vectors at both.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -21,24 +22,26 @@ constexpr int kLevels = 8;  // 2^8 parts
 static_assert(1 << kLevels == kParts);
 static_assert(kLeastSplit >= 2 * kStride + kLanes && kLeastSplit >= kSample);
 
-/// What writing both ends needs, and what is learnt on the way.
+/// State of the two write positions, and what is learnt on the way.
 class Ends {
  public:
   Ends(std::uint64_t* keys, std::int64_t size, std::uint64_t pivot, bool or_equal)
       : low_(keys), high_(keys + size), pivot_(_mm512_set1_epi64(static_cast<long long>(pivot))) {
-    // Below or equal is below the next key up; the largest key is never asked for with or_equal,
-    // since nothing would be above it.
+    // Below or equal means below the next larger key. The largest key is never used with or_equal,
+    // since no key would be above it.
     bound_ = _mm512_add_epi64(pivot_, _mm512_set1_epi64(or_equal ? 1 : 0));
   }
 
-  /// Keys below the bound to the low end, the others to the high end; room for 8 at either.
+  /// Writes keys below the bound to the low end and the others to the high end. Either end has
+  /// space for 8 keys.
   void write(Vec keys) {
     const __mmask8 below = _mm512_cmplt_epu64_mask(keys, bound_);
     const auto above = static_cast<__mmask8>(~below);
     differing_ =
         _mm512_mask_or_epi64(differing_, above, differing_, _mm512_xor_si512(keys, pivot_));
     const int lows = __builtin_popcount(below);
-    // The low keys first, the high ones behind them: stored twice, each time half of it stays.
+    // Low keys come first, then high keys. The vector is stored twice, and each store keeps one
+    // half.
     const Vec parted = _mm512_mask_expand_epi64(_mm512_maskz_compress_epi64(below, keys),
                                                 static_cast<__mmask8>(0xff << lows),
                                                 _mm512_maskz_compress_epi64(above, keys));
@@ -63,12 +66,12 @@ class Ends {
 
 struct Cut {
   std::int64_t low;  // keys at the low end
-  bool high_equal;   // all others equal the pivot
+  bool high_equal;   // all other keys equal the pivot
 };
 
-/// Keys below the pivot (or_equal: the pivot too) to the front, the others behind them.
+/// Moves keys below the pivot (or_equal: also equal keys) to the front.
 Cut partition(std::uint64_t* keys, std::int64_t size, std::uint64_t pivot, bool or_equal) {
-  // Whole vectors; the keys left over are put in at the end.
+  // Process whole vectors; the remaining keys are inserted at the end.
   const std::int64_t whole = size - size % kLanes;
   Ends ends(keys, whole, pivot, or_equal);
   Vec held[2 * kStride / kLanes];
@@ -108,7 +111,7 @@ Cut partition(std::uint64_t* keys, std::int64_t size, std::uint64_t pivot, bool 
   return cut;
 }
 
-/// The median of evenly spaced keys.
+/// Median of evenly spaced keys.
 std::uint64_t choose_pivot(const std::uint64_t* keys, std::int64_t size) {
   std::uint64_t sample[kSample];
   for (int i = 0; i < kSample; ++i) sample[i] = keys[(2 * i + 1) * (size / (2 * kSample))];
@@ -116,8 +119,8 @@ std::uint64_t choose_pivot(const std::uint64_t* keys, std::int64_t size) {
   return sample[kSample / 2];
 }
 
-/// Cuts keys [begin, end) until the parts are small, equal, or 2^levels; returns where the next
-/// part's bound goes.
+/// Splits keys [begin, end) until parts are small, equal or 2^levels many; returns the position of
+/// the next part's bound.
 class Splitter {
  public:
   Splitter(std::uint64_t* keys, std::int64_t largest, std::int64_t* bounds)
@@ -131,7 +134,7 @@ class Splitter {
     Cut cut = partition(keys, size, pivot, false);
     if (cut.low == 0) {
       if (cut.high_equal) return close(end);
-      // The pivot is the least key: its equals are a part.
+      // The pivot is the smallest key: the keys equal to it are a part.
       cut = partition(keys, size, pivot, true);
       close(begin + cut.low);
     } else {
@@ -153,7 +156,7 @@ class Splitter {
 
 void split_avx512(std::uint64_t* keys, std::int64_t size, std::int64_t largest,
                   std::int64_t* bounds) {
-  // The whole is always cut: one part alone means that all its keys are equal.
+  // All keys are always split: a single part means that they are equal.
   Splitter(keys, std::min(largest, size - 1), bounds).split(0, size, kLevels);
 }
 

@@ -1,4 +1,4 @@
-// Cutting a bucket that is too large to be sorted at once, in place.
+// Splits a bucket in place that is too large to be sorted at once.
 #include "split_keys.hpp"
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 namespace icfast {
 namespace {
 
-/// Eight bits of a key, the least of them at `position`, counted from the key's least bit.
+/// Eight bits of a key, the lowest of them at bit `position` of the key.
 template <int W>
 int digit_of(const Key<W>& key, int position) {
   const int word = W - 1 - position / 64;
@@ -21,7 +21,8 @@ int digit_of(const Key<W>& key, int position) {
   return static_cast<int>(value & 0xff);
 }
 
-/// Where the most significant bit lies that differs between any two keys; -1 if all are equal.
+/// Position of the most significant bit that differs between any two keys; -1 if all keys are
+/// equal.
 template <int W>
 int top_varying_bit(const Key<W>* keys, std::int64_t size) {
   Key<W> varying{};
@@ -34,7 +35,7 @@ int top_varying_bit(const Key<W>* keys, std::int64_t size) {
   return -1;
 }
 
-/// Part d holds the keys with digit d, the eight bits below the most significant one that varies.
+/// Part d has the keys with digit d: the eight bits from the most significant varying one down.
 template <int W>
 void split_by_digit(Key<W>* keys, std::int64_t size, std::int64_t* bounds) {
   const int top = top_varying_bit(keys, size);
@@ -46,7 +47,7 @@ void split_by_digit(Key<W>* keys, std::int64_t size, std::int64_t* bounds) {
     bounds[d + 1] = bounds[d] + next[d];
     next[d] = bounds[d];
   }
-  // Every exchange brings one key to its part for good.
+  // Every exchange moves one key to its final part.
   for (int d = 0; d < kParts; ++d) {
     while (next[d] < bounds[d + 1]) {
       const int home = digit_of(keys[next[d]], position);

@@ -1,17 +1,17 @@
-// Cutting a bucket in place. The instruction set is chosen once.
+// Splits a bucket in place. The instruction set is chosen once.
 #pragma once
 #include <cstdint>
 
 namespace icfast {
 
-/// The most parts a bucket is cut into at a time.
+/// Largest number of parts of one split.
 inline constexpr int kParts = 256;
 
 #if defined(ICFAST_AVX512)
-/// Fewest keys worth cutting by pivots.
+/// Smallest number of keys that are split by pivots.
 inline constexpr std::int64_t kLeastSplit = 256;
 
-/// As split_keys of one-word keys; at least kLeastSplit of them.
+/// split_keys for at least kLeastSplit one-word keys.
 void split_avx512(std::uint64_t* keys, std::int64_t size, std::int64_t largest,
                   std::int64_t* bounds);
 #endif

@@ -1,4 +1,4 @@
-// Suffixes in order, and how far each agrees with another: matches of any length in linear time.
+// Suffix array and match lengths of any length, in linear time.
 #include <algorithm>
 #include <utility>
 
@@ -9,7 +9,8 @@ namespace {
 
 using Index = std::int32_t;
 
-/// Entries between asking for a cache line and using it: these loops jump all over the text.
+/// Entries between the prefetch of a cache line and its use, since these loops access the text at
+/// random.
 constexpr Index kAhead = 64;
 
 template <class T>
@@ -17,7 +18,7 @@ void fetch(const T* address) {
   __builtin_prefetch(address);
 }
 
-/// Where the suffixes that begin with each symbol stand: edges[c], next to be filled.
+/// Buckets of the suffixes that begin with each symbol: edges[c] is the next entry to fill.
 struct Edges {
   const Index* counts;
   Index* edges;
@@ -39,23 +40,24 @@ Edges count_symbols(const Index* text, Index size, Index alphabet, Index* work) 
   return {work, work + alphabet, alphabet};
 }
 
-/// The last leftmost S suffix before suffix i, itself one or the last suffix; -1 for none. S:
-/// smaller than the suffix behind it; leftmost: the one before is larger. The end of the text is
-/// smallest.
+/// The last leftmost S suffix before suffix i, which is one itself or the last suffix; -1 if there
+/// is none. S means smaller than the next suffix; leftmost means that the previous suffix is
+/// larger. The end of the text is the smallest suffix.
 Index leftmost_before(const Index* text, Index i) {
   while (i > 0 && text[i - 1] >= text[i]) --i;
   while (i > 0 && text[i - 1] <= text[i]) --i;
   return i > 0 ? i : -1;
 }
 
-/// Asks for the symbols before the suffix at order[r], where there is such a place.
+/// Prefetches the symbols before the suffix at order[r], if the entry exists.
 void fetch_before(const Index* text, const Index* order, Index size, Index r) {
   if (r >= 0 && r < size) fetch(text + std::max(order[r] - 1, 0));
 }
 
-/// Sorts the leftmost S substrings (each up to the next one) by inducing. Entries hold the suffix
-/// to place next, i.e. the one before that which stands there, 0 for none; complemented where that
-/// one waits for the other scan. In the end the substrings' own positions are left, complemented.
+/// Sorts the leftmost S substrings (each up to the next one) by induced sorting. An entry has the
+/// suffix to place next: the one before the suffix at this entry, or 0 for none. It is complemented
+/// if that suffix belongs to the other scan. At the end the entries are the substrings' positions,
+/// complemented.
 void sort_substrings(const Index* text, Index size, const Edges& buckets, Index* order) {
   const auto place = [&](Index at, Index i) {
     order[at] = text[i - 1] < text[i] ? ~(i - 1) : i - 1;
@@ -82,8 +84,8 @@ void sort_substrings(const Index* text, Index size, const Edges& buckets, Index*
   }
 }
 
-/// From sorted leftmost S suffixes at the tails of their buckets to all suffixes. Entries hold the
-/// suffix that stands there, complemented where nothing is to be placed before it in this scan.
+/// Sorts all suffixes from the sorted leftmost S suffixes at the tails of their buckets. An entry
+/// has its suffix, complemented if this scan places nothing before it.
 void induce(const Index* text, Index size, const Edges& buckets, Index* order) {
   buckets.to_heads();
   const auto place_larger = [&](Index i) {
@@ -108,15 +110,15 @@ void induce(const Index* text, Index size, const Edges& buckets, Index* order) {
   }
 }
 
-/// Names sorted substrings by rank, equal ones alike, and leaves the names in the order of the text
-/// at the end of `order`. Returns how many names there are.
+/// Names sorted substrings by rank, with equal names for equal substrings. Writes the names in text
+/// order to the end of `order` and returns their number.
 Index name_substrings(const Index* text, Index size, Index* order, Index substrings) {
-  // No two leftmost S suffixes are neighbours, so half a place is enough for each.
+  // Two leftmost S suffixes are never adjacent, so half an entry suffices for each.
   Index* const halves = order + substrings;
   std::fill(halves, order + size, 0);
   Index next = size;
   for (Index i = size - 1; (i = leftmost_before(text, i)) >= 0; next = i) {
-    // The last one reaches the end of the text, which no other does: a length of its own.
+    // The last substring reaches the end of the text, so its length is unique.
     halves[i >> 1] = next == size ? 1 : next - i + 1;
   }
   Index names = 0;
@@ -141,8 +143,7 @@ Index name_substrings(const Index* text, Index size, Index* order, Index substri
   return names;
 }
 
-/// SA-IS (Nong, Zhang & Chan 2009), with the names of its sub-problem in the second half of
-/// `order`.
+/// SA-IS (Nong, Zhang & Chan 2009). The names of the sub-problem are in the second half of `order`.
 void sort_text(const Index* text, Index size, Index alphabet, Index* order, Index* work) {
   Edges buckets = count_symbols(text, size, alphabet, work);
   buckets.to_tails();
@@ -175,7 +176,7 @@ void sort_text(const Index* text, Index size, Index alphabet, Index* order, Inde
   induce(text, size, buckets, order);
 }
 
-/// The suffixes before and behind one in their order, by position; -1 for none.
+/// The previous and the next suffix in suffix order, by position; -1 for none.
 struct Links {
   Index before;
   Index behind;
@@ -201,13 +202,14 @@ Status match_lengths(std::int32_t* symbols, std::int64_t size, std::int32_t sepa
     if (last >= 0) link[last].behind = i;
     last = i;
   }
-  // The order is not needed again: its place takes what each suffix shares with the one before it.
+  // The order is not needed again; its space receives the shared length of each suffix with the
+  // previous.
   Index* const shared = order;
   Index common = 0;
   for (Index i = 0; i < end; ++i) {
     if (i + kAhead < end) fetch(symbols + std::max(link[i + kAhead].before, 0));
     const Index j = link[i].before;
-    // Separators differ from each other, so no two suffixes agree to the end.
+    // Separators are distinct, so no two suffixes agree to the end.
     while (j >= 0 && symbols[i + common] == symbols[j + common]) ++common;
     shared[i] = j < 0 ? 0 : common;
     common = std::max(common - 1, 0);
@@ -218,7 +220,7 @@ Status match_lengths(std::int32_t* symbols, std::int64_t size, std::int32_t sepa
     const Index length = 1 + std::max(shared[i], behind(link[i].behind));
     symbols[i] = symbols[i] < separator ? length : 0;
   }
-  // Taken out from the last position on, a suffix's neighbours are those that begin before it.
+  // Remove suffixes from the last position on: the neighbours of a suffix then begin before it.
   for (Index i = end - 1; i >= 0; --i) {
     if (i >= kAhead) {
       const Links ahead = link[i - kAhead];

@@ -1,4 +1,4 @@
-// Documents as one array of symbols, and where each symbol stands in it.
+// Writes documents as one array of symbols, and the positions of each symbol.
 #include "text.hpp"
 
 #include <algorithm>
@@ -37,9 +37,9 @@ Status count_symbols(const Symbol* text, std::int64_t begin, std::int64_t end,
 
 namespace {
 
-constexpr std::ptrdiff_t kAhead = 8;  // words of a lead: its next line
+constexpr std::ptrdiff_t kAhead = 8;  // words of a lead: its next cache line
 
-/// The code of the symbols before the next one, the newest on top, as far as a word holds them.
+/// Code of the symbols before the next one, newest first, as far as a word holds them.
 class CodedHistory {
  public:
   explicit CodedHistory(const std::uint64_t* codes) : codes_(codes) {}
@@ -48,7 +48,7 @@ class CodedHistory {
   void clear() { code_ = 0; }
 
   void push(std::int64_t symbol) {
-    // The code ends with its first byte from 128 on.
+    // The code of a symbol ends with its first byte >= 128.
     const std::uint64_t code = codes_[symbol];
     const int bits = 8 + (std::countl_zero(code & kCodeEnds) & ~7);
     code_ = code | code_ >> bits;
@@ -68,7 +68,7 @@ Status scatter_positions(const Symbol* text, std::int64_t size, std::int64_t beg
                          std::uint64_t* windows) {
   const WindowWord word(size);
   CodedHistory coded(codes);
-  // How many symbols of the document stand before p, as far as that matters.
+  // Number of symbols of the document before p, up to what matters.
   std::int64_t history = 0;
   while (history < std::max(order, kCodedSymbols) && text[begin - 1 - history] != 0) ++history;
   for (std::int64_t i = std::min<std::int64_t>(history, kCodedSymbols); i > 0; --i) {

@@ -1,4 +1,4 @@
-// Reading windows backwards from their last symbol in the text.
+// Reads windows backwards from their last symbol in the text.
 #pragma once
 #include <bit>
 #include <cstring>
@@ -7,11 +7,12 @@
 
 namespace icfast {
 
-/// A window in a word: its mark, set where it ends its document or has a history of less than N - 1
-/// tokens, lowest, above it the place where it ends, above that the begin of its history in code.
+/// A window as a word. The lowest bit is the mark, set if the window ends its document or has a
+/// history of fewer than N - 1 tokens. The position follows, then the beginning of its history's
+/// code.
 class WindowWord {
  public:
-  /// In a text of so many symbols.
+  /// For a text of this many symbols.
   explicit WindowWord(std::int64_t size)
       : bits_(65 - std::countl_zero(static_cast<std::uint64_t>(size))) {}
 
@@ -29,12 +30,12 @@ class WindowWord {
   int bits_;
 };
 
-/// Of a word without code.
+/// The position of a word without a code.
 inline std::int64_t place_of(std::uint64_t word) { return static_cast<std::int64_t>(word >> 1); }
 inline bool is_special(std::uint64_t word) { return (word & 1) != 0; }
 
-/// Windows as sequences of symbols: the i-th of the window ending at p is text[p - i], up to the
-/// first 0, behind which kPadding zeros in all keep what is read equal.
+/// Windows as sequences of symbols: symbol i of the window that ends at p is text[p - i], up to the
+/// first 0. kPadding zeros follow it, so reading on gives equal symbols.
 template <class Symbol>
 class Windows {
  public:
@@ -45,15 +46,15 @@ class Windows {
   std::uint32_t symbol(std::int64_t p, int i) const { return text_[p - i]; }
   bool ends_document(std::int64_t p) const { return text_[p + 1] == 0; }
 
-  /// Tokens of the window ending at p, at most N.
+  /// Number of tokens of the window that ends at p, at most N.
   int tokens(std::int64_t p) const {
     int n = 0;
     while (n < order_ && text_[p - n] != 0) ++n;
     return n;
   }
 
-  /// How many symbols two windows share, of which they share `from`; at most `most`, which is also
-  /// said of windows that share their begin mark.
+  /// Number of symbols that two windows share, which is at least `from`. It is at most `most`,
+  /// which is also returned if they share their begin mark.
   int shared(std::int64_t a, std::int64_t b, int from, int most) const {
     for (int i = from; i < most; i += kPerWord) {
       const std::uint64_t of_a = word(a, i);
@@ -67,10 +68,10 @@ class Windows {
     return most;
   }
 
-  /// Bits a symbol takes in a prefix.
+  /// Bits per symbol of a prefix.
   int prefix_bits() const { return sizeof(Symbol) == 2 ? kWidth : bits_; }
 
-  /// The symbols i, i + 1, ... most significant first, as many as 64 bits hold, the last one cut.
+  /// Symbols i, i + 1, ... most significant first, as many as 64 bits hold, the last one truncated.
   std::uint64_t prefix(std::int64_t p, int i) const {
     if constexpr (sizeof(Symbol) == 2) {
       return word(p, i);
@@ -84,7 +85,7 @@ class Windows {
 
   void prefetch(std::int64_t p, int i) const { __builtin_prefetch(text_ + p - i - kPerWord + 1); }
 
-  /// The symbols i, i + 1, ... that fill a word, most significant first.
+  /// Symbols i, i + 1, ... that fill a word, most significant first.
   std::uint64_t word(std::int64_t p, int i) const {
     std::uint64_t value;
     std::memcpy(&value, text_ + p - i - (kPerWord - 1), sizeof value);
@@ -92,11 +93,11 @@ class Windows {
     return value;
   }
   static constexpr int per_word() { return kPerWord; }
-  /// How many symbols come before the first of these bits.
+  /// Number of symbols before the first of these bits.
   static int symbols_before(std::uint64_t differing) {
     return std::countl_zero(differing) / kWidth;
   }
-  /// Whether behind what is in the word there are zeros only.
+  /// Whether only zeros follow the symbols of the word.
   static bool ends(std::uint64_t word) { return static_cast<Symbol>(word) == 0; }
 
  private:

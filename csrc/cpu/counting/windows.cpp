@@ -1,4 +1,4 @@
-// Windows of a chunk: counted by bucket, scattered into buckets, and those that end documents.
+// Windows of a chunk: counts them by bucket, scatters them, and writes those that end documents.
 #include "windows.hpp"
 
 #include "instantiate.hpp"
@@ -8,7 +8,7 @@ namespace icfast {
 
 namespace {
 
-/// The leads that buckets [begin, end) belong to.
+/// The leads of buckets [begin, end).
 template <int W>
 Kept kept_by(const Buckets<W>& buckets, std::int64_t begin, std::int64_t end,
              const Alphabet& alphabet) {
@@ -43,7 +43,7 @@ Status count_windows(const Chunk<Token>& chunk, const Alphabet& alphabet, const 
   if (begin == slots && end == slots + size) {
     return for_each_window<W>(chunk, alphabet, shape, count);
   }
-  // Of a lead in several buckets any may be asked for.
+  // A lead in several buckets may need any of its windows.
   const auto asked = [=, first = buckets.first](std::uint32_t lead) {
     return first[lead + 1] - first[lead] > 1 || slots[first[lead]] >= 0;
   };
@@ -56,8 +56,8 @@ namespace {
 template <int W>
 constexpr std::int64_t kLineKeys = 64 / sizeof(Key<W>);
 
-/// Scatters all windows where buckets are leads: nothing but what each window needs, so that its
-/// loop stays in registers.
+/// Scatters all windows if buckets are leads. The loop does only what each window needs, so that it
+/// stays in registers.
 template <class Token, int W>
 Status scatter_by_lead(const Chunk<Token>& chunk, const Alphabet& alphabet, std::int64_t* offsets,
                        Key<W>* keys, std::int64_t size) {
@@ -65,7 +65,7 @@ Status scatter_by_lead(const Chunk<Token>& chunk, const Alphabet& alphabet, std:
   return for_each_window<W>(chunk, alphabet, shape, [=](std::uint32_t lead, const Key<W>& key) {
     const std::int64_t at = offsets[lead]++;
     if (at < size) keys[at] = key;
-    // More leads take turns than the caches hold lines of: ask now for the next line of this one.
+    // More leads alternate than the caches have lines, so prefetch the next line of this lead.
     __builtin_prefetch(keys + at + kLineKeys<W>, 1);
   });
 }

@@ -1,4 +1,4 @@
-// The one loop that turns documents into windows.
+// The loop that turns documents into windows.
 #pragma once
 #include <algorithm>
 
@@ -6,8 +6,8 @@
 
 namespace icfast {
 
-/// visit(lead, key) for every window that ends in the chunk; stops at the first id that is not
-/// in the alphabet.
+/// Calls visit(lead, key) for every window that ends in the chunk. Stops at the first id outside
+/// the alphabet.
 template <int W, class Token, class Visit>
 Status for_each_window(const Chunk<Token>& chunk, const Alphabet& alphabet,
                        const KeyShape<W>& shape, Visit visit) {
@@ -15,7 +15,7 @@ Status for_each_window(const Chunk<Token>& chunk, const Alphabet& alphabet,
     const std::int64_t first = std::max(chunk.starts[d], chunk.begin);
     const std::int64_t last = std::min(chunk.stops[d], chunk.end);
     Key<W> key{};
-    // A document cut by the chunk's edge starts from the history before the edge.
+    // A document that the chunk cuts starts with the history before the cut.
     std::int64_t t = std::max(chunk.starts[d], first - (shape.order() - 1));
     for (; t < last; ++t) {
       const auto id = static_cast<std::int64_t>(chunk.tokens[t]);
@@ -32,7 +32,7 @@ Status for_each_window(const Chunk<Token>& chunk, const Alphabet& alphabet,
   return {};
 }
 
-/// The bucket of a window; most leads have a single one.
+/// The bucket of a window. Most leads have a single bucket.
 template <int W>
 std::int64_t bucket_of(const Buckets<W>& buckets, std::uint32_t lead, const Key<W>& key) {
   if (buckets.by_lead) return lead;

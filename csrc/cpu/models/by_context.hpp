@@ -1,8 +1,9 @@
-// All n-grams of order 2 and more, each beside its context: the n-gram without its last symbol.
+// Visits all n-grams of order 2 and more together with their contexts, the n-grams without their
+// newest symbol.
 //
-// The trie stands in suffix order, so a context's successors are far apart. Instead of searching
-// each n-gram's context, n-grams are dealt out: those of one context hand their children, by oldest
-// symbol, to that context's children. A table from symbol to child does without any search.
+// In suffix order the successors of a context are far apart. Instead of searching the context of
+// each n-gram, the n-grams of one context distribute their children, by oldest symbol, to that
+// context's children. A table from symbol to child replaces the search.
 #pragma once
 #include <algorithm>
 #include <utility>
@@ -12,19 +13,19 @@
 
 namespace icfast {
 
-// N-grams of one context are far apart: how many of them ahead memory is asked for.
+// Number of n-grams to prefetch ahead, since the n-grams of one context are far apart.
 inline constexpr std::int64_t kFar = 16;
 inline constexpr std::int64_t kNear = 8;
 
-/// visit(n, ngram, context, shorter): an n-gram of order n, its context, and the n-gram without
-/// its oldest symbol. Of one context all n-grams come before any that are longer.
+/// Calls visit(n, ngram, context, shorter) for each n-gram of order n; shorter is the n-gram
+/// without its oldest symbol. The n-grams of one context come before any longer ones.
 template <class Word, class Visit>
 class ByContext {
  public:
   ByContext(const Trie<Word>& trie, const ContextScratch<Word>& room, Visit visit)
       : trie_(trie), room_(room), visit_(visit) {}
 
-  /// All n-grams whose context ends in this symbol.
+  /// Visits all n-grams whose context ends in this symbol.
   Status walk(const Bigrams<Word>& bigrams, std::int64_t symbol) {
     const std::int64_t first = bigrams.starts[symbol];
     const std::int64_t size = bigrams.starts[symbol + 1] - first;
@@ -37,7 +38,7 @@ class ByContext {
   }
 
  private:
-  /// The children of n-grams of order n that share a context, to that context's children.
+  /// Distributes the children of order-n n-grams that share a context to that context's children.
   Status hand_down(int n, std::int64_t context, const Word* ngrams, std::int64_t size,
                    Word* free_room) {
     const Siblings contexts = children(trie_, context);

@@ -1,7 +1,7 @@
-// Losses of documents under a compressed model, by a walk from token to token.
+// Losses of documents under a compressed model, token by token.
 //
-// The walk of the token before has met every context, so it knows at which place among its siblings
-// each one stands; that place is what an n-gram is found by.
+// The search for the previous token has found every context and its position among its siblings.
+// Records store that position, so it identifies the n-gram.
 #include <algorithm>
 #include <array>
 
@@ -13,18 +13,18 @@ namespace icfast {
 namespace {
 
 constexpr std::uint32_t kUnknown = 0xffffffffU;
-constexpr int kSampleShift = 6;  // as models/compact.py samples
+constexpr int kSampleShift = 6;  // log2 of SAMPLE in kneser_ney/validate.py
 
-/// Set bits of each byte, in that byte.
+/// Number of set bits of each byte, in that byte.
 std::uint64_t bits_by_byte(std::uint64_t word) {
   word -= (word >> 1) & 0x5555555555555555ULL;
   word = (word & 0x3333333333333333ULL) + ((word >> 2) & 0x3333333333333333ULL);
   return (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
 }
 
-/// Where the set bit with `skip` set ones below it stands; the word has it.
+/// Position of the set bit with `skip` set bits below it; the word has one.
 int select_in_word(std::uint64_t word, int skip) {
-  // Byte k of the product: set bits up to that byte's end.
+  // Byte k of the product counts the set bits up to the end of byte k.
   const std::uint64_t sums = bits_by_byte(word) * 0x0101010101010101ULL;
   int byte = 0;
   while (static_cast<int>((sums >> (8 * byte)) & 0xff) <= skip) ++byte;
@@ -39,7 +39,7 @@ struct Range {
   std::int64_t end;
 };
 
-/// The n-grams of one text position, by order: their numbers, and their places among siblings.
+/// N-grams of one text position by order: their numbers, and their positions among siblings.
 struct Walk {
   std::array<std::int64_t, kMaxOrder + 1> node;
   std::array<std::int64_t, kMaxOrder + 1> place;
@@ -65,7 +65,7 @@ class CompactReader {
     }
   }
 
-  /// -ln p in units of 2^-32; what rounding took below 0 is 0.
+  /// -ln p in units of 2^-32 nat. Values below 0, from rounding, become 0.
   std::uint64_t loss(const Walk& ngram, const Walk& context) const {
     const int longest = std::max(ngram.depth, 1);
     std::int64_t sum = ngram.depth < 2 ? trie_.unigrams[ngram.depth == 0 ? 0 : 3 * ngram.node[1]]
@@ -121,7 +121,7 @@ class CompactReader {
     return {begin, begin + 64 * (stop - w) + __builtin_ctzll(rest) - bit - 1};
   }
 
-  /// The n-gram of the range with this place, or -1; places ascend.
+  /// The n-gram of the range with this position, or -1. Positions ascend.
   std::int64_t find(int n, Range range, std::int64_t place) const {
     const int width = static_cast<int>(layout(n)[0]);
     const std::int64_t step = layout(n)[1];
@@ -143,13 +143,13 @@ class CompactReader {
     return place < escape ? found : find_exception({found, range.end}, place);
   }
 
-  /// Among n-grams that all are exceptions.
+  /// Searches among n-grams that are all exceptions.
   std::int64_t find_exception(Range range, std::int64_t place) const {
     const std::int64_t* last = trie_.exceptions + trie_.exception_count;
     const std::int64_t at =
         std::lower_bound(trie_.exceptions, last, range.begin) - trie_.exceptions;
     const std::uint32_t* begin = trie_.exception_places + at;
-    // A forged model may have fewer exceptions than it says.
+    // A forged model may have fewer exceptions than it states.
     const std::uint32_t* end =
         begin + std::min(range.end - range.begin, trie_.exception_count - at);
     const std::uint32_t* found = std::lower_bound(begin, end, static_cast<std::uint32_t>(place));

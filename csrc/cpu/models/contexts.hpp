@@ -1,4 +1,4 @@
-// What a context row says of one successor, at an order below the top or as the top.
+// Probabilities from context rows, below the highest order or at it.
 #pragma once
 #include "icfast/models.hpp"
 #include "icfast/scalars.hpp"
@@ -6,13 +6,13 @@
 
 namespace icfast {
 
-/// The levels of the order-k models: continuation counts below the top, raw ones at the top.
+/// Orders of the order-k models: continuation counts below the highest order, raw counts at it.
 template <class Word>
 class Levels {
  public:
   Levels(const Trie<Word>& trie, const double* discounts) : trie_(trie), discounts_(discounts) {}
 
-  /// One level of p: what context `row` says of the order-n n-gram `node` (-1: it has none).
+  /// p of the order-n n-gram `node` (-1: it does not exist) from context `row` and the lower order.
   double below_top(int n, const Word* row, std::int64_t node, double lower) const {
     const Discounted level{discounts_ + 4 * n};
     return level(adjusted_count(n, node), row[kAdjustedTotal], row[kAdjustedOnes],
@@ -25,7 +25,7 @@ class Levels {
     return level(count, row[kFollowedBy], row[kRawOnes], row[kRawTwos], row[kSuccessors], lower);
   }
 
-  /// What a context of n - 1 symbols multiplies the probability of an unseen successor by.
+  /// Backoff weight of a context of n - 1 symbols.
   double backoff_below_top(int n, const Word* row) const {
     if (row[kFollowedBy] == 0) return 1.0;
     return Discounted{discounts_ + 4 * n}.backoff(row[kAdjustedTotal], row[kAdjustedOnes],
@@ -46,7 +46,7 @@ class Levels {
   }
 
   const Trie<Word>& trie_;
-  const double* discounts_;  // [2, N + 1, 4]: adjusted orders, then raw tops
+  const double* discounts_;  // [2, N + 1, 4]: lower orders, then highest orders
 };
 
 }  // namespace icfast

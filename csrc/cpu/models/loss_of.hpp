@@ -1,4 +1,4 @@
-// The loss of one probability, as matches hold it.
+// Loss of a probability in the format of Matches.
 #pragma once
 #include <cmath>
 
@@ -7,7 +7,7 @@
 
 namespace icfast {
 
-/// A forged model may give more than 1; its loss must not look like one that is open.
+/// A forged model can give p > 1. Its loss must not have the bit of kOpenLoss.
 inline std::uint64_t loss_of(double probability) {
   if (!(probability > 0)) return kImpossible;
   return LossAccumulator::quanta_of(-std::log(probability)) & (kOpenLoss - 1);

@@ -1,5 +1,5 @@
-// Windows matched with the model in bulk: a bucket's distinct windows, sorted, walk down the trie
-// side by side, so that neither is searched from the start again.
+// Matches the windows of a bucket with the model. Its distinct windows are sorted, so a search
+// continues from the previous window's n-grams instead of from the root.
 #include <algorithm>
 #include <array>
 
@@ -11,7 +11,7 @@
 namespace icfast {
 namespace {
 
-/// Walks one lead's n-grams along ascending windows.
+/// Search for the n-grams of one lead along ascending windows.
 template <int W, class Word>
 class Matcher {
  public:
@@ -25,9 +25,9 @@ class Matcher {
     if (known_) enter(lead);
   }
 
-  /// Moves from the window before (sharing its `shared` newest history symbols) to this one.
+  /// Moves from the previous window, which shares `shared` newest history symbols, to this one.
   void move_to(const Key<W>& key, int shared) {
-    if (!known_ || depth_ <= shared) return;  // what failed before fails again
+    if (!known_ || depth_ <= shared) return;  // a failed search fails again
     depth_ = shared + 1;
     while (depth_ < trie_.order) {
       const std::uint32_t symbol = shape_.symbol(key, depth_);
@@ -38,7 +38,7 @@ class Matcher {
     }
   }
 
-  /// Writes a row; returns its loss as far as it is known.
+  /// Writes a row; returns its loss, or what is known of it.
   std::uint64_t record(double* to) const {
     to[0] = probabilities_[depth_ == 0 ? 0 : node_[depth_]];
     double product = 1.0;
@@ -62,7 +62,8 @@ class Matcher {
   const double* probabilities_;
   const double* backoffs_;
   std::array<std::int64_t, kMaxOrder + 1> node_{};
-  std::array<Siblings, kMaxOrder + 1> open_{};  // children of node_, from where the search goes on
+  std::array<Siblings, kMaxOrder + 1>
+      open_{};  // children of node_, from where the search continues
   int depth_ = 0;
   bool known_ = false;
 };
@@ -74,9 +75,9 @@ std::uint64_t slot_of(const Key<W>& key, int shift) {
   return (hash * 0x9e3779b97f4a7c15ULL) >> shift;
 }
 
-/// Where each key stands among the sorted distinct ones, by a hash table of positions + 1. It has
-/// four to eight slots a distinct key where its room suffices, else half as many: looking behind a
-/// key that stands in another's slot is mispredicted, which costs more than memory.
+/// Finds each key's number among the sorted distinct keys with a hash table of numbers + 1. It has
+/// four to eight slots per distinct key if the space suffices, else half as many: probing past a
+/// key in another's slot is a branch misprediction, which costs more than memory.
 template <int W>
 void look_up(const Key<W>* keys, std::int64_t size, const Key<W>* distinct, std::int64_t number,
              std::uint32_t* table, std::uint32_t base, std::uint32_t* index) {
@@ -117,7 +118,7 @@ Status match_windows(const std::uint32_t* leads, const std::int64_t* bounds, std
     Key<W>* distinct = scratch;
     Key<W>* room = scratch + size;
     std::copy(bucket, bucket + size, distinct);
-    // The counts, which nobody needs, go where the table will be.
+    // The counts are not needed; they overwrite the space of the table.
     auto* counts = reinterpret_cast<std::uint64_t*>(table);
     const std::int64_t number = sort_and_count(distinct, room, size, counts);
     matcher.begin(leads[b]);

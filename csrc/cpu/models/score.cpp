@@ -1,7 +1,7 @@
-// Held-out loss of documents under the order-k Kneser-Ney models of one trie.
+// Losses of documents under the order-k Kneser-Ney models of one trie.
 //
-// One walk down the trie per token finds its n-grams of every order; the walk of the token before
-// it has found their contexts.
+// One search down the trie per token finds its n-grams of all orders. The search for the previous
+// token has found their contexts.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -12,15 +12,15 @@
 namespace icfast {
 namespace {
 
-constexpr std::uint32_t kUnknown = 0xffffffffU;  // a symbol no trie holds
+constexpr std::uint32_t kUnknown = 0xffffffffU;  // a symbol that no trie has
 
-/// Nodes of the n-grams ending at one token: node[n] for n = 1..depth.
+/// Nodes of the n-grams that end at one token: node[n] for n = 1..depth.
 struct Walk {
   std::array<std::int64_t, kMaxOrder + 1> node;
   int depth = 0;
 };
 
-/// The symbols before the next token, newest first; begins as the begin mark alone.
+/// The symbols before the next token, newest first. Initially it is the begin mark.
 class History {
  public:
   explicit History(int order) : capacity_(order - 1), size_(order > 1 ? 1 : 0) {}
@@ -59,8 +59,8 @@ class Scorer {
     return walk;
   }
 
-  /// below[n] = probability under the adjusted orders up to n, for the orders the n-gram has; an
-  /// unknown symbol has order 1, with count 0.
+  /// below[n] = probability under the adjusted orders up to n, for the orders that the n-gram has.
+  /// An unknown symbol has order 1 and count 0.
   void adjusted(const Walk& ngram, const Walk& context, double* below) const {
     below[0] = uniform_;
     for (int n = 1; n <= longest(ngram) && n < trie_.order; ++n) {
@@ -68,8 +68,9 @@ class Scorer {
     }
   }
 
-  /// Probability under the order-k model: raw counts at order k, adjusted ones below; the longest
-  /// n-gram's, times the product of the longer contexts' backoffs, the longest one's first.
+  /// Probability under the order-k model, with raw counts at order k and adjusted ones below: that
+  /// of the longest n-gram times the backoffs of longer contexts, multiplied from the longest
+  /// context on.
   double top(const Walk& ngram, const Walk& context, int k, const double* below) const {
     const int longest_ngram = longest(ngram);
     if (k <= longest_ngram) {
@@ -90,7 +91,7 @@ class Scorer {
     return n <= ngram.depth ? ngram.node[n] : -1;
   }
 
-  /// The row of the order-n context, which the walk has.
+  /// The row of the order-n context, which the search has found.
   const Word* row_of(const Walk& context, int n) const {
     return n == 1 ? trie_.contexts : context_row(trie_, context.node[n - 1]);
   }
@@ -100,7 +101,7 @@ class Scorer {
   double uniform_;
 };
 
-/// Losses of one document, added up row by row.
+/// Losses of one document, added row by row.
 template <class Word>
 class DocumentScore {
  public:

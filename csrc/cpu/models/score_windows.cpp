@@ -1,4 +1,4 @@
-// Losses of documents whose windows were matched, in the order of the text.
+// Losses of documents whose windows were matched, in text order.
 #include <algorithm>
 #include <atomic>
 
@@ -10,17 +10,17 @@
 namespace icfast {
 namespace {
 
-constexpr std::int64_t kBlock = 128;  // losses asked for before the first of them is read
+constexpr std::int64_t kBlock = 128;  // losses prefetched before the first of them is read
 
-/// The losses of one document, block after block of windows.
+/// The losses of one document, block by block of windows.
 class Chain {
  public:
-  /// begin: the bare begin mark as a context.
+  /// begin: record of the begin mark as a context.
   Chain(const Matches& matches, int order, const double* begin)
       : matches_(matches), order_(order), context_(begin) {}
 
-  /// Adds the windows with these rows. Whether a loss is known can't be predicted: those that are
-  /// not wait in a list, while what they need is on its way.
+  /// Adds the windows with these rows. Whether a loss is known can't be predicted, so windows with
+  /// unknown losses wait in a list while their records are prefetched.
   void add(const std::uint32_t* rows, std::int64_t size) {
     for (std::int64_t i = 0; i < size; ++i) {
       const std::uint64_t loss = kept(rows[i]).load(std::memory_order_relaxed);
@@ -36,7 +36,7 @@ class Chain {
     }
   }
 
-  /// Adds those that wait.
+  /// Adds the waiting windows.
   void add_waiting() {
     for (std::int64_t w = 0; w < waits_; ++w) {
       const auto [row, backoff] = waiting_[w];
@@ -78,7 +78,7 @@ class Chain {
 
   const Matches& matches_;
   int order_;
-  const double* context_;  // record of the window before
+  const double* context_;  // record of the previous window
   LossAccumulator sum_;
   std::uint64_t infinite_ = 0;
   Waiting waiting_[kBlock + 1];
@@ -91,7 +91,7 @@ template <class Token>
 Status score_windows(const Chunk<Token>& chunk, const Alphabet& alphabet, std::uint32_t unknown,
                      std::int64_t* offsets, const Matches& matches, double begin_backoff,
                      const ScoreOut& out) {
-  // The bare begin mark as a context: of one symbol, none longer.
+  // The begin mark as a context: one symbol, and no longer context.
   double begin[kMaxOrder];
   std::fill(begin, begin + alphabet.order, 1.0);
   if (alphabet.order > 1) begin[1] = begin_backoff;

@@ -1,4 +1,4 @@
-// Finding nodes in the trie.
+// Finds nodes of the trie.
 #pragma once
 #include <algorithm>
 #include <bit>
@@ -7,11 +7,11 @@
 
 namespace icfast {
 
-/// The row of a context that is followed by one token, once.
+/// The row of a context that is followed once, by one token.
 template <class Word>
 inline constexpr Word kFollowedOnce[kContextFields] = {1, 1, 1, 0, 1, 1, 0};
 
-/// The stored row of a node as a context; null where it is followed once.
+/// The stored row of a context; null if the context is followed once.
 template <class Word>
 Word* stored_row(const Trie<Word>& trie, std::int64_t node) {
   const std::uint64_t* mark = trie.marks + 2 * (node / 64);
@@ -39,8 +39,8 @@ Siblings children(const Trie<Word>& trie, std::int64_t node) {
           static_cast<std::int64_t>(trie.child[node + 1])};
 }
 
-/// First of the siblings whose symbol is not below the wanted one; gallops, since walking two
-/// ascending lists finds the next match mostly near.
+/// First sibling whose symbol is not below the wanted one. It gallops, since the next match of two
+/// ascending lists is mostly near.
 template <class Word>
 std::int64_t seek(const Trie<Word>& trie, Siblings where, std::uint32_t symbol) {
   std::int64_t step = 1;
@@ -60,7 +60,8 @@ std::int64_t seek(const Trie<Word>& trie, Siblings where, std::uint32_t symbol) 
   return where.next;
 }
 
-/// The child with this symbol, or -1. Branch-free halving: the outcome can't be predicted.
+/// The child with this symbol, or -1. The binary search is branch-free, since its outcome can't be
+/// predicted.
 template <class Word>
 std::int64_t find_child(const Trie<Word>& trie, std::int64_t node, std::uint32_t symbol) {
   const Siblings siblings = children(trie, node);

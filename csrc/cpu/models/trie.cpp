@@ -1,5 +1,4 @@
-// The n-grams of sorted windows as levels of a trie in suffix order, and what each context knows
-// of its successors.
+// Builds a trie in suffix order from sorted windows, and the rows of its contexts.
 #include "by_context.hpp"
 #include "counting/scan.hpp"
 #include "instantiate.hpp"
@@ -25,7 +24,7 @@ Status grow_trie(const SortedRun<W>& run, const Ends<W>& ends, int bits, std::ui
         if (node >= trie.levels[n])
           return {Code::output_too_small, i, static_cast<std::uint64_t>(n)};
         trie.symbols[node] = path.oldest(n);
-        // Level 1 is indexed by rank, so no rank may be without a window.
+        // Level 1 is indexed by rank, so every rank must have a window.
         if (n == 1 && node != lead) return {Code::rank_without_window, i, lead};
         if (n < order) trie.child[node] = static_cast<Word>(cursors[n]);
       }
@@ -61,7 +60,7 @@ Status mark_contexts(const Trie<Word>& trie, const Word* followed) {
 
 namespace {
 
-/// The n-gram hw of this order adds itself to its context h.
+/// Adds the n-gram (h w) of this order to the row of its context h.
 template <class Word>
 void add_successor(const Trie<Word>& trie, int order, std::int64_t ngram, std::int64_t context) {
   Word* row = stored_row(trie, context);

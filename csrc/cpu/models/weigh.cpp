@@ -1,5 +1,5 @@
-// Every n-gram's probability and backoff under the order-N model, so that bulk scoring reads one
-// number where the walk reads counts and context rows.
+// Probability and backoff of every n-gram under the order-N model. Bulk scoring then reads one
+// number where scoring token by token reads counts and context rows.
 #include "by_context.hpp"
 #include "contexts.hpp"
 #include "instantiate.hpp"
@@ -19,7 +19,7 @@ Status weigh_ngrams(const Trie<Word>& trie, const Bigrams<Word>& bigrams, const 
   };
   for (std::int64_t word = low; word < high; ++word) probabilities[word] = unigram(word);
   if (trie.order == 1) return {};
-  // Contexts with the same last symbols stand together at every order.
+  // Contexts with equal last symbols are adjacent at every order.
   std::int64_t begin = low;
   std::int64_t end = high;
   for (int n = 2; n <= trie.order; ++n) {
@@ -34,7 +34,7 @@ Status weigh_ngrams(const Trie<Word>& trie, const Bigrams<Word>& bigrams, const 
   }
   ByContext walk(trie, room,
                  [&](int n, std::int64_t ngram, std::int64_t context, std::int64_t shorter) {
-                   // A unigram may belong to a range that is not done yet.
+                   // A unigram may belong to a range that is not finished yet.
                    const double lower = n == 2 ? unigram(shorter) : probabilities[shorter];
                    probabilities[ngram] = probability(n, ngram, context_row(trie, context), lower);
                  });
