@@ -19,7 +19,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a moving mean is not noticed",
-        "src/icfast/logs/scatter.py",
+        "src/icfast/logs/smoothing.py",
         "return kept is not None and kept > _MOST_KEPT",
         "return False",
         ("logs/test_labels.py",),

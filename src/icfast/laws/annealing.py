@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from icfast.errors import OptionError
 from icfast.laws.annealing_fit import EXPONENTS, MOMENTA, Points, binned, design_matrix, replicates
 from icfast.laws.balance import require_positive
 from icfast.laws.bootstrap import Interval, interval
+from icfast.laws.result_table import ResultTable
 from icfast.laws.saturation import verdict
 
 _Floats = NDArray[np.float64]
@@ -45,7 +46,7 @@ class AnnealedPoint:
 
 
 @dataclass(frozen=True)
-class Annealing:
+class Annealing(ResultTable):
     """Result of :func:`annealing`; losses in nats per token.
 
     Attributes:
@@ -85,7 +86,7 @@ class Annealing:
     rms_error_nats: float | None
     bins: int
     fitted_from_step: float
-    fitted: tuple[AnnealedPoint, ...]
+    fitted: tuple[AnnealedPoint, ...] = field(repr=False)
     flags: tuple[str, ...]
 
 

@@ -18,11 +18,12 @@ from icfast.laws.balance import (
     solved,
 )
 from icfast.laws.known_capacities import CapacityComparison, compared_capacities
+from icfast.laws.result_table import ResultTable
 from icfast.units import bits_to_nats
 
 
 @dataclass(frozen=True)
-class Capacity:
+class Capacity(ResultTable):
     """Solved balance of IC-1; built by :func:`capacity`.
 
     Attributes:

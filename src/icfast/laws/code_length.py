@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from icfast.errors import OptionError
 from icfast.laws.entropy import plug_in_bits_per_token
 from icfast.laws.gamma import rising_excess
+from icfast.laws.result_table import ResultTable
 from icfast.sums.spectrum import Spectra, Spectrum
 from icfast.units import nats_to_bits
 
 
 @dataclass(frozen=True)
-class CodeLengths:
+class CodeLengths(ResultTable):
     """Three code lengths of the same tokens and their differences, all in bits.
 
     Built by :func:`code_lengths`, which computes the differences.

@@ -10,6 +10,7 @@ import numpy as np
 
 from icfast.errors import OptionError
 from icfast.laws.loss import bits_per_token
+from icfast.laws.result_table import ResultTable
 from icfast.sums.loss import LossSum
 
 
@@ -31,7 +32,7 @@ class PositionLoss:
 
 
 @dataclass(frozen=True)
-class Constancy:
+class Constancy(ResultTable):
     """Result of :func:`entropy_rate_constancy`.
 
     Attributes:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from icfast.errors import OptionError
 from icfast.laws.estimator_table import ESTIMATORS
 from icfast.laws.estimators import doubleton_share, ml
+from icfast.laws.result_table import ResultTable
 from icfast.sums.spectrum import Spectra, Spectrum
 from icfast.units import nats_to_bits
 
@@ -208,7 +209,7 @@ def difference_bits_per_token(spectra: Spectra, order: int) -> float:
 
 
 @dataclass(frozen=True)
-class OrderEntropy:
+class OrderEntropy(ResultTable):
     """Entropies and coverage of one order; None where nothing was counted.
 
     Attributes:

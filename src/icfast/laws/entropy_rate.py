@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from icfast.errors import OptionError
+from icfast.laws.result_table import ResultTable
 
 
 def excess_entropy_bits(conditional_bits: Sequence[float], entropy_rate_bits: float) -> float:
@@ -32,7 +33,7 @@ def excess_entropy_bits(conditional_bits: Sequence[float], entropy_rate_bits: fl
 
 
 @dataclass(frozen=True)
-class EntropyRate:
+class EntropyRate(ResultTable):
     """Result of :func:`extrapolated_entropy_rate`.
 
     Attributes:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from icfast.errors import OptionError
 from icfast.laws.gamma import F64, stirling_remainder
+from icfast.laws.result_table import ResultTable
 from icfast.sums.spectrum import Spectrum
 
 #: Largest number of factors that are multiplied directly.
@@ -17,7 +18,7 @@ _FACTORS = 64
 
 
 @dataclass(frozen=True)
-class HeapsLaw:
+class HeapsLaw(ResultTable):
     """V(n) = k n^beta; built by :func:`fit_heaps`.
 
     Attributes:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from icfast.energy.joules import JoulesSource, SpentJoules
 from icfast.errors import OptionError, UnitError
+from icfast.laws.result_table import ResultTable
 from icfast.units import BOLTZMANN_JOULES_PER_KELVIN, bits_to_nats, nats_to_bits
 
 
 @dataclass(frozen=True)
-class Energy:
+class Energy(ResultTable):
     """Result of :func:`energy`.
 
     Attributes:

@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import OptionError
+from icfast.laws.result_table import ResultTable
 from icfast.sums.matches import MatchLengths
 
 Lengths = NDArray[np.int32] | NDArray[np.int64]
@@ -55,7 +56,7 @@ class MatchWindow:
 
 
 @dataclass(frozen=True)
-class MatchEntropy:
+class MatchEntropy(ResultTable):
     """Entropy-rate estimates from the match lengths of a corpus.
 
     Attributes:
@@ -79,7 +80,7 @@ class MatchEntropy:
     longest_match: int
     bits_per_token: dict[str, float]
     block_spread_bits_per_token: dict[str, float | None]
-    windows: tuple[MatchWindow, ...]
+    windows: tuple[MatchWindow, ...] = field(repr=False)
 
 
 def mean_length_bits_per_token(lengths: Lengths) -> float:

@@ -19,6 +19,7 @@ import numpy as np
 from icfast.errors import OptionError
 from icfast.laws.code_length import CodeLengths, code_lengths, plug_in_code_bits
 from icfast.laws.gamma import F64, rising_excess
+from icfast.laws.result_table import ResultTable
 from icfast.sums.fan_out import FanOut
 from icfast.sums.spectrum import Spectra, Spectrum
 from icfast.units import nats_to_bits
@@ -69,7 +70,7 @@ def pitman_yor_code_bits(
 
 
 @dataclass(frozen=True)
-class PitmanYorCode:
+class PitmanYorCode(ResultTable):
     """Best code of a grid; built by :func:`pitman_yor_code_lengths`.
 
     Attributes:

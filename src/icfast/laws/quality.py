@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from icfast.errors import OptionError
 from icfast.laws.balance import require_not_negative
 from icfast.laws.code_length import CodeLengths
 from icfast.laws.entropy import bos_padded_bits_per_token, prefix_marginal_bits_per_token
 from icfast.laws.entropy_rate import excess_entropy_bits
+from icfast.laws.result_table import ResultTable
 from icfast.sums.spectrum import Spectra
 
 #: Conventions of the conditional entropy h_n: over complete windows, or over all D tokens.
@@ -43,7 +44,7 @@ class LearnableOrder:
 
 
 @dataclass(frozen=True)
-class Quality:
+class Quality(ResultTable):
     """Figures of a corpus from counts and losses; built by :func:`quality`.
 
     Attributes:
@@ -62,7 +63,7 @@ class Quality:
 
     convention: str
     unigram_bits_per_token: float
-    orders: tuple[LearnableOrder, ...]
+    orders: tuple[LearnableOrder, ...] = field(repr=False)
     noise_floor_low_bits_per_token: float
     noise_floor_high_bits_per_token: float | None
     saved_bits: float | None

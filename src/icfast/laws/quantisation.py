@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from icfast.errors import OptionError
 from icfast.laws.balance import agreeing, require_not_negative, require_positive
+from icfast.laws.result_table import ResultTable
 
 
 @dataclass(frozen=True)
-class Quantisation:
+class Quantisation(ResultTable):
     """Result of :func:`quantise`.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from icfast.errors import OptionError
 from icfast.laws.balance import require_positive
 from icfast.laws.bootstrap import Interval, interval, percentiles, wild_residuals
+from icfast.laws.result_table import ResultTable
 
 _Floats = NDArray[np.float64]
 
@@ -41,7 +42,7 @@ class FittedPoint:
 
 
 @dataclass(frozen=True)
-class Saturation:
+class Saturation(ResultTable):
     """Result of :func:`saturation`; losses in nats per token.
 
     Attributes:
@@ -65,7 +66,7 @@ class Saturation:
     threshold_nats: float
     fitted_from_tokens: float
     bins: int
-    fitted: tuple[FittedPoint, ...]
+    fitted: tuple[FittedPoint, ...] = field(repr=False)
     flags: tuple[str, ...]
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from icfast.errors import OptionError
 from icfast.laws.bootstrap import Interval, interval
+from icfast.laws.result_table import ResultTable
 
 _Floats = NDArray[np.float64]
 #: Function of the constants, ln P and ln D that returns ln L and its gradient (columns).
@@ -23,7 +24,7 @@ _LOGS, _EXPONENTS = (-700.0, 700.0), (1e-3, 3.0)
 
 
 @dataclass(frozen=True)
-class ScalingFit:
+class ScalingFit(ResultTable):
     """Result of :func:`chinchilla_fit` and :func:`kaplan_fit`.
 
     Attributes:

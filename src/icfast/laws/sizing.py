@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from icfast.errors import OptionError
 from icfast.laws.balance import in_bits, require_not_negative, require_positive
 from icfast.laws.known_capacities import KNOWLEDGE_BITS_PER_PARAM
+from icfast.laws.result_table import ResultTable
 
 #: Compute-optimal tokens per parameter: Hoffmann et al. 2022, arXiv 2203.15556.
 CHINCHILLA_TOKENS_PER_PARAM = 20.0
 
 
 @dataclass(frozen=True)
-class Size:
+class Size(ResultTable):
     """Result of :func:`size`.
 
     Attributes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from icfast.laws.annealing import Annealing
 from icfast.laws.code_length import CodeLengths
 from icfast.laws.known_capacities import CapacityComparison
 from icfast.laws.landauer import Energy
 from icfast.laws.online_code import LossStep
+from icfast.laws.result_table import ResultTable
 from icfast.laws.saturation import Saturation
 
 
@@ -55,7 +56,7 @@ class TrajectoryPoint:
 
 
 @dataclass(frozen=True)
-class TrainingRun:
+class TrainingRun(ResultTable):
     """Result of :func:`training_run`. Code lengths are of the unique tokens, in bits.
 
     Attributes:
@@ -127,7 +128,7 @@ class TrainingRun:
     annealing: Annealing | None
     energy: Energy | None
     estimated_energy: Energy | None
-    trajectory: tuple[TrajectoryPoint, ...]
-    losses: tuple[LossStep, ...]
-    evaluations: tuple[EvaluationPoint, ...]
+    trajectory: tuple[TrajectoryPoint, ...] = field(repr=False)
+    losses: tuple[LossStep, ...] = field(repr=False)
+    evaluations: tuple[EvaluationPoint, ...] = field(repr=False)
     flags: tuple[str, ...]

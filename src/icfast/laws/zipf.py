@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from icfast.errors import OptionError
+from icfast.laws.result_table import ResultTable
 from icfast.sums.spectrum import U64, Spectrum
 
 #: Range of alpha. At the upper end one type in 2^63 is seen more than once.
@@ -15,7 +16,7 @@ _EXPONENTS = (1.0 + 1e-9, 64.0)
 
 
 @dataclass(frozen=True)
-class ZipfTail:
+class ZipfTail(ResultTable):
     """Result of :func:`zipf_tail`.
 
     Attributes:

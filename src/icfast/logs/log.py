@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from icfast.notebook import facts_html
+from icfast.units import DASH, format_count
+
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -55,3 +58,23 @@ class TrainingLog:
         """Number of tokens seen at the end of the log, in all epochs."""
         last = [int(ends[-1]) for ends in (self.end_tokens, self.eval_tokens) if len(ends)]
         return max(last, default=0)
+
+    def __repr__(self) -> str:
+        return (
+            f"TrainingLog({self.format}, {format_count(self.tokens)} tokens, "
+            f"{format_count(len(self.steps))} training losses, "
+            f"{format_count(len(self.eval_steps))} evaluations)"
+        )
+
+    def _repr_html_(self) -> str:
+        columns = ("learning_rate", "epoch", "energy_joules")
+        logged = [name for name in columns if getattr(self, name) is not None]
+        facts = {
+            "format": self.format,
+            "tokens seen": format_count(self.tokens),
+            "training losses": format_count(len(self.steps)),
+            "evaluations": format_count(len(self.eval_steps)),
+            "other columns": ", ".join(logged) or DASH,
+            "labels": "; ".join(self.labels) or DASH,
+        }
+        return facts_html("Training log", facts)
