@@ -53,7 +53,7 @@ def test_round_trip(tmp_path, shape, block, seeds):
 )
 def test_counts_take_the_least_width(largest, width):
     few, many = (run_of({(1, s, 0): largest for s in range(n)}, Shape(3, 16, 1)) for n in (8, 16))
-    # Eight more entries: eight keys and eight counts, whatever the rest of the block takes.
+    # Eight more entries: eight keys and eight counts, with any size of the rest of the block.
     assert len(*pack_blocks(many)) - len(*pack_blocks(few)) == 8 * (8 + width)
 
 

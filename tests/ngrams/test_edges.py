@@ -104,7 +104,7 @@ def test_ids_around_16_bits(backend, tmp_path, edge):
     for n in range(1, 6):
         assert as_dict(spectra[n]) == expected[n]
         assert as_dict(spectra.starting[n - 1]) == ({} if n == 1 else {1: 1})
-    # Left neighbours: the begin mark's word and the word a thousand end behind have two.
+    # The first id has two left neighbours, the begin mark and the last id; other ids have one.
     assert as_dict(spectra.left_neighbours[0]) == {1: ids - 1, 2: 1}
     merged = icfast.merge([table], tmp_path / "m", backend=backend)
     assert [a.keys.tolist() for a in merged.runs()] == [a.keys.tolist() for a in table.runs()]

@@ -27,7 +27,7 @@ def repetitive(tmp_path):
 
 @pytest.mark.parametrize("order", [1, 2, 5])
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("held", [2500, 500], ids=["fits-beside-it", "is-cut-on"])
+@pytest.mark.parametrize("held", [2500, 500], ids=["neighbours-fit", "is-cut-again"])
 def test_a_lead_is_cut_around_its_most_frequent_window(
     backend, repetitive, monkeypatch, order, threads, held
 ):

@@ -22,7 +22,7 @@ from icfast.ngrams.spectra import spectra_of
 from icfast.parallel.threads import Work
 
 EOS = 0
-END = 10**6  # stands for </s> in naive counts; larger than any id
+END = 10**6  # </s> in naive counts; larger than any id
 
 #: Passes and groups of at most 40 and 6 windows, or of one lead.
 TIGHT = PositionBudget(40, 6, least_bytes=0, memory_bytes=1, passes=9, planned_bytes=0)

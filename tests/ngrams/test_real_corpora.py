@@ -13,7 +13,7 @@ pytestmark = pytest.mark.corpora
 EOS = 50256
 SHARDS = 7
 
-#: Five ids take two words, which numpy sorts slowly: order 5 is compared on so many tokens.
+#: Tokens of the comparison at order 5, whose two-word keys NumPy sorts slowly.
 PREFIX_TOKENS = 10_000_000
 
 

@@ -23,7 +23,7 @@ from icfast.ngrams.spectra import spectra_of
 from icfast.parallel.threads import Work
 
 EOS = 0
-END = 10**6  # stands for </s> in naive counts; larger than any id
+END = 10**6  # </s> in naive counts; larger than any id
 
 #: Passes of at most 40 windows; buckets above 10 are cut in place; groups of 6 small ones.
 TIGHT = Budget(pass_windows=40, sort_windows=6, bucket_windows=10)

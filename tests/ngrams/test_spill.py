@@ -111,7 +111,7 @@ from icfast.ngrams import budget
 budget._MOST_PASSES = 0
 path, folder, limit = sys.argv[1:]
 corpus = icfast.open(path, dtype="u2", eos_id=0)
-icfast.spectra(corpus, 3, temporary=folder, threads=1)  # whatever is opened on first use
+icfast.spectra(corpus, 3, temporary=folder, threads=1)  # opens what is opened on first use
 if limit == "files":
     held = open("/dev/null")
     while True:
