@@ -38,7 +38,7 @@ def test_a_sound_corpus(tmp_path: Path) -> None:
     assert (second.format, second.largest_id, second.disk_bytes) == ("datatrove", 9, 6)
     corpus = open_corpus(tmp_path, **options)  # type: ignore[arg-type]
     assert (corpus.tokens, corpus.documents) == (found.tokens, found.documents)
-    plain = json.loads(json.dumps(found.as_json()))
+    plain = json.loads(json.dumps(found.to_json()))
     assert plain["sound"] is True
     assert plain["shards"][0]["problems"] == []
 

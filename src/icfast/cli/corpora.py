@@ -1,8 +1,7 @@
-"""Commands that look at corpora and make them: inspect, tokenize."""
+"""Commands that check and write corpora: inspect, tokenize."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +22,7 @@ def inspect(corpus: CorpusPaths, options: CorpusOptions, as_json: Json = False) 
     from icfast.corpus import inspect as inspect_corpus
 
     found = inspect_corpus(corpus, options=options)
-    emit(found.as_json(), as_json, lambda console: _show_inspection(console, found))
+    emit(found, as_json, lambda console: _show_inspection(console, found))
     if not found.sound:
         problems = len(found.problems) + sum(len(shard.problems) for shard in found.shards)
         say(f"problems found: {problems}")
@@ -31,18 +30,17 @@ def inspect(corpus: CorpusPaths, options: CorpusOptions, as_json: Json = False) 
 
 
 def _show_inspection(console: Console, found: Inspection) -> None:
-    from icfast.report import numbers
-    from icfast.units import format_bytes
+    from icfast.units import DASH, format_bytes, format_count
 
     rows = [
         (
             shard.path,
-            shard.format or numbers.DASH,
-            shard.dtype or numbers.DASH,
-            numbers.count(shard.tokens),
-            numbers.count(shard.documents),
-            numbers.count(shard.largest_id),
-            numbers.DASH if shard.disk_bytes is None else format_bytes(shard.disk_bytes),
+            shard.format or DASH,
+            shard.dtype or DASH,
+            format_count(shard.tokens),
+            format_count(shard.documents),
+            format_count(shard.largest_id),
+            format_bytes(shard.disk_bytes),
         )
         for shard in found.shards
     ]
@@ -50,9 +48,9 @@ def _show_inspection(console: Console, found: Inspection) -> None:
         "all",
         "",
         "",
-        numbers.count(found.tokens),
-        numbers.count(found.documents),
-        numbers.count(found.largest_id),
+        format_count(found.tokens),
+        format_count(found.documents),
+        format_count(found.largest_id),
         format_bytes(found.disk_bytes),
     )
     columns = ("file", "format", "dtype", "tokens", "documents", "largest id", "size")
@@ -68,17 +66,20 @@ def tokenize(
         list[Path],
         typer.Argument(
             metavar="TEXT",
-            help="Text files, .jsonl files (a line's text is a document) and folders of them.",
+            help="Text files, .jsonl files (one document per line), or folders of them.",
         ),
     ],
     output: Annotated[
-        Path, typer.Option(metavar="FILE.ds", help="File for the ids; sidecars go beside it.")
+        Path,
+        typer.Option(
+            metavar="FILE.ds", help="File for the ids; its sidecar files go into the same folder."
+        ),
     ],
     tokenizer: Annotated[
         str,
         typer.Option(
             metavar="bytes|FILE|gguf:FILE",
-            help="bytes, a tokenizer.json, or a GGUF model with its vocabulary.",
+            help="bytes, a tokenizer.json, or a GGUF file with a vocabulary.",
         ),
     ] = "bytes",
     eos_id: Annotated[
@@ -92,20 +93,19 @@ def tokenize(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the documents of text files as token ids."""
+    """Tokenize text files into one file of token ids."""
     from icfast.corpus import tokenize as tokenize_texts
-    from icfast.report import numbers
+    from icfast.units import format_count
 
     written = tokenize_texts(texts, output, tokenizer=tokenizer, eos_id=eos_id, skip_bad=skip_bad)
-    content = {**asdict(written), "output": str(written.output)}
     facts = {
         "Output": str(written.output),
-        "Documents": numbers.count(written.documents),
-        "Tokens": numbers.count(written.tokens),
-        "Text bytes": numbers.count(written.text_bytes),
+        "Documents": format_count(written.documents),
+        "Tokens": format_count(written.tokens),
+        "Text bytes": format_count(written.text_bytes),
         "Skipped": f"{written.skipped_empty} empty, {written.skipped_undecodable} undecodable",
     }
-    emit(content, as_json, lambda console: print_facts(console, facts))
+    emit(written, as_json, lambda console: print_facts(console, facts))
     if written.skipped_undecodable:
         say(f"partial: {written.skipped_undecodable} undecodable documents were left out")
         raise typer.Exit(PARTIAL)

@@ -1,9 +1,10 @@
-"""Commands that count: entropy, count, merge."""
+"""Commands that count n-grams: entropy, count, merge."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,22 +20,22 @@ from icfast.cli.options import (
     open_shards,
     open_table,
 )
-from icfast.cli.output import emit, exit_if_partial, print_facts, print_table, skipped
+from icfast.cli.output import emit, exit_if_partial, print_facts, print_table
 from icfast.corpus.options import CorpusOptions
 from icfast.errors import OptionError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from icfast.ngrams.table import CountTable
+    from icfast.pipeline.records.models import TableResult
 
 MatchLength = Annotated[
     bool,
-    typer.Option("--match-length", help="Estimate the entropy rate from match lengths as well."),
+    typer.Option("--match-length", help="Also estimate the entropy rate from match lengths."),
 ]
 MatchTokens = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="The same, from the first N tokens of the corpus only."),
+    typer.Option(min=1, metavar="N", help="Do so from the first N tokens of the corpus only."),
 ]
 
 
@@ -47,27 +48,27 @@ def entropy(
     match_tokens: MatchTokens = None,
     as_json: Json = False,
 ) -> None:
-    """Count spectra and estimate entropies of every order, in bits; no table is kept."""
-    from icfast.pipeline import entropy_result, match_result
-    from icfast.report import print_entropy
+    """Count n-grams and estimate the entropies of every order, in bits; keep no table."""
+    from icfast.pipeline.entropy import measure_entropy
+    from icfast.pipeline.matches import measure_matches
+    from icfast.report.terminal import print_entropy
 
     table = open_table(source, options, order)
     with_matches = match_length or match_tokens is not None
     if table is not None and with_matches:
         raise OptionError(
-            f"--match-length with a count table: {source[0]} does not tell where its n-grams "
-            "stood; name the corpus"
+            f"--match-length needs a corpus, but {source[0]} is a count table, which does not hold "
+            "the positions of n-grams; pass the corpus"
         )
     corpus = open_shards(source, options) if table is None else None
     with work_options.start() as work:
         if corpus is not None:
-            # First, since they need memory by the token: a refusal comes before other work.
-            matches = (
-                {"match_length": match_result(corpus, work, match_tokens)} if with_matches else {}
-            )
-            result = {**entropy_result(corpus, order or DEFAULT_ORDER, work), **matches}
+            # Matches need memory for every token, so they come first: a refusal loses no work.
+            matches = measure_matches(corpus, work, match_tokens) if with_matches else None
+            found = measure_entropy(corpus, order or DEFAULT_ORDER, work)
+            result = replace(found, match_length=matches)
         elif table is not None:
-            result = entropy_result(table, None, work)
+            result = measure_entropy(table, None, work)
     emit(result, as_json, lambda console: print_entropy(result, console))
     exit_if_partial(corpus)
 
@@ -80,15 +81,16 @@ def count(
     order: Order = DEFAULT_ORDER,
     as_json: Json = False,
 ) -> None:
-    """Write the table of all n-grams of a corpus; tables of disjoint shards can be merged."""
+    """Write the count table of a corpus; tables of disjoint shards can be merged."""
     from icfast.corpus.documents import all_documents
     from icfast.ngrams.count import count_documents
+    from icfast.pipeline.models import table_result
 
     opened = open_shards(corpus, options)
     with work_options.start() as work:
         table = count_documents(all_documents(opened), output, order, work)
-    content = {**_describe(table, work.backend.name), **skipped(opened)}
-    emit(content, as_json, lambda console: _show_table(console, content))
+    result = table_result(table, work.backend.name, opened)
+    emit(result, as_json, lambda console: _show_table(console, result))
     exit_if_partial(opened)
 
 
@@ -98,47 +100,34 @@ def merge(
     work_options: WorkOptions,
     as_json: Json = False,
 ) -> None:
-    """Add count tables of disjoint shards: exactly the table of all the shards together."""
+    """Add count tables of disjoint shards; the sum equals the table of all shards."""
     from icfast.ngrams.merge import merge_tables
     from icfast.ngrams.table import CountTable
+    from icfast.pipeline.models import table_result
 
     with work_options.start() as work, work.pool() as pool:
         loaded = [CountTable.load(table) for table in tables]
         merged = merge_tables(loaded, output, work.backend.kernels, pool.map)
-    content = _describe(merged, work.backend.name)
-    emit(content, as_json, lambda console: _show_table(console, content))
+    result = table_result(merged, work.backend.name, None)
+    emit(result, as_json, lambda console: _show_table(console, result))
 
 
-def _describe(table: CountTable, backend: str) -> dict[str, Any]:
-    spectra = table.spectra()
-    return {
-        "table": str(table.directory),
-        "order": table.order,
-        "tokens": table.totals.tokens,
-        "documents": table.totals.documents,
-        "ids": len(table.ids),
-        "windows": list(table.totals.windows),
-        "distinct": [spectra[n].distinct for n in range(1, table.order + 1)],
-        "backend": backend,
-    }
-
-
-def _show_table(console: Console, content: dict[str, Any]) -> None:
-    from icfast.report import numbers
+def _show_table(console: Console, result: TableResult) -> None:
+    from icfast.units import format_count
 
     print_facts(
         console,
         {
-            "Table": content["table"],
-            "Tokens": numbers.count(content["tokens"]),
-            "Documents": numbers.count(content["documents"]),
-            "Ids that occur": numbers.count(content["ids"]),
-            "Backend": content["backend"],
+            "Table": result.table,
+            "Tokens": format_count(result.tokens),
+            "Documents": format_count(result.documents),
+            "Ids that occur": format_count(result.ids),
+            "Backend": result.backend,
         },
     )
-    by_order = zip(content["windows"], content["distinct"], strict=True)
+    by_order = zip(result.windows, result.distinct, strict=True)
     rows = [
-        (str(n), numbers.count(windows), numbers.count(distinct))
+        (str(n), format_count(windows), format_count(distinct))
         for n, (windows, distinct) in enumerate(by_order, start=1)
     ]
     print_table(console, ("order", "windows", "distinct"), rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import typer
@@ -56,9 +57,6 @@ def _load(name: str, place: str) -> Any:
 
 
 def _completion(name: str) -> Any:
-    """Return a completion item; typer carries its own copy of click from 0.20 on."""
-    try:
-        from typer._click.shell_completion import CompletionItem
-    except ImportError:
-        from click.shell_completion import CompletionItem
-    return CompletionItem(name)
+    """Return a completion item of the click that typer uses; newer versions carry their own."""
+    click = "typer._click" if find_spec("typer._click") else "click"
+    return import_module(f"{click}.shell_completion").CompletionItem(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,7 @@ from icfast.cli.options import (
     NeuralOptions,
     Order,
     OutputFolder,
+    TemperatureKelvin,
     WorkOptions,
     open_shards,
 )
@@ -27,19 +28,21 @@ from icfast.corpus.options import CorpusOptions
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from icfast.pipeline.records.measure import MeasureResult
+
 
 def demo(
     work_options: WorkOptions,
     output: OutputFolder = Path("icfast-demo"),
     tokenizer: Annotated[
         str,
-        typer.Option(metavar="bpe|bytes", help="bpe (trained on the spot) or bytes."),
+        typer.Option(metavar="bpe|bytes", help="bpe (trained by this command) or bytes."),
     ] = "bpe",
     order: Order = DEFAULT_ORDER,
     as_json: Json = False,
 ) -> None:
-    """Measure Python's own standard library: the whole job, no download."""
-    from icfast.pipeline import demo as run_demo
+    """Measure the sources of Python's standard library; nothing is downloaded."""
+    from icfast.pipeline.demo import demo as run_demo
 
     with work_options.start() as work:
         result = run_demo(output, tokenizer=tokenizer, order=order, work=work)
@@ -57,14 +60,12 @@ def measure(
     heldout: Annotated[
         float, typer.Option(help="Share of documents held out, between 0 and 1.")
     ] = 0.1,
-    temperature_kelvin: Annotated[
-        float, typer.Option(help="Temperature of IC-2, in kelvin.")
-    ] = 300.0,
+    temperature_kelvin: TemperatureKelvin = 300.0,
     model: Annotated[
         str | None,
         typer.Option(
             metavar="hf:DIR|gguf:FILE",
-            help="A neural model to score on the same held-out tokens.",
+            help="Neural model to score on the same held-out tokens.",
         ),
     ] = None,
     model_dtype: ModelDtype = None,
@@ -72,15 +73,15 @@ def measure(
     initial_seed: InitialSeed = None,
     as_json: Json = False,
 ) -> None:
-    """Measure entropy, held-out loss, IC-1 capacity and IC-2 energy; write result and report."""
+    """Measure entropy, held-out loss, capacity (IC-1) and energy floor (IC-2); write a report."""
     from icfast.neural.token_model import gpus_of
-    from icfast.pipeline import measure as run_measure
+    from icfast.pipeline.measure import measure_corpus
 
     neural = neural_options.of(model, model_dtype, initial_seed, work_options.backend, device)
     opened = open_shards(corpus, options)
     meter = energy_options.meter(() if neural is None else gpus_of(neural.model))
     with work_options.start() as work:
-        result = run_measure(
+        result = measure_corpus(
             opened,
             output,
             order=order,
@@ -94,11 +95,12 @@ def measure(
     exit_if_partial(opened)
 
 
-def _finish(result: dict[str, Any], output: Path, as_json: bool) -> None:
+def _finish(result: MeasureResult, output: Path, as_json: bool) -> None:
     """Write the page and print the result."""
-    from icfast.report import print_result, write_report
+    from icfast.report.page import write_report
+    from icfast.report.terminal import print_result
 
-    page = write_page(write_report, result, output)
+    page = write_page(lambda path: write_report(result, path), output)
 
     def show(console: Console) -> None:
         print_result(result, console)

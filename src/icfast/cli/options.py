@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from icfast.energy import EnergyMeter, SpentJoules
     from icfast.ngrams.table import CountTable
     from icfast.parallel.threads import Work
-    from icfast.pipeline import Neural
+    from icfast.pipeline.neural import Neural
 
 #: Order of the longest n-grams where nobody says otherwise.
 DEFAULT_ORDER = 5
@@ -49,7 +49,8 @@ OrderOrTables = Annotated[
         help=f"Tokens in the longest n-grams; {DEFAULT_ORDER} for a corpus, a table has its own.",
     ),
 ]
-OutputFolder = Annotated[Path, typer.Option(help="Folder to write into.")]
+OutputFolder = Annotated[Path, typer.Option(help="Folder for the results.")]
+TemperatureKelvin = Annotated[float, typer.Option(help="Temperature for IC-2, in kelvin.")]
 RunFolder = Annotated[
     Path | None, typer.Option(help="Folder to write result.json and report.html into.")
 ]
@@ -151,7 +152,7 @@ class NeuralOptions:
         """
         from icfast.kneser_ney.compact import CompactModel
         from icfast.kneser_ney.model import NgramModel
-        from icfast.pipeline import Neural
+        from icfast.pipeline.neural import Neural
         from icfast.quality.open_model import open_model
 
         if model is None:

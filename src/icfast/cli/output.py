@@ -1,4 +1,4 @@
-"""What leaves the program: one JSON object or short tables on stdout, the rest on stderr."""
+"""Output of the program: one JSON object or short tables on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from icfast.corpus import Corpus
     from icfast.parallel.cost import Cost
 
-#: Something of the input was left out, or problems were found.
+#: Exit code if some input was skipped, or problems were found.
 PARTIAL = 3
 
-#: Counting fewer takes no time that anyone plans for.
+#: Number of windows below which a count is too short to be announced.
 _LONG_WINDOWS = 1_000_000
 
 _PAGE = "report.html"
@@ -39,31 +39,33 @@ def say(text: str) -> None:
 
 
 def say_cost(cost: Cost) -> None:
-    """Write on stderr what a count will take, where it is worth waiting for."""
-    from icfast.report import numbers
-    from icfast.units import format_bytes
+    """Write on stderr the cost of a long count."""
+    from icfast.units import format_bytes, format_count
 
     if cost.windows < _LONG_WINDOWS:
         return
     say(
-        f"plan: {numbers.count(cost.windows)} windows of {cost.order}, "
+        f"plan: {format_count(cost.windows)} windows of {cost.order}, "
         f"{cost.passes} {'pass' if cost.passes == 1 else 'passes'}, "
         f"{format_bytes(cost.memory_bytes)} memory, "
         f"{format_bytes(cost.temporary_bytes)} temporary"
     )
 
 
-def emit(content: Mapping[str, Any], as_json: bool, show: Callable[[Console], None]) -> None:
-    """Print a result on stdout: as JSON, or as `show` draws it.
+def emit(result: Any, as_json: bool, show: Callable[[Console], None]) -> None:
+    """Print a result on stdout: its record as JSON, or what `show` draws.
 
     Raises:
-        IcfastError: a number is NaN or infinite, which JSON can't say.
+        IcfastError: a number is NaN or infinite, which JSON cannot express.
     """
     if as_json:
+        from icfast.pipeline.records.base import to_json
+
+        content = result.to_json() if hasattr(result, "to_json") else to_json(result)
         try:
             text = json.dumps(content, indent=2, allow_nan=False)
         except ValueError as error:
-            raise IcfastError(f"the result can't be written as JSON: {error}") from error
+            raise IcfastError(f"the result cannot be written as JSON: {error}") from error
         print(text, flush=True)
     else:
         show(_console())
@@ -71,17 +73,17 @@ def emit(content: Mapping[str, Any], as_json: bool, show: Callable[[Console], No
 
 
 def _console() -> Console:
-    """Stdout as rich sees it; names from files are text there, never markup."""
+    """Return stdout as a console of rich that treats names from files as text, never as markup."""
     from rich.console import Console
 
-    # Nothing is folded where nobody looks at a window.
+    # Lines that go into a file or a pipe are not folded.
     known = sys.stdout.isatty() or "COLUMNS" in os.environ
     width = None if known else _FILE_COLUMNS
     return Console(file=sys.stdout, markup=False, highlight=False, emoji=False, width=width)
 
 
 def print_line(console: Console, text: str) -> None:
-    """Print one line, however long."""
+    """Print one line without folding it."""
     console.print(text, soft_wrap=True)
 
 
@@ -99,22 +101,20 @@ def print_facts(console: Console, facts: Mapping[str, str]) -> None:
 
 
 def print_table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table: the first column is a name, the others are numbers."""
+    """Print a table whose first column holds names and whose other columns hold numbers."""
     from icfast.report.terminal import table
 
     console.print(table(None, columns, rows))
 
 
-def write_page(
-    write: Callable[[dict[str, Any], Path], None], result: dict[str, Any], folder: Path
-) -> Path | None:
-    """Write report.html; None, and a line on stderr, where its packages are missing."""
+def write_page(write: Callable[[Path], None], folder: Path) -> Path | None:
+    """Write report.html; return None, and print one line, if its packages are missing."""
     from icfast.files import atomic_path
 
     page = folder / _PAGE
     try:
         with atomic_path(page) as temporary:
-            write(result, temporary)
+            write(temporary)
     except MissingExtraError as error:
         # A page of an earlier run would contradict the new result.
         page.unlink(missing_ok=True)
@@ -137,26 +137,16 @@ def progress_bar() -> Iterator[Progress]:
         yield report_to(bar)
 
 
-def skipped(corpus: Corpus | None) -> dict[str, int | None]:
-    """What --skip-bad left out of a corpus, for a result; None where a table was read."""
-    if corpus is None:
-        return {"skipped_files": None, "skipped_documents": None}
-    return {
-        "skipped_files": len(corpus.skipped_files),
-        "skipped_documents": corpus.skipped_documents,
-    }
-
-
 def exit_if_partial(corpus: Corpus | None) -> None:
-    """Exit with code 3 where --skip-bad left something out of a corpus.
+    """Exit with code 3 if --skip-bad skipped something of a corpus.
 
     Raises:
         typer.Exit: it did.
     """
-    left_out = skipped(corpus)
-    if any(left_out.values()):
-        say(
-            f"partial: {left_out['skipped_files']} empty files and "
-            f"{left_out['skipped_documents']} empty documents were left out (--skip-bad)"
-        )
-        raise typer.Exit(PARTIAL)
+    if corpus is None or not (corpus.skipped_files or corpus.skipped_documents):
+        return
+    say(
+        f"partial: {len(corpus.skipped_files)} empty files and "
+        f"{corpus.skipped_documents} empty documents were left out (--skip-bad)"
+    )
+    raise typer.Exit(PARTIAL)

@@ -1,11 +1,11 @@
-"""The command that scores a corpus under a model: score."""
+"""Command that scores a corpus under a model: score."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,10 +17,11 @@ from icfast.cli.options import (
     Json,
     ModelDtype,
     NeuralOptions,
+    TemperatureKelvin,
     WorkOptions,
     open_shards,
 )
-from icfast.cli.output import emit, exit_if_partial, print_facts, say, skipped
+from icfast.cli.output import emit, exit_if_partial, print_facts, say
 from icfast.corpus.options import CorpusOptions
 from icfast.errors import OptionError, needs_extra
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from icfast.kneser_ney.model import NgramModel
     from icfast.neural.token_model import TokenModel
     from icfast.parallel.threads import Work
+    from icfast.pipeline.records.score import InitialLoss, NeuralScore, Score, ScoreResult
 
 
 def score(
@@ -40,7 +42,7 @@ def score(
         str,
         typer.Option(
             metavar="MODEL|hf:DIR|gguf:FILE",
-            help="A file `icfast fit` or `icfast compress` wrote, or a neural model.",
+            help="File written by icfast fit or icfast compress, or a neural model.",
         ),
     ],
     options: CorpusOptions,
@@ -51,29 +53,28 @@ def score(
         Path | None,
         typer.Option(metavar="FILE.parquet", help="File for the loss of each document, in nats."),
     ] = None,
-    temperature_kelvin: Annotated[
-        float, typer.Option(help="Temperature of IC-2, in kelvin.")
-    ] = 300.0,
+    temperature_kelvin: TemperatureKelvin = 300.0,
     model_dtype: ModelDtype = None,
     device: Device = "cpu",
     initial_seed: InitialSeed = None,
     as_json: Json = False,
 ) -> None:
-    """Score a corpus under a model: its loss in bits per token."""
+    """Compute the loss of a corpus under a model, in bits per token."""
     from icfast.files import atomic_path
     from icfast.laws.landauer import energy
     from icfast.neural.token_model import gpus_of
     from icfast.pipeline.energy import Spending
+    from icfast.pipeline.records.score import ScoreResult
     from icfast.pipeline.score import floor_joules, score_record
     from icfast.quality.open_model import open_model
     from icfast.quality.score import score_model
 
-    energy(bits=0, temperature_kelvin=temperature_kelvin)  # a wrong T is found before the work
+    energy(bits=0, temperature_kelvin=temperature_kelvin)  # refuses a wrong T before the work
     loaded = open_model(model, model_dtype=model_dtype, backend=work_options.backend, device=device)
     opened = open_shards(corpus, options)
     meter = energy_options.meter(gpus_of(loaded))
     with ExitStack() as stack:
-        # Whatever keeps the output from being written is met before the work.
+        # Opened before the work, so that an output that cannot be written is refused at once.
         write = _parquet_writer() if output is not None else None
         target = stack.enter_context(atomic_path(output)) if output is not None else None
         with work_options.start() as work:
@@ -82,18 +83,19 @@ def score(
             initial = _initial(opened, loaded, neural_options, initial_seed, work)
         if write is not None and target is not None:
             write(scores.to_arrow(), target)
-    record = score_record(scores, temperature_kelvin)
-    content = {
-        **record,
-        "spent": spending.record(floor_joules(record)),
-        **({} if initial is None else {"initial_loss": initial}),
-        "backend": work.backend.name,
-        "output": None if output is None else str(output),
-        **skipped(opened),
-    }
-    for refused in content.get("refused_files", ()):
-        say(f"computed anew: {refused}")
-    emit(content, as_json, lambda console: _show(console, content))
+    found = score_record(scores, temperature_kelvin)
+    result = ScoreResult(
+        score=found,
+        spent=spending.record(floor_joules(found)),
+        initial_loss=initial,
+        backend=work.backend.name,
+        output=None if output is None else str(output),
+        skipped_files=len(opened.skipped_files),
+        skipped_documents=opened.skipped_documents,
+    )
+    for refused in () if found.neural is None else found.neural.refused_files:
+        say(f"computed again: {refused}")
+    emit(result, as_json, lambda console: _show(console, result))
     exit_if_partial(opened)
 
 
@@ -103,21 +105,23 @@ def _initial(
     options: NeuralOptions,
     seed: int | None,
     work: Work,
-) -> dict[str, Any] | None:
-    """The loss of the model's untrained twin, where its seed is given."""
+) -> InitialLoss | None:
+    """Score the same architecture with fresh weights, if a seed is given."""
     from icfast.corpus.documents import all_documents
     from icfast.kneser_ney.compact import CompactModel
     from icfast.kneser_ney.model import NgramModel
     from icfast.ngrams.spectra import spectra_of
-    from icfast.pipeline.neural import Neural, initial_record
+    from icfast.pipeline.neural import Neural, initial_loss
 
     if seed is None:
         return None
     if isinstance(model, NgramModel | CompactModel):
-        raise OptionError("--initial-seed is for neural models; n-grams have no fresh weights")
+        raise OptionError(
+            "--initial-seed needs a neural model; an n-gram model has no initial weights"
+        )
     documents = all_documents(corpus)
     unigrams = spectra_of(documents, 1, work)[1]
-    return initial_record(documents, Neural(model, options.given, seed), unigrams, work)
+    return initial_loss(documents, Neural(model, options.given, seed), unigrams, work)
 
 
 def _parquet_writer() -> Callable[..., None]:
@@ -127,58 +131,58 @@ def _parquet_writer() -> Callable[..., None]:
     return writer
 
 
-def _show(console: Console, content: dict[str, Any]) -> None:
-    from icfast.report import numbers
+def _show(console: Console, result: ScoreResult) -> None:
+    from icfast.report.phrases import initial_loss, spent
+    from icfast.units import format_count, format_fixed, format_ratio
 
-    error = content["standard_error"]
-    spread = "" if error is None else f" ± {numbers.per_token(error['bits_per_token'])} (1 SE)"
+    score, error = result.score, result.score.standard_error
+    spread = "" if error is None else f" ± {format_fixed(error.bits_per_token)} (1 SE)"
     facts = {
-        "Loss": f"{numbers.per_token(content['loss_bits_per_token'])}{spread} bits/token",
-        "Perplexity": numbers.ratio(content["perplexity"]),
-        "Bits per byte": numbers.per_token(content["bits_per_byte"]),
-        "log10 probability": numbers.per_token(content["total_log10"], 2),
-        "Predicted tokens": numbers.count(content["predicted_tokens"]),
-        "Documents": numbers.count(content["documents"]),
-        "Out of vocabulary": numbers.count(content["oov"]),
-        "Probability 0": numbers.count(content["infinite"]),
-        "Backend": content["backend"],
+        "Loss": f"{format_fixed(score.loss_bits_per_token)}{spread} bits/token",
+        "Perplexity": format_ratio(score.perplexity),
+        "Bits per byte": format_fixed(score.bits_per_byte),
+        "log10 probability": format_fixed(score.total_log10, 2),
+        "Predicted tokens": format_count(score.predicted_tokens),
+        "Documents": format_count(score.documents),
+        "Out of vocabulary": format_count(score.oov),
+        "Probability 0": format_count(score.infinite),
+        "Backend": result.backend,
     }
-    if "policy" in content:
-        facts |= _neural_facts(content)
-    if content["spent"] is not None:
-        facts["Spent"] = numbers.spent(content["spent"])
-    if "initial_loss" in content:
-        facts["Untrained"] = numbers.initial_loss(content["initial_loss"])
-    if content["reason"]:
-        facts["Why no loss"] = content["reason"]
-    if content["output"]:
-        facts["Each document"] = content["output"]
+    if score.neural is not None:
+        facts |= _neural_facts(score, score.neural)
+    if result.spent is not None:
+        facts["Spent"] = spent(result.spent)
+    if result.initial_loss is not None:
+        facts["Untrained"] = initial_loss(result.initial_loss)
+    if score.reason:
+        facts["Why no loss"] = score.reason
+    if result.output:
+        facts["Each document"] = result.output
     print_facts(console, facts)
 
 
-def _neural_facts(content: dict[str, Any]) -> dict[str, str]:
-    from icfast.report import numbers
+def _neural_facts(score: Score, neural: NeuralScore) -> dict[str, str]:
+    from icfast.units import DASH, format_bits, format_count, format_fixed, format_ratio
 
-    model, counts, normalised = content["model"], content["counts"], content["normalised"]
+    model, counts, normalised = neural.model, neural.counts, neural.normalised
     facts = {
-        "Model": f"{model['name']}, {numbers.count(model['params'])} parameters in "
-        f"{numbers.bits(model['model_bits'])}, computed in "
-        f"{model['compute_format'] or numbers.DASH} on {model['device']}, "
-        f"losses from {model['logits_format']} logits",
-        "Policy": content["policy"]["name"],
-        "Windows": f"{numbers.count(counts['windows'])}, "
-        f"{numbers.count(counts['context_tokens'])} tokens fed again as context",
-        "Not predicted": f"{numbers.count(content['ignored'])} first tokens (no BOS)",
-        "Not in the loss": f"{numbers.count(content['nan'])} NaN, "
-        f"{numbers.count(content['out_of_range'])} without a logit, "
-        f"{numbers.count(content['huge'])} of 2^31 nats or more",
+        "Model": f"{model.name}, {format_count(model.params)} parameters in "
+        f"{format_bits(model.model_bits)}, computed in {model.compute_format or DASH} on "
+        f"{model.device}, losses from {model.logits_format} logits",
+        "Policy": neural.policy.name,
+        "Contexts": f"{format_count(counts.windows)}, "
+        f"{format_count(counts.context_tokens)} tokens fed again as context",
+        "Not predicted": f"{format_count(score.ignored)} first tokens (no BOS)",
+        "Not in the loss": f"{format_count(score.nan)} NaN, "
+        f"{format_count(score.out_of_range)} without a logit, "
+        f"{format_count(score.huge)} of 2^31 nats or more",
     }
-    if content["resumed_units"]:
-        facts["From the checkpoint"] = f"{numbers.count(content['resumed_units'])} units of work"
-    if normalised["per"] != "token":
-        facts[f"Per {normalised['per']}"] = f"{numbers.per_token(normalised['bits'])} bits"
-    for row in content["ic1"] or ():
-        facts[f"eta against {row['baseline']}"] = (
-            f"{numbers.ratio(row['eta'])}, {numbers.ratio(row['bits_per_param'])} bits/parameter"
+    if neural.resumed_units:
+        facts["From the checkpoint"] = f"{format_count(neural.resumed_units)} units of work"
+    if normalised.per != "token":
+        facts[f"Per {normalised.per}"] = f"{format_fixed(normalised.bits)} bits"
+    for row in neural.ic1 or ():
+        facts[f"eta against {row.baseline}"] = (
+            f"{format_ratio(row.eta)}, {format_ratio(row.bits_per_param)} bits/parameter"
         )
     return facts

@@ -1,9 +1,10 @@
-"""Commands on files of training runs: laws run, scaling."""
+"""Commands on files of training runs: laws run, laws scaling."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,16 +14,19 @@ from icfast.laws import RunFacts
 from icfast.logs import LogOptions
 
 if TYPE_CHECKING:
+    from icfast.laws.annealing import Annealing
     from icfast.laws.bootstrap import Interval
+    from icfast.laws.saturation import Saturation
     from icfast.laws.scaling import ScalingFit
     from icfast.laws.training_result import TrainingRun
+    from icfast.pipeline.records.base import Result
 
 
 def run(
     log: Annotated[
         Path,
         typer.Argument(
-            metavar="LOG", help="A training log, see --format; or a folder of event files."
+            metavar="LOG", help="Training log (see --format), or a folder of TensorBoard files."
         ),
     ],
     log_options: LogOptions,
@@ -31,11 +35,11 @@ def run(
     output: RunFolder = None,
     as_json: Json = False,
 ) -> None:
-    """Compute L(D), code lengths A, B, C, absorbed bits B - C and eta(D) of a training log."""
+    """Compute what a training run learned: code lengths, absorbed bits and eta, from its log."""
     from icfast import laws
     from icfast.logs import read_training_log
-    from icfast.pipeline import training_result, write_result
-    from icfast.report import write_run_report
+    from icfast.pipeline.training import training_result
+    from icfast.report.run_page import write_run_report
 
     found = laws.training_run(
         read_training_log(log, log_options), run_facts, spent=spent_options.joules()
@@ -44,119 +48,130 @@ def run(
     facts = {
         **_code_facts(found),
         **_model_facts(found),
-        **_fit_facts(result["saturation"]),
-        **_annealing_facts(result["annealing"]),
+        **_fit_facts(found.saturation),
+        **_annealing_facts(found.annealing),
     }
     for index, flag in enumerate(found.flags):
         facts["Note" if index == 0 else " " * index] = flag
     if output is not None:
-        write_result(result, output)
-        facts["Written"] = str(write_page(write_run_report, result, output) or output)
+        facts["Written"] = _write(result, output, lambda page: write_run_report(result, page))
     emit(result, as_json, lambda console: print_facts(console, facts))
 
 
-def _code_facts(found: TrainingRun) -> dict[str, str]:
-    from icfast.report import numbers
+def _write(result: Result, output: Path, write: Callable[[Path], None]) -> str:
+    """Write result.json and the page, and return the path to look at."""
+    from icfast.pipeline.training import write_result
 
-    loss = numbers.per_token(found.final_loss_bits_per_token)
+    write_result(result, output)
+    return str(write_page(write, output) or output)
+
+
+def _code_facts(found: TrainingRun) -> dict[str, str]:
+    from icfast.units import DASH, format_bits, format_count, format_fixed, format_short_count
+
+    loss = format_fixed(found.final_loss_bits_per_token)
     lengths = found.lengths
     return {
         "Log": f"{found.format}, {found.curve}",
-        "D": f"{numbers.count(found.unique_tokens)} unique tokens of "
-        f"{numbers.count(found.tokens_seen)} seen, {found.epochs:.4g} epochs "
-        f"(worth {numbers.short_count(round(found.effective_tokens))} fresh ones)",
-        "A, baseline": numbers.DASH
+        "D": f"{format_count(found.unique_tokens)} unique tokens of "
+        f"{format_count(found.tokens_seen)} seen, {found.epochs:.4g} epochs "
+        f"(worth {format_short_count(round(found.effective_tokens))} fresh ones)",
+        "A, baseline": DASH
         if lengths is None
-        else f"{numbers.bits(lengths.baseline_bits)} ({found.baseline or 'H given'})",
-        "B, online": f"{numbers.bits(found.online_bits)}, between "
-        f"{numbers.bits(found.online_bits_right)} and {numbers.bits(found.online_bits_left)}",
-        "C, final": f"{numbers.bits(found.final_bits)} at {loss} bits/token "
+        else f"{format_bits(lengths.baseline_bits)} ({found.baseline or 'H given'})",
+        "B, online": f"{format_bits(found.online_bits)}, between "
+        f"{format_bits(found.online_bits_right)} and {format_bits(found.online_bits_left)}",
+        "C, final": f"{format_bits(found.final_bits)} at {loss} bits/token "
         f"({found.final_loss_source})",
-        "B − C, absorbed": f"{numbers.bits(found.absorbed_bits)}, between "
-        f"{numbers.bits(found.absorbed_bits_right)} and {numbers.bits(found.absorbed_bits_left)}",
-        "A − B, compressed": numbers.bits(None if lengths is None else lengths.compression_bits),
-        "A − C, gross savings": numbers.bits(
+        "B − C, absorbed": f"{format_bits(found.absorbed_bits)}, between "
+        f"{format_bits(found.absorbed_bits_right)} and {format_bits(found.absorbed_bits_left)}",
+        "A − B, compressed": format_bits(None if lengths is None else lengths.compression_bits),
+        "A − C, gross savings": format_bits(
             None if lengths is None else lengths.gross_savings_bits
         ),
     }
 
 
 def _model_facts(found: TrainingRun) -> dict[str, str]:
-    from icfast.report import numbers
+    from icfast.units import format_joules, format_ratio
 
     facts = {
-        "Absorbed bits/param": numbers.ratio(found.absorbed_bits_per_param),
-        "eta, absorbed": f"{numbers.ratio(found.eta_absorbed)} bits/bit",
-        "eta, gross": f"{numbers.ratio(found.eta)} bits/bit, "
-        f"{numbers.ratio(found.eta_tokens_seen)} over tokens seen",
+        "Absorbed bits/param": format_ratio(found.absorbed_bits_per_param),
+        "eta, absorbed": f"{format_ratio(found.eta_absorbed)} bits/bit",
+        "eta, gross": f"{format_ratio(found.eta)} bits/bit, "
+        f"{format_ratio(found.eta_tokens_seen)} over tokens seen",
         "eta grows as": "not known"
         if found.eta_growth_exponent is None
-        else f"D^{numbers.ratio(found.eta_growth_exponent)} over the last doubling",
+        else f"D^{format_ratio(found.eta_growth_exponent)} over the last doubling",
     }
     for known in found.compared:
         facts[f"Against {known.known_bits_per_param:g}"] = (
-            f"{numbers.ratio(known.ratio)} times ({known.name}: {known.source})"
+            f"{format_ratio(known.ratio)} times ({known.name}: {known.source})"
         )
     if found.energy is not None:
-        floor = numbers.joules(found.energy.energy_joules)
+        floor = format_joules(found.energy.energy_joules)
         facts["Landauer floor"] = f"{floor} of the absorbed bits"
     for energy, name in ((found.energy, "Spent"), (found.estimated_energy, "Estimated")):
         if energy is None or energy.spent_joules is None:
             continue
-        facts[name] = f"{numbers.joules(energy.spent_joules)} ({energy.spent_source})"
+        facts[name] = f"{format_joules(energy.spent_joules)} ({energy.spent_source})"
         if energy.spent_log10_ratio is not None:
             facts[f"{name}/floor"] = f"10^{energy.spent_log10_ratio:.2f}"
     return facts
 
 
-def _fit_facts(found: dict[str, Any]) -> dict[str, str]:
-    from icfast.report import numbers
+def _fit_facts(found: Saturation) -> dict[str, str]:
+    from icfast.report.phrases import interval
 
     facts = {
-        "More tokens": f"{found['verdict']}: twice as many would gain "
-        f"{numbers.interval(found['doubling_gain_nats'])} nats/token "
-        f"(counts from {found['threshold_nats']:g})",
-        "Fit E + A D^-alpha": f"E = {numbers.interval(found['floor_nats'])} nats, "
-        f"alpha = {numbers.interval(found['exponent'])}, "
-        f"above E {numbers.interval(found['reducible_nats'])} nats",
+        "More tokens": f"{found.verdict}: twice as many would gain "
+        f"{interval(found.doubling_gain_nats)} nats/token "
+        f"(threshold {found.threshold_nats:g})",
+        "Fit E + A D^-alpha": f"E = {interval(found.floor_nats)} nats, "
+        f"alpha = {interval(found.exponent)}, "
+        f"above E {interval(found.reducible_nats)} nats",
     }
-    if found["flags"]:
-        facts["Fit's note"] = "; ".join(found["flags"])
+    if found.flags:
+        facts["Note on the fit"] = "; ".join(found.flags)
     return facts
 
 
-def _annealing_facts(found: dict[str, Any] | None) -> dict[str, str]:
-    from icfast.report import numbers
+def _annealing_facts(found: Annealing | None) -> dict[str, str]:
+    from icfast.report.phrases import interval
 
     if found is None:
         return {}
     facts = {
-        "Under its rates": f"{found['verdict']}: twice the area S1 would gain "
-        f"{numbers.interval(found['doubling_gain_nats'])} nats/token",
-        "L0 + A S1^-alpha - C S2": f"L0 = {numbers.interval(found['floor_nats'])} nats, "
-        f"alpha = {numbers.interval(found['exponent'])}, "
-        f"C S2 = {numbers.interval(found['annealed_nats'])} nats",
+        "With learning rates": f"{found.verdict}: twice the area S1 would gain "
+        f"{interval(found.doubling_gain_nats)} nats/token",
+        "L0 + A S1^-alpha - C S2": f"L0 = {interval(found.floor_nats)} nats, "
+        f"alpha = {interval(found.exponent)}, "
+        f"C S2 = {interval(found.annealed_nats)} nats",
     }
-    if found["flags"]:
-        facts["Law's note"] = "; ".join(found["flags"])
+    if found.flags:
+        facts["Note on the law"] = "; ".join(found.flags)
     return facts
 
 
 def scaling(
     table: Annotated[
         Path,
-        typer.Argument(metavar="TABLE", help="CSV of runs: params, tokens, loss in nats."),
+        typer.Argument(
+            metavar="TABLE", help="CSV of runs with params, tokens and loss in nats per token."
+        ),
     ],
-    bootstraps: Annotated[int, typer.Option(help="Resamples for the intervals.")] = 100,
-    seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
+    bootstraps: Annotated[
+        int, typer.Option(help="Number of resamples for the intervals, at least 20.")
+    ] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the resamples.")] = 0,
     output: RunFolder = None,
     as_json: Json = False,
 ) -> None:
-    """Fit L = E + A P^-alpha + B D^-beta and Kaplan's form to runs of several P and D."""
+    """Fit two scaling laws (Chinchilla, Kaplan) to runs with different P and D."""
     from icfast import laws
     from icfast.logs import read_scaling_points
-    from icfast.pipeline import scaling_result, write_result
-    from icfast.report import write_scaling_report
+    from icfast.pipeline.scaling import scaling_result
+    from icfast.report.scaling_page import write_scaling_report
 
     points = read_scaling_points(table)
     chinchilla, kaplan = (
@@ -166,8 +181,7 @@ def scaling(
     result = scaling_result(points, chinchilla, kaplan, table, bootstraps=bootstraps, seed=seed)
     facts = {**_scaling_facts(chinchilla), **_scaling_facts(kaplan)}
     if output is not None:
-        write_result(result, output)
-        facts["Written"] = str(write_page(write_scaling_report, result, output) or output)
+        facts["Written"] = _write(result, output, lambda page: write_scaling_report(result, page))
     emit(result, as_json, lambda console: print_facts(console, facts))
 
 

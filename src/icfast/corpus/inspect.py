@@ -76,8 +76,8 @@ class Inspection:
         """True if there is no problem. Warnings do not count."""
         return not self.problems and not any(shard.problems for shard in self.shards)
 
-    def as_json(self) -> dict[str, Any]:
-        """Return plain dictionaries, lists, numbers and strings."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as one JSON object."""
         return {"schema_version": 1, "sound": self.sound, **asdict(self)}
 
     @property

@@ -1,31 +1,38 @@
-"""IC-1 and IC-2 of one predicted set: every baseline against one model.
+"""IC-1 and IC-2 on one predicted set: every baseline of a ladder against its best model.
 
-H(baseline) and L are code lengths of the same held-out tokens, under models fitted on the rest.
+H (baseline) and L (model) are code lengths of the same held-out tokens, under models fitted on the
+other documents.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 from icfast.errors import MergeError
 from icfast.laws.capacity import capacity
 from icfast.laws.landauer import energy
 from icfast.laws.loss import bits_per_token
+from icfast.pipeline.records.capacity import CapacityRow, FloorRow, LadderRow
 from icfast.sums.loss import LossSum
 
 _NAMES = {0: "uniform", 1: "unigram", 2: "bigram"}
 
-#: The baseline of the headline figures: what a model with no information pays.
+#: Baseline of the headline figures: the loss of a model without information.
 HEADLINE = "uniform"
 
 
 @dataclass(frozen=True)
 class Rung:
-    """The mean loss of one model on the ladder's tokens; order is None where it has none."""
+    """Mean loss of one model on the tokens of the ladder.
+
+    Attributes:
+        model: name of the model.
+        order: order of an n-gram model, None for other models.
+        loss_bits_per_token: mean loss, bits per token.
+    """
 
     model: str
     order: int | None
@@ -34,12 +41,12 @@ class Rung:
 
 @dataclass(frozen=True)
 class Ladder:
-    """Losses of the same tokens, from knowing nothing to the model in question.
+    """Losses of the same tokens under better and better models.
 
     Attributes:
-        tokens: D, tokens predicted.
-        rungs: L_0 = log2 V, then L_k of the order-k model, then what stands above.
-        bytes_bits_per_token: eight bits for each byte of their text, where known.
+        tokens: D, number of tokens predicted.
+        rungs: L_0 = log2 V, then L_k of the order-k models, then other models.
+        bytes_bits_per_token: eight bits for each byte of their text, None if unknown.
     """
 
     tokens: int
@@ -48,7 +55,7 @@ class Ladder:
 
     @classmethod
     def of(cls, sums: Sequence[LossSum], vocab_size: int) -> Ladder:
-        """From the summed losses of orders 1..N."""
+        """Build the ladder from the summed losses of orders 1..N."""
         ladder = cls.uniform(sums[0], vocab_size)
         orders = (
             Rung(_NAMES.get(k, f"{k}-gram"), k, bits_per_token(loss))
@@ -58,57 +65,61 @@ class Ladder:
 
     @classmethod
     def uniform(cls, loss: LossSum, vocab_size: int) -> Ladder:
-        """The lowest rung alone: log2 V a token."""
+        """Build a ladder with the lowest rung only: log2 V bits per token."""
         rung = Rung(_NAMES[0], 0, math.log2(vocab_size))
         return cls(loss.predicted_tokens, (rung,), _bytes_bits_per_token(loss))
 
     def then(self, model: str, loss: LossSum) -> Ladder:
-        """The ladder with one more model above it.
+        """Return the ladder with one more model on top.
 
         Raises:
             MergeError: the model predicted other tokens.
         """
         if loss.predicted_tokens != self.tokens:
             raise MergeError(
-                f"{model} predicted {loss.predicted_tokens} tokens, the models below it "
-                f"{self.tokens}; only losses of the same tokens can be compared"
+                f"{model} predicted {loss.predicted_tokens} tokens, but the other models of the "
+                f"ladder predicted {self.tokens}. Only losses of the same tokens can be compared."
             )
         return replace(self, rungs=(*self.rungs, Rung(model, None, bits_per_token(loss))))
 
     @property
     def loss_bits_per_token(self) -> float:
-        """L, of the highest rung."""
+        """L, loss of the highest rung, bits per token."""
         return self.rungs[-1].loss_bits_per_token
 
     @property
     def baselines(self) -> dict[str, float]:
-        """H in bits per token, by baseline: the rungs below the highest, and the bytes."""
+        """H in bits per token by baseline: every rung but the highest, and the bytes."""
         uniform, *below = self.rungs[:-1]
         named = {uniform.model: uniform.loss_bits_per_token}
         if self.bytes_bits_per_token is not None:
             named["bytes"] = self.bytes_bits_per_token
         return named | {rung.model: rung.loss_bits_per_token for rung in below}
 
-    def as_json(self) -> list[dict[str, Any]]:
-        """One record per rung; gains telescope to D (log2 V - L)."""
+    def rows(self) -> tuple[LadderRow, ...]:
+        """Return one record per rung; their gains add up to D (log2 V - L)."""
         losses = [rung.loss_bits_per_token for rung in self.rungs]
         gains = [None, *(a - b for a, b in pairwise(losses))]
-        return [
-            {
-                **asdict(rung),
-                "gain_bits_per_token": gain,
-                "gain_bits": None if gain is None else self.tokens * gain,
-            }
+        return tuple(
+            LadderRow(
+                model=rung.model,
+                order=rung.order,
+                loss_bits_per_token=rung.loss_bits_per_token,
+                gain_bits_per_token=gain,
+                gain_bits=None if gain is None else self.tokens * gain,
+            )
             for rung, gain in zip(self.rungs, gains, strict=True)
-        ]
+        )
 
 
 def _bytes_bits_per_token(loss: LossSum) -> float | None:
     return None if loss.text_bytes is None else 8 * loss.text_bytes / loss.predicted_tokens
 
 
-def ic1_rows(ladder: Ladder, tokens: int, model_bits: int, params: int) -> list[dict[str, Any]]:
-    """IC-1 over D = tokens for every baseline of the ladder."""
+def capacity_rows(
+    ladder: Ladder, tokens: int, model_bits: int, params: int, note: str | None = None
+) -> tuple[CapacityRow, ...]:
+    """Apply IC-1 to D = tokens for every baseline of the ladder."""
     rows = []
     for name, entropy in ladder.baselines.items():
         found = capacity(
@@ -118,58 +129,37 @@ def ic1_rows(ladder: Ladder, tokens: int, model_bits: int, params: int) -> list[
             model_bits=model_bits,
             params=params,
         )
-        rows.append(
-            {
-                "baseline": name,
-                "tokens": tokens,
-                "entropy_bits_per_token": entropy,
-                "loss_bits_per_token": ladder.loss_bits_per_token,
-                "model_bits": model_bits,
-                "params": params,
-                "bits_saved": found.bits_saved,
-                "bits_per_param": found.bits_per_param,
-                "eta": found.eta,
-                "flags": list(found.flags),
-            }
+        row = CapacityRow(
+            baseline=name,
+            tokens=tokens,
+            entropy_bits_per_token=entropy,
+            loss_bits_per_token=ladder.loss_bits_per_token,
+            model_bits=model_bits,
+            params=params,
+            bits_saved=found.bits_saved,
+            bits_per_param=found.bits_per_param,
+            eta=found.eta,
+            flags=found.flags,
+            note=note,
         )
-    return rows
+        rows.append(row)
+    return tuple(rows)
 
 
-def ic2_rows(rows: Sequence[dict[str, Any]], temperature_kelvin: float) -> list[dict[str, Any]]:
-    """IC-2 for every row of IC-1; no energy where nothing was saved."""
-    return [
-        {
-            "baseline": row["baseline"],
-            "bits": row["bits_saved"],
-            "energy_joules": energy(
-                bits=row["bits_saved"], temperature_kelvin=temperature_kelvin
-            ).energy_joules
-            if row["bits_saved"] >= 0
-            else None,
-        }
+def floor_rows(rows: Sequence[CapacityRow], temperature_kelvin: float) -> tuple[FloorRow, ...]:
+    """Apply IC-2 to every row of IC-1; a row that saved no bits has no energy."""
+    return tuple(
+        FloorRow(row.baseline, row.bits_saved, _floor(row.bits_saved, temperature_kelvin))
         for row in rows
-    ]
+    )
 
 
-def ic2(
-    heldout: Sequence[dict[str, Any]],
-    training: Sequence[dict[str, Any]],
-    temperature_kelvin: float,
-) -> dict[str, Any]:
-    """E0 of every baseline; the headline is the held-out one against the uniform baseline."""
-    measured = ic2_rows(heldout, temperature_kelvin)
-    return {
-        **ic2_headline(measured, temperature_kelvin),
-        "heldout": measured,
-        "training": ic2_rows(training, temperature_kelvin),
-    }
+def _floor(bits: float, temperature_kelvin: float) -> float | None:
+    if bits < 0:
+        return None
+    return energy(bits=bits, temperature_kelvin=temperature_kelvin).energy_joules
 
 
-def ic2_headline(rows: Sequence[dict[str, Any]], temperature_kelvin: float) -> dict[str, Any]:
-    """E0 in joules against the uniform baseline, out of the rows of IC-2."""
-    headline = next(row for row in rows if row["baseline"] == HEADLINE)
-    return {
-        "temperature_kelvin": temperature_kelvin,
-        "baseline": HEADLINE,
-        "energy_joules": headline["energy_joules"],
-    }
+def headline_joules(rows: Sequence[FloorRow]) -> float | None:
+    """Return E0 against the headline baseline, in joules."""
+    return next(row for row in rows if row.baseline == HEADLINE).energy_joules

@@ -1,37 +1,39 @@
-"""The main job on text every machine has: the sources of Python's own standard library."""
+"""Demonstration on text that every machine has: the sources of Python's standard library."""
 
 from __future__ import annotations
 
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from icfast.corpus import open_corpus, tokenize, train_bpe
 from icfast.errors import CorpusError, OptionError
 from icfast.parallel.threads import Work
-from icfast.pipeline.measure import measure
+from icfast.pipeline.measure import measure_corpus
+from icfast.pipeline.records.measure import MeasureResult
 
-#: Ids of the tokenizer trained on the spot.
+#: Vocabulary of the tokenizer that the demonstration trains.
 _VOCAB_SIZE = 8192
 
-#: Not part of the library itself.
+#: Folders that are not part of the library itself.
 _OUTSIDE = ("site-packages", "dist-packages", "__pycache__")
 
 
-def demo(output: Path, *, tokenizer: str = "bpe", order: int = 5, work: Work) -> dict[str, Any]:
-    """Tokenise Python's standard library, one file a document, and measure it.
+def demo(output: Path, *, tokenizer: str = "bpe", order: int = 5, work: Work) -> MeasureResult:
+    """Tokenise Python's standard library, one document per file, and measure it.
 
     Args:
-        output: a folder; the tokens go to ``corpus/`` in it, results beside that.
+        output: folder for the results; the tokens go to its subfolder ``corpus``.
         tokenizer: "bpe" (byte-level, trained on these sources) or "bytes".
+        order: order of the longest n-grams.
+        work: how the work runs.
 
     Raises:
-        OptionError: no such tokenizer.
-        MissingExtraError: bpe without the tokenizers package.
+        OptionError: the tokenizer is unknown.
+        MissingExtraError: bpe is asked for and the package tokenizers is not installed.
     """
     if tokenizer not in ("bpe", "bytes"):
-        raise OptionError(f"demo tokenizer {tokenizer!r} is neither bpe nor bytes")
+        raise OptionError(f"the demo has no tokenizer {tokenizer!r}; pass bpe or bytes")
     sources = library_sources()
     folder = output / "corpus"
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +47,7 @@ def demo(output: Path, *, tokenizer: str = "bpe", order: int = 5, work: Work) ->
     # A few test files of the library are deliberately not UTF-8.
     written = tokenize(sources, folder / "stdlib.ds", tokenizer=name, skip_bad=True)
     work.progress("tokenising", len(sources), len(sources), "files")
-    return measure(
+    return measure_corpus(
         open_corpus(written.output),
         output,
         order=order,
@@ -55,10 +57,10 @@ def demo(output: Path, *, tokenizer: str = "bpe", order: int = 5, work: Work) ->
 
 
 def library_sources() -> list[Path]:
-    """Every .py file of this Python's standard library, sorted.
+    """List every .py file of this Python's standard library, sorted.
 
     Raises:
-        CorpusError: it ships compiled only.
+        CorpusError: this Python ships compiled files only.
     """
     root = Path(sysconfig.get_path("stdlib"))
     files = sorted(
@@ -66,8 +68,8 @@ def library_sources() -> list[Path]:
     )
     if not files:
         raise CorpusError(
-            f"no sources of the standard library in {root}; this Python ships compiled only, "
-            "measure files of your own (icfast tokenize, icfast measure)"
+            f"{root} has no sources of the standard library: this Python has compiled files only. "
+            "Measure files of your own with icfast tokenize and icfast measure."
         )
     return files
 

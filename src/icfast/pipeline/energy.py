@@ -1,29 +1,30 @@
-"""Joules spent on a piece of work, beside Landauer's floor of what it found."""
+"""Energy spent on a piece of work, next to Landauer's floor of what it found."""
 
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from icfast.energy import EnergyMeter, MeteredEnergy
 from icfast.errors import MeterError
 from icfast.laws.landauer import log10_ratio
+from icfast.pipeline.records.spending import CounterReading, SpentEnergy
 
-_EVERYTHING = {
+_INCLUDED = {
     "nvml": "everything that ran on these GPUs meanwhile; nothing of the CPU",
     "rapl": "everything that ran on this machine's CPUs meanwhile; nothing of its GPUs",
 }
 
 
 class Spending:
-    """Meters a piece of work, a context manager.
+    """Context manager that meters a piece of work.
 
-    A meter that fails in the end takes no result with it: the joules are None, and `reason` says
-    why.
+    If the meter fails, the work still has its result: the record then has no joules and states the
+    reason.
 
     Args:
-        meter: that was opened before the work; None: nothing is metered.
-        work: what the joules are spent on, in words.
+        meter: meter that was opened before the work; None meters nothing.
+        work: name of the work.
     """
 
     def __init__(self, meter: EnergyMeter | None, work: str) -> None:
@@ -50,30 +51,32 @@ class Spending:
         except MeterError as failed:
             self._reason = str(failed)
 
-    def record(self, floor_joules: float | None) -> dict[str, Any] | None:
-        """What was spent; None where nothing is metered.
+    def record(self, floor_joules: float | None) -> SpentEnergy | None:
+        """Return the energy spent, or None if nothing was metered.
 
         Args:
-            floor_joules: E0 of IC-2, None where it is not known.
+            floor_joules: E0 of IC-2 in joules, None if unknown.
         """
         if self._meter is None:
             return None
         found = self._found
         joules = None if found is None else found.spent.joules
-        return {
-            "source": str(self._meter.source),
-            "joules": joules,
-            "seconds": None if found is None else found.seconds,
-            "mean_watts": None if found is None else found.mean_watts,
-            "idle_watts": None if found is None else found.idle_watts,
-            "counters": [] if found is None else [
-                {"name": name, "joules": joules} for name, joules in found.counters
-            ],
-            "work": self._work,
-            "note": _EVERYTHING[self._meter.source],
-            "flags": [] if found is None else list(found.flags),
-            "reason": self._reason,
-            "floor_joules": floor_joules,
-            "log10_ratio": None if joules is None or floor_joules is None
-            else log10_ratio(joules, floor_joules),
-        }  # fmt: skip
+        ratio = None
+        if joules is not None and floor_joules is not None:
+            ratio = log10_ratio(joules, floor_joules)
+        return SpentEnergy(
+            source=str(self._meter.source),
+            joules=joules,
+            seconds=None if found is None else found.seconds,
+            mean_watts=None if found is None else found.mean_watts,
+            idle_watts=None if found is None else found.idle_watts,
+            counters=()
+            if found is None
+            else tuple(CounterReading(name, joules) for name, joules in found.counters),
+            work=self._work,
+            note=_INCLUDED[self._meter.source],
+            flags=() if found is None else tuple(found.flags),
+            reason=self._reason,
+            floor_joules=floor_joules,
+            log10_ratio=ratio,
+        )

@@ -1,9 +1,6 @@
-"""What `icfast entropy` reports: spectra of a corpus or table, turned into entropies."""
+"""Measurement of `icfast entropy`: spectra of a corpus or a count table, turned into entropies."""
 
 from __future__ import annotations
-
-from dataclasses import asdict
-from typing import Any
 
 from icfast.corpus import Corpus
 from icfast.corpus.documents import all_documents
@@ -12,15 +9,20 @@ from icfast.laws.entropy import order_entropy
 from icfast.ngrams.spectra import spectra_of
 from icfast.ngrams.table import CountTable
 from icfast.parallel.threads import Work
+from icfast.pipeline.records.base import SCHEMA_VERSION
+from icfast.pipeline.records.entropy import (
+    Convention,
+    CountedCorpus,
+    EntropyResult,
+    OrderResult,
+    SpectrumRows,
+)
 from icfast.sums.spectrum import Spectra
 
-#: Of result.json and of every --json answer.
-SCHEMA_VERSION = 1
-
-#: N where nobody says otherwise.
+#: Order of the longest n-grams if none is given.
 DEFAULT_ORDER = 5
 
-#: Estimators of every report; ml is a fact about the file, cwj the best estimate.
+#: Estimators of every report. ml is exact for the file; cwj is the best estimate for its source.
 _ESTIMATORS = (
     "ml",
     "miller_madow",
@@ -32,11 +34,14 @@ _ESTIMATORS = (
 )
 
 
-def entropy_result(measured: Corpus | CountTable, order: int | None, work: Work) -> dict[str, Any]:
-    """Entropies of orders 1..order of a corpus, or of all orders of a count table.
+def measure_entropy(measured: Corpus | CountTable, order: int | None, work: Work) -> EntropyResult:
+    """Compute entropies of orders 1..order of a corpus, or of every order of a count table.
 
     Raises:
-        CorpusError, ArtefactError, OptionError, ResourceError: as the passes do.
+        CorpusError: the corpus cannot be read.
+        ArtefactError: the table is damaged.
+        OptionError: the order has no meaning.
+        ResourceError: memory does not suffice.
     """
     if isinstance(measured, CountTable):
         spectra, source = measured.spectra(), measured.source
@@ -45,45 +50,48 @@ def entropy_result(measured: Corpus | CountTable, order: int | None, work: Work)
         documents = all_documents(measured)
         spectra = spectra_of(documents, DEFAULT_ORDER if order is None else order, work)
         source, skipped = documents.source(spectra.order), measured.skipped_documents
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "corpus": {
-            "tokens": spectra.tokens,
-            "documents": spectra.documents,
-            "vocab_size": source.vocab_size,
-            "vocab_size_given": source.vocab_size_given,
-            "shards": len(source.shards),
-            "tokenizer": source.tokenizer,
-            "skipped_documents": skipped,
-        },
-        "convention": conventions(source),
-        "backend": work.backend.name,
-        "threads": work.threads,
-        "orders": orders(spectra),
-    }
+    return EntropyResult(
+        schema_version=SCHEMA_VERSION,
+        corpus=CountedCorpus(
+            tokens=spectra.tokens,
+            documents=spectra.documents,
+            vocab_size=source.vocab_size,
+            vocab_size_given=source.vocab_size_given,
+            shards=len(source.shards),
+            tokenizer=source.tokenizer,
+            skipped_documents=skipped,
+        ),
+        convention=convention_of(source),
+        backend=work.backend.name,
+        threads=work.threads,
+        orders=entropy_orders(spectra),
+    )
 
 
-def conventions(source: Source) -> dict[str, Any]:
-    """How documents, windows and logarithms are to be read, in words."""
+def convention_of(source: Source, predicted_set: str | None = None) -> Convention:
+    """Describe in words how documents, windows and logarithms are read."""
     crossing = "each file is one document" if source.cross_documents else "inside documents"
-    return {
-        "name": source.convention,
-        "windows": crossing,
-        "boundary": source.boundary,
-        "eos_id": source.eos_id,
-        "unit": "bits",
-    }
+    return Convention(
+        name=source.convention,
+        windows=crossing,
+        boundary=source.boundary,
+        eos_id=source.eos_id,
+        unit="bits",
+        predicted_set=predicted_set,
+    )
 
 
-def orders(spectra: Spectra, *, with_spectra: bool = False) -> list[dict[str, Any]]:
-    """One record per order, with its spectrum where asked."""
-    records = []
-    for n in range(1, spectra.order + 1):
-        record = asdict(order_entropy(spectra, n, _ESTIMATORS))
-        if with_spectra:
-            record["spectrum"] = {
-                "multiplicity": spectra[n].multiplicity.tolist(),
-                "types": spectra[n].types.tolist(),
-            }
-        records.append(record)
-    return records
+def entropy_orders(spectra: Spectra, *, with_spectra: bool = False) -> tuple[OrderResult, ...]:
+    """Compute the entropies of every order, with its spectrum if asked."""
+    return tuple(
+        OrderResult(
+            **vars(order_entropy(spectra, n, _ESTIMATORS)),
+            spectrum=_rows(spectra, n) if with_spectra else None,
+        )
+        for n in range(1, spectra.order + 1)
+    )
+
+
+def _rows(spectra: Spectra, order: int) -> SpectrumRows:
+    spectrum = spectra[order]
+    return SpectrumRows(tuple(spectrum.multiplicity.tolist()), tuple(spectrum.types.tolist()))

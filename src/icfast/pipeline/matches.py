@@ -1,9 +1,6 @@
-"""The entropy rate of a corpus from its match lengths."""
+"""Entropy rate of a corpus from its match lengths."""
 
 from __future__ import annotations
-
-from dataclasses import asdict
-from typing import Any
 
 from icfast.corpus import Corpus
 from icfast.laws.matches import MatchEntropy, match_estimates
@@ -21,23 +18,25 @@ def match_entropy(
     backend: str = "auto",
     progress: Progress = silent,
 ) -> MatchEntropy:
-    """Entropy rate from how far each token's future occurred before, in bits per token.
+    """Estimate the entropy rate from the lengths of repeated passages, in bits per token.
 
-    Lambda_i = 1 + the longest l such that the l tokens from i on, inside i's document, also stand
-    from an earlier token on, inside its document; overlaps count. Three estimates from it stand
-    in ``bits_per_token``; icfast.laws.matches states their formulas, sources and bias.
+    Lambda_i is 1 plus the largest l such that the l tokens from position i also occur from an
+    earlier position. Neither passage may cross a document's end; they may overlap. The three
+    estimates are in ``bits_per_token``; icfast.laws.matches gives their formulas, sources and bias.
 
     Args:
-        tokens: only the first so many tokens of the corpus; the default is all.
-        memory: what icfast may allocate, such as ``"4GiB"``: 16 bytes a token and document, all at
-            once. The default is half of what is available.
-        threads: how many list the ids; sorting takes one.
+        corpus: an open corpus.
+        tokens: number of tokens to use, from the start of the corpus; the default is all.
+        memory: maximum bytes to allocate, such as ``"4GiB"``. The computation needs 16 bytes per
+            token and document at once. The default is half of the available memory.
+        threads: number of threads that read the ids; sorting uses one.
         backend: auto, core, numba or cuda.
+        progress: called with the stage and its progress.
 
     Raises:
         CorpusError: an id is outside the vocabulary, or a document is empty.
-        ResourceError: the memory cap is too small, or there are more than 2^31 - 1 tokens and
-            documents.
+        ResourceError: the memory cap is too small, or tokens and documents together exceed
+            2^31 - 1.
         OptionError: an argument has no meaning.
 
     >>> import tempfile
@@ -51,17 +50,13 @@ def match_entropy(
     >>> found.longest_match, round(found.bits_per_token["mean_length"], 9)
     (4, 1.274415466)
     """
-    return _estimates(corpus, Work.of(backend, threads, memory, progress), tokens)
+    return measure_matches(corpus, Work.of(backend, threads, memory, progress), tokens)
 
 
-def match_result(corpus: Corpus, work: Work, tokens: int | None = None) -> dict[str, Any]:
-    """The same as a record of a result.
+def measure_matches(corpus: Corpus, work: Work, tokens: int | None = None) -> MatchEntropy:
+    """Estimate the entropy rate as `match_entropy` does, with the given work.
 
     Raises:
-        CorpusError, OptionError, ResourceError: as match_entropy does.
+        CorpusError, OptionError, ResourceError: as `match_entropy`.
     """
-    return asdict(_estimates(corpus, work, tokens))
-
-
-def _estimates(corpus: Corpus, work: Work, tokens: int | None) -> MatchEntropy:
     return match_estimates(match_lengths(corpus, work, tokens))

@@ -1,19 +1,17 @@
-"""The main job: spectra, a model on the training documents, its loss on the held-out ones, laws."""
+"""The whole measurement: spectra, a model of the training documents, held-out losses, and laws."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from icfast.corpus import Corpus
-from icfast.corpus.documents import all_documents
+from icfast.corpus.documents import DocumentSet, all_documents
 from icfast.corpus.heldout import Split, split
 from icfast.energy import EnergyMeter, JoulesSource
 from icfast.errors import OptionError
 from icfast.files import write_json
-from icfast.kneser_ney.discounts import OrderDiscounts
 from icfast.kneser_ney.fan_out import fan_out
 from icfast.kneser_ney.fit import fit_counted
 from icfast.kneser_ney.ladder import score_ladder
@@ -22,16 +20,26 @@ from icfast.laws.landauer import energy
 from icfast.ngrams.growth import growth
 from icfast.ngrams.spectra import spectra_of
 from icfast.parallel.threads import Work
-from icfast.pipeline.capacity import Ladder, ic1_rows, ic2
-from icfast.pipeline.code_lengths import code_lengths_record
+from icfast.pipeline.capacity import HEADLINE, Ladder, capacity_rows, floor_rows, headline_joules
+from icfast.pipeline.code_lengths import learned_codes
 from icfast.pipeline.corpus_laws import corpus_laws
 from icfast.pipeline.energy import Spending
-from icfast.pipeline.entropy import SCHEMA_VERSION, conventions, orders
-from icfast.pipeline.neural import Neural, check_neural, neural_record
+from icfast.pipeline.entropy import convention_of, entropy_orders
+from icfast.pipeline.models import discounts_of
+from icfast.pipeline.neural import Neural, check_neural, score_heldout
 from icfast.pipeline.provenance import manifest, versions
+from icfast.pipeline.records.base import SCHEMA_VERSION
+from icfast.pipeline.records.capacity import CapacityRows, MeasuredFloor
+from icfast.pipeline.records.measure import (
+    FittedModel,
+    Heldout,
+    MeasuredCorpus,
+    MeasureResult,
+    Training,
+)
 from icfast.sums.spectrum import Spectra
 
-#: Of every figure whose name does not end in its unit.
+#: Units of figures whose name does not end in one.
 _UNITS = {
     "block_entropy_bits": "bits per window",
     "conditional_entropy_bits_per_token": "bits per token",
@@ -42,7 +50,7 @@ _UNITS = {
     "coverage": "share of 1",
 }
 
-#: How the figures come about that have no formula beside them.
+#: Formulas of figures that carry none of their own.
 _FORMULAS = {
     "block_entropy_bits": "ml: -sum (r/N) log2 (r/N); the others correct it for what was not seen",
     "conditional_entropy_bits_per_token": "bos_padded, prefix_marginal: [sum n_c log2 n_c - "
@@ -57,7 +65,7 @@ _FORMULAS = {
 _EXTRAPOLATED = "extrapolated: H - L measured on the held-out tokens, times the training tokens"
 
 
-def measure(
+def measure_corpus(
     corpus: Corpus,
     output: Path,
     *,
@@ -68,36 +76,36 @@ def measure(
     skipped_texts: int = 0,
     meter: EnergyMeter | None = None,
     work: Work,
-) -> dict[str, Any]:
-    """Measure a corpus and write manifest.json, model.icfast and result.json into a folder.
+) -> MeasureResult:
+    """Measure a corpus, and write manifest.json, model.icfast and result.json into a folder.
 
-    Every file appears only when whole; result.json is the last.
+    Each file appears only when it is complete; result.json is the last.
 
     Args:
-        output: a folder, made where it is missing; results of an earlier run are replaced.
-        heldout: share of documents held out, by their hash.
-        temperature_kelvin: T of IC-2.
+        corpus: an open corpus.
+        output: folder for the files; results of an earlier run are replaced.
+        order: order of the longest n-grams.
+        heldout: share of documents held out, chosen by their hash.
+        temperature_kelvin: T of IC-2, kelvin.
         neural: a model to score on the same held-out tokens, above the n-grams on the ladder.
-        skipped_texts: texts left out when the corpus was tokenised, for the record.
-        meter: of the joules spent, by the CPU on all of it, by GPUs on the neural model; None:
-            they are not metered.
-
-    Returns:
-        What result.json holds.
+        skipped_texts: number of texts skipped when the corpus was tokenised.
+        meter: energy meter. A CPU meter covers the whole measurement, a GPU meter the neural
+            model. None meters nothing.
+        work: how the work runs.
 
     Raises:
-        CorpusError: the corpus can't be read or split.
-        OptionError: an argument has no meaning, or the folder can't be written.
+        CorpusError: the corpus cannot be read or split.
+        OptionError: an argument has no meaning, or the folder cannot be written.
         ResourceError: memory or disk do not suffice.
     """
     begun = time.monotonic()
-    energy(bits=0, temperature_kelvin=temperature_kelvin)  # a wrong T is found before the work
+    energy(bits=0, temperature_kelvin=temperature_kelvin)  # refuses a wrong T before the work
     documents = all_documents(corpus)
     if neural is not None:
         check_neural(documents, neural)
     sides = split(documents, heldout, work.backend.kernels)
     make_folder(output)
-    # Of all this, only a neural model is what GPUs are busy with.
+    # Only a neural model keeps a GPU busy.
     on_gpu = meter is not None and meter.source is JoulesSource.NVML
     spending = Spending(None if on_gpu else meter, "counting, fitting and scoring")
     with spending:
@@ -108,7 +116,7 @@ def measure(
         ladder = rungs = Ladder.of(losses.total, corpus.vocab_size)
         scored = None
         if neural is not None:
-            scored, rungs = neural_record(
+            scored, rungs = score_heldout(
                 sides.heldout,
                 neural,
                 ladder,
@@ -117,36 +125,33 @@ def measure(
                 work,
                 meter if on_gpu else None,
             )
-    laws = _laws(ladder, sides, model, temperature_kelvin)
-    result = {
-        "schema_version": SCHEMA_VERSION,
-        "icfast_version": versions()["icfast"],
-        "corpus": {
-            **_corpus(corpus, spectra, documents.text_bytes),
-            "skipped_texts": skipped_texts,
-        },
-        "convention": {
-            **conventions(documents.source(order)),
-            "predicted_set": "held-out documents, every token of them",
-        },
-        "units": _UNITS,
-        "formulas": _FORMULAS,
-        "inputs": [asdict(record) for record in documents.source(order).shards],
-        "backend": work.backend.name,
-        "threads": work.threads,
-        "memory_bytes": work.memory_bytes,
-        "orders": orders(spectra, with_spectra=True),
-        "heldout": _heldout(sides, losses.total[-1].oov),
-        "training": {"tokens": sides.training.tokens, "documents": len(sides.training)},
-        "model": _model(model),
-        "ladder": rungs.as_json(),
-        "neural": scored,
-        "code_lengths": code_lengths_record(learned, fan_out(model), corpus.vocab_size),
-        "corpus_laws": corpus_laws(spectra, grown, losses, sides),
-        **laws,
-        "spent": spending.record(laws["ic2"]["energy_joules"]),
-        "wall_seconds": time.monotonic() - begun,
-    }
+    ic1 = _ic1(ladder, sides, model)
+    ic2 = _ic2(ic1, temperature_kelvin)
+    source = documents.source(order)
+    result = MeasureResult(
+        schema_version=SCHEMA_VERSION,
+        icfast_version=versions()["icfast"],
+        corpus=_corpus(documents, spectra, skipped_texts),
+        convention=convention_of(source, "held-out documents, every token of them"),
+        units=_UNITS,
+        formulas=_FORMULAS,
+        inputs=tuple(source.shards),
+        backend=work.backend.name,
+        threads=work.threads,
+        memory_bytes=work.memory_bytes,
+        orders=entropy_orders(spectra, with_spectra=True),
+        heldout=_heldout(sides, losses.total[-1].oov),
+        training=Training(sides.training.tokens, len(sides.training)),
+        model=_model(model),
+        ladder=rungs.rows(),
+        neural=scored,
+        code_lengths=learned_codes(learned, fan_out(model), corpus.vocab_size),
+        corpus_laws=corpus_laws(spectra, grown, losses, sides),
+        ic1=ic1,
+        ic2=ic2,
+        spent=spending.record(ic2.energy_joules),
+        wall_seconds=time.monotonic() - begun,
+    )
     arguments = {
         "order": order,
         "heldout": heldout,
@@ -154,7 +159,7 @@ def measure(
         "neural": None if neural is None else _asked(neural),
     }
     write_json(output / "manifest.json", manifest(documents, arguments, work))
-    write_json(output / "result.json", result)
+    write_json(output / "result.json", result.to_json())
     return result
 
 
@@ -164,10 +169,10 @@ def _asked(neural: Neural) -> dict[str, Any]:
 
 
 def make_folder(output: Path) -> None:
-    """Make a folder for results where it is missing.
+    """Make a folder for results if it is missing.
 
     Raises:
-        OptionError: it can't be made.
+        OptionError: it cannot be made.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -177,73 +182,62 @@ def make_folder(output: Path) -> None:
         ) from error
 
 
-def _corpus(corpus: Corpus, spectra: Spectra, text_bytes: int | None) -> dict[str, Any]:
-    return {
-        "tokens": spectra.tokens,
-        "documents": spectra.documents,
-        "vocab_size": corpus.vocab_size,
-        "vocab_size_given": corpus.vocab_size_given,
-        "shards": len(corpus.shards),
-        "formats": sorted({shard.format for shard in corpus.shards}),
-        "tokenizer": corpus.tokenizer,
-        "eos_id": corpus.eos_id,
-        "boundary": corpus.boundary,
-        "cross_documents": corpus.cross_documents,
-        "text_bytes": text_bytes,
-        "skipped_documents": corpus.skipped_documents,
-        "skipped_files": len(corpus.skipped_files),
-    }
+def _corpus(documents: DocumentSet, spectra: Spectra, skipped_texts: int) -> MeasuredCorpus:
+    corpus = documents.corpus
+    return MeasuredCorpus(
+        tokens=spectra.tokens,
+        documents=spectra.documents,
+        vocab_size=corpus.vocab_size,
+        vocab_size_given=corpus.vocab_size_given,
+        shards=len(corpus.shards),
+        formats=tuple(sorted({shard.format for shard in corpus.shards})),
+        tokenizer=corpus.tokenizer,
+        eos_id=corpus.eos_id,
+        boundary=corpus.boundary,
+        cross_documents=corpus.cross_documents,
+        text_bytes=documents.text_bytes,
+        skipped_documents=corpus.skipped_documents,
+        skipped_files=len(corpus.skipped_files),
+        skipped_texts=skipped_texts,
+    )
 
 
-def _heldout(sides: Split, oov: int) -> dict[str, Any]:
+def _heldout(sides: Split, oov: int) -> Heldout:
     tokens = sides.heldout.tokens
-    return {
-        "fraction_asked": sides.fraction,
-        "tokens": tokens,
-        "documents": len(sides.heldout),
-        "share_of_tokens": tokens / (tokens + sides.training.tokens),
-        "text_bytes": sides.heldout.text_bytes,
-        "oov": oov,
-        "predicted_set_sha256": sides.predicted_set_sha256,
-    }
+    return Heldout(
+        fraction_asked=sides.fraction,
+        tokens=tokens,
+        documents=len(sides.heldout),
+        share_of_tokens=tokens / (tokens + sides.training.tokens),
+        text_bytes=sides.heldout.text_bytes,
+        oov=oov,
+        predicted_set_sha256=sides.predicted_set_sha256,
+    )
 
 
-def _model(model: NgramModel) -> dict[str, Any]:
-    return {
-        "kind": "modified Kneser-Ney",
-        "order": model.order,
-        "convention": model.convention,
-        "file": model.path.name,
-        "model_bits": model.size_bits,
-        "params": model.parameters,
-        "sha256": model.sha256,
-        "ngram_counts": list(model.ngram_counts),
-        "discounts": [discounts_record(entry) for entry in model.discounts],
-    }
+def _model(model: NgramModel) -> FittedModel:
+    return FittedModel(
+        kind="modified Kneser-Ney",
+        order=model.order,
+        convention=model.convention,
+        file=model.path.name,
+        model_bits=model.size_bits,
+        params=model.parameters,
+        sha256=model.sha256,
+        ngram_counts=tuple(model.ngram_counts),
+        discounts=tuple(discounts_of(entry) for entry in model.discounts),
+    )
 
 
-def discounts_record(entry: OrderDiscounts) -> dict[str, Any]:
-    """The discounts of one order as reports show them."""
-    lower = entry.lower
-    return {
-        "order": entry.order,
-        "top": list(entry.top.values),
-        "top_fallback": entry.top.fallback,
-        "lower": None if lower is None else list(lower.values),
-        "lower_fallback": None if lower is None else lower.fallback,
-    }
-
-
-def _laws(
-    ladder: Ladder, sides: Split, model: NgramModel, temperature_kelvin: float
-) -> dict[str, Any]:
+def _ic1(ladder: Ladder, sides: Split, model: NgramModel) -> CapacityRows:
     bits, params = model.size_bits, model.parameters
-    measured = ic1_rows(ladder, ladder.tokens, bits, params)
-    extrapolated = ic1_rows(ladder, sides.training.tokens, bits, params)
-    return {
-        "ic1": {
-            "heldout": measured,
-            "training": [{**row, "note": _EXTRAPOLATED} for row in extrapolated],
-        },
-        "ic2": ic2(measured, extrapolated, temperature_kelvin),
-    }
+    return CapacityRows(
+        heldout=capacity_rows(ladder, ladder.tokens, bits, params),
+        training=capacity_rows(ladder, sides.training.tokens, bits, params, _EXTRAPOLATED),
+    )
+
+
+def _ic2(ic1: CapacityRows, temperature_kelvin: float) -> MeasuredFloor:
+    heldout = floor_rows(ic1.heldout, temperature_kelvin)
+    training = floor_rows(ic1.training, temperature_kelvin)
+    return MeasuredFloor(temperature_kelvin, HEADLINE, headline_joules(heldout), heldout, training)

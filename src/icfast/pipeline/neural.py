@@ -1,4 +1,4 @@
-"""A neural model beside the n-grams: the held-out tokens once more, and its untrained twin."""
+"""A neural model on the held-out tokens of a measurement, and its freshly initialised twin."""
 
 from __future__ import annotations
 
@@ -21,25 +21,27 @@ from icfast.neural.token_model import TokenModel
 from icfast.parallel.threads import Work
 from icfast.pipeline.capacity import Ladder
 from icfast.pipeline.energy import Spending
+from icfast.pipeline.records.score import InitialLoss, NeuralResult
 from icfast.pipeline.score import floor_joules, score_record
 from icfast.quality.score import score_neural
 from icfast.sums.spectrum import Spectrum
 from icfast.units import bits_to_nats
 
 _MEANING = (
-    "measures tokenizer and initialiser: every corpus gives about ln V + sigma^2/2, so it stands "
-    "beside the counted entropy of single tokens, never for it"
+    "measures the tokenizer and the initialiser: every corpus gives about ln V + sigma^2/2, so it "
+    "does not replace the counted entropy of single tokens"
 )
 
 
 @dataclass(frozen=True)
 class Neural:
-    """A neural model to measure, and how.
+    """A neural model to measure, with its options.
 
     Attributes:
         model: an open model.
-        options: those of neural models that were set, as `icfast.score` takes them.
-        initial_seed: of the same architecture freshly initialised, to score too; None: not.
+        options: options of neural models that were set, as `icfast.score` takes them.
+        initial_seed: seed of a freshly initialised model of the same architecture, which is scored
+            too; None scores none.
     """
 
     model: TokenModel
@@ -47,16 +49,16 @@ class Neural:
     initial_seed: int | None = None
 
 
-#: Tokens of a document whose logits a fresh model's variance is measured on.
+#: Tokens of a document on which the variance of a fresh model's logits is measured.
 _VARIANCE_TOKENS = 64
 
 
 def check_neural(documents: DocumentSet, neural: Neural) -> None:
-    """Refuse before the work what could not be measured after it.
+    """Refuse, before the work begins, a model that could not be compared after it.
 
     Raises:
-        OptionError: under this policy the model would leave out the first token of each document,
-            which n-grams predict; or it has no architecture to initialise.
+        OptionError: under this policy the model does not predict the first token of each document,
+            which n-grams predict; or its architecture cannot be initialised.
     """
     if neural.initial_seed is not None:
         from icfast.neural.fresh import with_architecture
@@ -66,13 +68,13 @@ def check_neural(documents: DocumentSet, neural: Neural) -> None:
     asked = {name: neural.options[name] for name in names if name in neural.options}
     if window_policy(documents.corpus, neural.model, **asked).bos_id is None:
         raise OptionError(
-            f"without a BOS id {neural.model.name} would not predict the first token of each "
-            "document, which the n-gram models do; only losses of the same tokens can be compared. "
-            "Name one (--bos ID; often the end id), or score the model alone (icfast score)"
+            f"{neural.model.name} has no BOS id, so it would not predict the first token of each "
+            "document, as the n-gram models do; only losses of the same tokens can be compared. "
+            "Pass --bos ID (often the end id), or score the model alone with icfast score."
         )
 
 
-def neural_record(
+def score_heldout(
     heldout: DocumentSet,
     neural: Neural,
     below: Ladder,
@@ -80,37 +82,43 @@ def neural_record(
     temperature_kelvin: float,
     work: Work,
     meter: EnergyMeter | None = None,
-) -> tuple[dict[str, Any], Ladder]:
-    """What the held-out tokens cost a neural model, and the ladder with it on top.
+) -> tuple[NeuralResult, Ladder]:
+    """Score the held-out tokens under a neural model; return the ladder with it on top, too.
 
     Args:
-        below: losses of the same tokens under the n-gram models, its baselines.
-        unigrams: of the corpus, for the entropy beside the initial loss.
-        meter: of the joules that scoring spends, or None.
+        heldout: the held-out documents.
+        neural: the model.
+        below: losses of the same tokens under the n-gram models, used as baselines.
+        unigrams: spectrum of single tokens of the corpus.
+        temperature_kelvin: T of IC-2, kelvin.
+        work: how the work runs.
+        meter: meter of the energy that scoring spends, or None.
 
     Raises:
         IcfastError: a token has no loss, so there is no mean.
-        MergeError, CorpusError, OptionError, ResourceError: as the pass does.
+        MergeError: the model predicted other tokens than the n-gram models.
+        CorpusError: an id is outside the model's vocabulary.
+        ResourceError: memory does not suffice.
     """
     with Spending(meter, "scoring") as spending:
         scores = score_neural(heldout, neural.model, neural.options, work)
-    record = score_record(scores, temperature_kelvin, below)
-    record["spent"] = spending.record(floor_joules(record))
-    if record["reason"] is not None:
-        raise IcfastError(f"{neural.model.name}: {record['reason']}")
+    score = score_record(scores, temperature_kelvin, below)
+    if score.reason is not None:
+        raise IcfastError(f"{neural.model.name}: {score.reason}")
     initial = None
     if neural.initial_seed is not None:
-        initial = initial_record(heldout, neural, unigrams, work)
-    return {**record, "initial_loss": initial}, below.then(scores.model.label, scores.total)
+        initial = initial_loss(heldout, neural, unigrams, work)
+    result = NeuralResult(score, spending.record(floor_joules(score)), initial)
+    return result, below.then(scores.model.label, scores.total)
 
 
-def initial_record(
+def initial_loss(
     documents: DocumentSet, neural: Neural, unigrams: Spectrum, work: Work
-) -> dict[str, Any]:
-    """Loss of the model's architecture with new weights, beside what the formula expects of it.
+) -> InitialLoss:
+    """Score the model's architecture with fresh weights, and compute the loss expected of it.
 
     Raises:
-        OptionError: no seed, or a model whose architecture nobody can initialise.
+        OptionError: no seed is given, or the architecture cannot be initialised.
     """
     from icfast.neural.fresh import (
         expected_logit_variance,
@@ -119,28 +127,28 @@ def initial_record(
     )
 
     if neural.initial_seed is None:
-        raise OptionError("the seed of the fresh model is missing")
+        raise OptionError("the seed of the fresh model is missing; pass --initial-seed")
     twin = fresh(neural.model, neural.initial_seed)
     scores = score_neural(documents, twin, neural.options, work)
     variance = expected_logit_variance(twin)
-    return {
-        "seed": neural.initial_seed,
-        "predicted_tokens": scores.total.predicted_tokens,
-        "loss_nats_per_token": nats_per_token(scores.total),
-        "standard_error_nats_per_token": _standard_error(scores),
-        "uniform_nats_per_token": math.log(twin.vocab_size),
-        "logit_variance": variance,
-        "logit_variance_measured": measured_logit_variance(twin, _some_ids(documents)),
-        "expected_nats_per_token": expected_initial_loss_nats(twin.vocab_size, variance),
-        "unigram_entropy_nats_per_token": {
+    return InitialLoss(
+        seed=neural.initial_seed,
+        predicted_tokens=scores.total.predicted_tokens,
+        loss_nats_per_token=nats_per_token(scores.total),
+        standard_error_nats_per_token=_standard_error(scores),
+        uniform_nats_per_token=math.log(twin.vocab_size),
+        logit_variance=variance,
+        logit_variance_measured=measured_logit_variance(twin, _first_ids(documents)),
+        expected_nats_per_token=expected_initial_loss_nats(twin.vocab_size, variance),
+        unigram_entropy_nats_per_token={
             name: bits_to_nats(entropy_bits(unigrams, name)) for name in ("ml", "cwj")
         },
-        "note": _MEANING,
-    }
+        note=_MEANING,
+    )
 
 
-def _some_ids(documents: DocumentSet) -> NDArray[np.int64]:
-    """i64[1, tokens]: the beginning of the first document that has tokens."""
+def _first_ids(documents: DocumentSet) -> NDArray[np.int64]:
+    """Return the first ids of the first document with tokens, i64[1, tokens]."""
     for part in documents.by_shard:
         for start, stop in zip(part.starts, part.stops, strict=True):
             if stop > start:

@@ -1,4 +1,4 @@
-"""What was measured, with what, where: enough to do it again."""
+"""Provenance of a result: inputs, arguments and versions, enough to compute it again."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ import icfast
 from icfast.corpus import Shard
 from icfast.corpus.documents import DocumentSet
 from icfast.parallel.threads import Work
+from icfast.pipeline.records.base import SCHEMA_VERSION
+from icfast.pipeline.records.training import InputFile
 
 
 def versions() -> dict[str, str]:
-    """Versions of what computes: icfast, Python, numpy, scipy."""
+    """Return the versions of icfast, Python, numpy and scipy."""
     return {
         "icfast": icfast.__version__,
         "python": platform.python_version(),
@@ -29,10 +31,10 @@ def versions() -> dict[str, str]:
 
 
 def manifest(documents: DocumentSet, arguments: dict[str, Any], work: Work) -> dict[str, Any]:
-    """Inputs with size and hash, conventions, arguments, versions, host and backend."""
+    """Return the inputs with their hashes, and options, arguments, versions, host and backend."""
     corpus = documents.corpus
     return {
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "inputs": [_input(shard) for shard in corpus.shards],
         "corpus_options": {
@@ -56,11 +58,11 @@ def manifest(documents: DocumentSet, arguments: dict[str, Any], work: Work) -> d
     }
 
 
-def file_record(path: Path) -> dict[str, Any]:
-    """One file that was read: its name, size and hash."""
+def input_file(path: Path) -> InputFile:
+    """Return the path, size and hash of a file that was read."""
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"path": str(path.resolve()), "bytes": path.stat().st_size, "sha256": digest}
+    return InputFile(str(path.resolve()), path.stat().st_size, digest)
 
 
 def _input(shard: Shard) -> dict[str, Any]:

@@ -1,20 +1,19 @@
-"""What `icfast laws scaling` reports of many runs: both forms fitted, and what they say of each."""
+"""Result of `icfast laws scaling`: two forms fitted to many runs, and their lines of equal P."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from icfast.laws.scaling import HUBER_DELTA, ScalingFit
 from icfast.logs import ScalingPoints
-from icfast.pipeline.entropy import SCHEMA_VERSION
-from icfast.pipeline.provenance import file_record, versions
+from icfast.pipeline.provenance import input_file, versions
+from icfast.pipeline.records.base import SCHEMA_VERSION
+from icfast.pipeline.records.training import FittedForm, ScalingLine, ScalingResult, ScalingRun
 
-#: So many lines of equal P can be told apart in one drawing, of so many points each.
-_LINES, _PLACES = 5, 50
+#: Largest number of lines of equal P in one drawing, and the number of points of each.
+_LINES, _POINTS = 5, 50
 
 _FORMULAS = {
     "chinchilla": "L = E + A P^-alpha + B D^-beta",
@@ -43,45 +42,51 @@ def scaling_result(
     *,
     bootstraps: int,
     seed: int,
-) -> dict[str, Any]:
-    """Both fits, every run beside what they say of it, and lines of equal P through the runs."""
-    fits = (chinchilla, kaplan)
+) -> ScalingResult:
+    """Return both fits, every run with its fitted losses, and lines of equal P through the runs."""
     columns = zip(points.params, points.tokens, points.loss_nats, strict=True)
     centres, line_of = _lines(points)
-    span = np.geomspace(points.tokens.min(), points.tokens.max(), _PLACES)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "icfast_version": versions()["icfast"],
-        "inputs": [file_record(table)],
-        "convention": _conventions(bootstraps, seed),
-        "units": _UNITS,
-        "huber_delta": HUBER_DELTA,
-        **{fit.form: {"formula": _FORMULAS[fit.form], **asdict(fit)} for fit in fits},
-        "runs": [
-            {
-                "params": float(p),
-                "tokens": float(d),
-                "loss_nats": float(loss),
-                "line": line,
-                **{f"{fit.form}_nats": fit.loss_nats(p, d) for fit in fits},
-                "reducible_params_nats": chinchilla.reducible_params_nats(p),
-                "reducible_tokens_nats": chinchilla.reducible_tokens_nats(d),
-            }
+    span = np.geomspace(points.tokens.min(), points.tokens.max(), _POINTS)
+    return ScalingResult(
+        schema_version=SCHEMA_VERSION,
+        icfast_version=versions()["icfast"],
+        inputs=(input_file(table),),
+        convention=_conventions(bootstraps, seed),
+        units=_UNITS,
+        huber_delta=HUBER_DELTA,
+        chinchilla=FittedForm(_FORMULAS["chinchilla"], chinchilla),
+        kaplan=FittedForm(_FORMULAS["kaplan"], kaplan),
+        runs=tuple(
+            ScalingRun(
+                params=float(p),
+                tokens=float(d),
+                loss_nats=float(loss),
+                line=line,
+                chinchilla_nats=chinchilla.loss_nats(p, d),
+                kaplan_nats=kaplan.loss_nats(p, d),
+                reducible_params_nats=chinchilla.reducible_params_nats(p),
+                reducible_tokens_nats=chinchilla.reducible_tokens_nats(d),
+            )
             for (p, d, loss), line in zip(columns, line_of, strict=True)
-        ],
-        "lines": [
-            {
-                "params": p,
-                "tokens": span.tolist(),
-                **{f"{fit.form}_nats": [fit.loss_nats(p, d) for d in span] for fit in fits},
-            }
+        ),
+        lines=tuple(
+            ScalingLine(
+                params=p,
+                tokens=tuple(span.tolist()),
+                chinchilla_nats=tuple(chinchilla.loss_nats(p, d) for d in span),
+                kaplan_nats=tuple(kaplan.loss_nats(p, d) for d in span),
+            )
             for p in centres
-        ],
-    }
+        ),
+    )
 
 
 def _lines(points: ScalingPoints) -> tuple[list[float], list[int]]:
-    """P of each line, and each run's line: its own P, or the part of the range of ln P it is in."""
+    """Return P of each line, and the line of each run.
+
+    Runs share a line if their P is equal. With many different P they share one if their ln P falls
+    in the same part of its range.
+    """
     different, place = np.unique(points.params, return_inverse=True)
     if len(different) > _LINES:
         edges = np.geomspace(different[0], different[-1], _LINES + 1)[1:-1]
@@ -93,8 +98,7 @@ def _lines(points: ScalingPoints) -> tuple[list[float], list[int]]:
 
 def _conventions(bootstraps: int, seed: int) -> dict[str, str]:
     return {
-        "points": "P parameters, D tokens and L of each run, as the table has them; L in nats per "
-        "token",
+        "points": "P parameters, D tokens and L of each run, from the table; L in nats per token",
         "fit": f"sum of Huber losses of ln L, delta = {HUBER_DELTA:g}, by L-BFGS from several "
         "starts",
         "intervals": f"95 %, of {bootstraps} resamples of the points, seed {seed}",

@@ -1,11 +1,10 @@
-"""What a score says of a corpus: means with their error, and of neural models IC-1 and IC-2 too."""
+"""Records of a score: means with their standard errors, and IC-1 and IC-2 of a neural model."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any
+from dataclasses import replace
 
 from icfast.errors import IcfastError
 from icfast.laws.loss import (
@@ -18,11 +17,64 @@ from icfast.laws.loss import (
     total_log10,
 )
 from icfast.neural.token_losses import TokenScores
-from icfast.pipeline.capacity import Ladder, ic1_rows, ic2_headline, ic2_rows
+from icfast.pipeline.capacity import (
+    HEADLINE,
+    Ladder,
+    capacity_rows,
+    floor_rows,
+    headline_joules,
+)
+from icfast.pipeline.records.capacity import CapacityRow, ScoredFloor
+from icfast.pipeline.records.position import LossByPosition
+from icfast.pipeline.records.score import (
+    NamedPolicy,
+    NeuralScore,
+    NormalisedLoss,
+    Score,
+    StandardError,
+)
 from icfast.sums.loss import DocumentScores, LossSum
 from icfast.units import nats_to_bits
 
-#: Losses as a result states them; all of them null where one symbol has none.
+
+def score_record(
+    scores: DocumentScores, temperature_kelvin: float = 300.0, below: Ladder | None = None
+) -> Score:
+    """Return the counts, means and standard error of a score.
+
+    A mean is None if a token has no loss; `reason` then says why.
+
+    Args:
+        scores: losses of the documents.
+        temperature_kelvin: T of IC-2 for a neural model, kelvin.
+        below: losses of the same tokens under simpler models, used as baselines. The default
+            baselines are a uniform guess and the bytes of the text.
+    """
+    loss = scores.total
+    reason = _reason(loss)
+    means = {name: mean(loss) if reason is None else None for name, mean in _MEANS.items()}
+    neural = None
+    if isinstance(scores, TokenScores):
+        neural = _neural_score(scores, temperature_kelvin, below)
+    return Score(
+        predicted_tokens=loss.predicted_tokens,
+        documents=loss.documents,
+        oov=loss.oov,
+        infinite=loss.infinite,
+        ignored=loss.ignored,
+        nan=loss.nan,
+        out_of_range=loss.out_of_range,
+        huge=loss.huge,
+        text_bytes=loss.text_bytes,
+        **means,
+        reason=reason,
+        bits_per_byte=_known(bits_per_byte, loss),
+        standard_error=_standard_error(scores),
+        neural=neural,
+    )
+
+
+#: Means of a loss. All of them are None if one token has no loss.
 _MEANS: dict[str, Callable[[LossSum], float]] = {
     "loss_bits_per_token": bits_per_token,
     "loss_nats_per_token": nats_per_token,
@@ -31,45 +83,20 @@ _MEANS: dict[str, Callable[[LossSum], float]] = {
 }
 
 
-def score_record(
-    scores: DocumentScores, temperature_kelvin: float = 300.0, below: Ladder | None = None
-) -> dict[str, Any]:
-    """Counts, means and their standard error; what is not known is None, and `reason` says why.
+def floor_joules(score: Score) -> float | None:
+    """Return E0 of the bits that a score says were saved, in joules; None if unknown."""
+    ic2 = None if score.neural is None else score.neural.ic2
+    return None if ic2 is None else ic2.energy_joules
 
-    Args:
-        temperature_kelvin: T of IC-2, for a neural model.
-        below: losses of the same tokens under simpler models, its baselines; by default those a
-            corpus has by itself: a uniform guess, and its bytes.
-    """
-    loss = scores.total
-    record: dict[str, Any] = {
-        "predicted_tokens": loss.predicted_tokens,
-        "documents": loss.documents,
-        "oov": loss.oov,
-        "infinite": loss.infinite,
-        "ignored": loss.ignored,
-        "nan": loss.nan,
-        "out_of_range": loss.out_of_range,
-        "huge": loss.huge,
-        "text_bytes": loss.text_bytes,
-        **dict.fromkeys(_MEANS),
-        "reason": None,
-        "bits_per_byte": _known(bits_per_byte, loss),
-        "standard_error": _standard_error(scores),
-    }
+
+def _reason(loss: LossSum) -> str | None:
+    """Return why a loss has no means, None if it has."""
     try:
-        record |= {name: mean(loss) for name, mean in _MEANS.items()}
+        for mean in _MEANS.values():
+            mean(loss)
     except IcfastError as error:
-        record["reason"] = str(error)
-    if isinstance(scores, TokenScores):
-        record |= _token_record(scores, temperature_kelvin, below)
-    return record
-
-
-def floor_joules(record: dict[str, Any]) -> float | None:
-    """E0 of what a score's record says was saved; None where it says nothing."""
-    ic2 = record.get("ic2")
-    return None if ic2 is None else ic2["energy_joules"]
+        return str(error)
+    return None
 
 
 def _known(mean: Callable[[LossSum], float], loss: LossSum) -> float | None:
@@ -79,68 +106,69 @@ def _known(mean: Callable[[LossSum], float], loss: LossSum) -> float | None:
         return None
 
 
-def _standard_error(scores: DocumentScores) -> dict[str, Any] | None:
-    """Of the mean loss, by document; None where there is none."""
+def _standard_error(scores: DocumentScores) -> StandardError | None:
     try:
         nats = standard_error(scores.loss_nats, scores.predicted_tokens)
     except IcfastError:
         return None
-    return {
-        "clusters": int((scores.predicted_tokens > 0).sum()),
-        "bits_per_token": nats_to_bits(nats),
-        "nats_per_token": nats,
-    }
+    return StandardError(
+        clusters=int((scores.predicted_tokens > 0).sum()),
+        bits_per_token=nats_to_bits(nats),
+        nats_per_token=nats,
+    )
 
 
-def _token_record(
+def _neural_score(
     scores: TokenScores, temperature_kelvin: float, below: Ladder | None
-) -> dict[str, Any]:
+) -> NeuralScore:
     loss, unit = scores.total, scores.policy.normaliser
-    bits = _known(lambda total: bits_per(unit, total), loss)
-    rows = _ic1(scores, below)
-    return {
-        "policy": {"name": scores.policy.name, **asdict(scores.policy)},
-        "counts": asdict(scores.counts),
-        "normalised": {
-            "per": unit,
-            "bits": bits,
-            "nats": None if bits is None else bits * math.log(2.0),
-            "perplexity": None if bits is None else math.pow(2.0, bits),
-        },
-        "model": asdict(scores.model),
-        "predicted_set_sha256": scores.predicted_set_sha256,
-        "by_position": [
-            {
-                "first": row.first,
-                "last": row.last,
-                "predicted_tokens": row.loss.predicted_tokens,
-                "loss_bits_per_token": _known(bits_per_token, row.loss),
-            }
+    rows = _capacity_rows(scores, below)
+    return NeuralScore(
+        policy=NamedPolicy(scores.policy.name, scores.policy),
+        counts=scores.counts,
+        normalised=_normalised(unit, _known(lambda total: bits_per(unit, total), loss)),
+        model=scores.model,
+        predicted_set_sha256=scores.predicted_set_sha256,
+        by_position=tuple(
+            LossByPosition(
+                first=row.first,
+                last=row.last,
+                predicted_tokens=row.loss.predicted_tokens,
+                loss_bits_per_token=_known(bits_per_token, row.loss),
+            )
             for row in scores.positions.doublings()
-        ],
-        "ic1": rows,
-        "ic2": None if rows is None else _ic2(rows, temperature_kelvin),
-        "resumed_units": scores.resumed_units,
-        "refused_files": list(scores.refused_files),
-    }
+        ),
+        ic1=rows,
+        ic2=None if rows is None else _floor(rows, temperature_kelvin),
+        resumed_units=scores.resumed_units,
+        refused_files=scores.refused_files,
+    )
 
 
-def _ic1(scores: TokenScores, below: Ladder | None) -> list[dict[str, Any]] | None:
-    """IC-1 over the predicted tokens; None where the loss or the model's bits are not known."""
+def _normalised(unit: str, bits: float | None) -> NormalisedLoss:
+    if bits is None:
+        return NormalisedLoss(unit, None, None, None)
+    return NormalisedLoss(unit, bits, bits * math.log(2.0), math.pow(2.0, bits))
+
+
+def _capacity_rows(scores: TokenScores, below: Ladder | None) -> tuple[CapacityRow, ...] | None:
+    """Apply IC-1 to the predicted tokens; None if the loss or the model's size is unknown."""
     loss, model = scores.total, scores.model
     if _known(bits_per_token, loss) is None or model.model_bits is None or model.params is None:
         return None
     ladder = (below or Ladder.uniform(loss, model.vocab_size)).then(model.label, loss)
-    rows = ic1_rows(ladder, loss.predicted_tokens, model.model_bits, model.params)
-    for row in rows:
-        if row["baseline"] == "bytes" and loss.ignored:
-            row["flags"].append(
-                f"a little high: the bytes of {loss.ignored} first tokens, which were not "
-                "predicted, are in the baseline"
-            )
-    return rows
+    rows = capacity_rows(ladder, loss.predicted_tokens, model.model_bits, model.params)
+    if not loss.ignored:
+        return rows
+    flag = (
+        f"slightly high: the baseline includes the bytes of {loss.ignored} first tokens, which "
+        "were not predicted"
+    )
+    return tuple(
+        replace(row, flags=(*row.flags, flag)) if row.baseline == "bytes" else row for row in rows
+    )
 
 
-def _ic2(rows: list[dict[str, Any]], temperature_kelvin: float) -> dict[str, Any]:
-    energies = ic2_rows(rows, temperature_kelvin)
-    return {**ic2_headline(energies, temperature_kelvin), "rows": energies}
+def _floor(rows: tuple[CapacityRow, ...], temperature_kelvin: float) -> ScoredFloor:
+    floors = floor_rows(rows, temperature_kelvin)
+    return ScoredFloor(temperature_kelvin, HEADLINE, headline_joules(floors), floors)

@@ -6,30 +6,30 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from icfast.report import numbers
+from icfast.report.phrases import decade_joules
 from icfast.report.svg import BLUE, INK, MUTED, ORANGE, draw_svg
+from icfast.units import format_joules
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: What it is the energy of, joules, and who says so.
+#: Label, energy in joules, and its source.
 EnergyRow = tuple[str, float, str]
 
-#: The source of a floor; every other one is of joules spent, and compared with the first floor.
+#: Source of a floor. Rows of other sources were spent, and are compared with the first floor.
 LANDAUER = "Landauer’s bound"
 
-#: The source of a mark to read the axis by.
+#: Source of an energy that only gives the axis a scale.
 COMPARISON = "for comparison"
 
 _COLOURS = {LANDAUER: BLUE, COMPARISON: MUTED}
 
-#: At most about so many energies are written under the axis.
+#: Largest number of labels under the axis, about.
 _MOST_TICKS = 9
 
 
 def energy_chart(rows: Sequence[EnergyRow]) -> str:
-    """Draw joules from top to bottom on one axis: floors in blue, spent energies in orange,
-    marks to compare with in grey.
+    """Draw energies on one axis: floors in blue, spent energies in orange, comparisons in grey.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -44,7 +44,7 @@ def _draw_energy(axes: Axes, rows: Sequence[EnergyRow]) -> None:
         return
     axes.set_xscale("log")
     least, most = math.log10(min(drawn)), math.log10(max(drawn))
-    # What is written beside the last point takes room too.
+    # The text next to the last point needs room, too.
     room = max(1.5, 0.3 * (most - least))
     axes.set_xlim(10 ** (least - max(1.0, room / 6)), 10 ** (most + room))
     floor = next((joules for _, joules, source in rows if source == LANDAUER), 0.0)
@@ -53,7 +53,7 @@ def _draw_energy(axes: Axes, rows: Sequence[EnergyRow]) -> None:
         colour = _COLOURS.get(source, ORANGE)
         if joules > 0 and spent and 0 < floor < joules:
             axes.plot([floor, joules], [place, place], color=MUTED, lw=0.8, ls=":")
-        text = f"{numbers.joules(joules)}{_times(joules, floor) if spent else ''}"
+        text = f"{format_joules(joules)}{_times(joules, floor) if spent else ''}"
         if joules > 0:
             axes.plot([joules], [place], "o", ms=8, color=colour)
         at = joules if joules > 0 else axes.get_xlim()[0]
@@ -73,12 +73,12 @@ def _times(joules: float, floor: float) -> str:
 
 
 def _si_ticks(axes: Axes, least: float, most: float) -> None:
-    """Powers of ten, or of a thousand and more where the axis is long: zJ, aJ, ..., J, kJ."""
+    """Put ticks at powers of ten, or of a thousand or more on a long axis: zJ, aJ, ..., J, kJ."""
     from matplotlib.ticker import NullLocator
 
     step = next((n for n in (1, 3, 6) if most - least < n * _MOST_TICKS), 12)
     low, high = (math.log10(end) for end in axes.get_xlim())
-    # Multiples of the step: 1 J is a tick whenever it is on the axis.
+    # Multiples of the step, so that 1 J is a tick if it is on the axis.
     powers = range(math.ceil(low / step) * step, math.floor(high) + 1, step)
-    axes.set_xticks([10.0**p for p in powers], [numbers.decade_joules(p) for p in powers])
+    axes.set_xticks([10.0**p for p in powers], [decade_joules(p) for p in powers])
     axes.xaxis.set_minor_locator(NullLocator())

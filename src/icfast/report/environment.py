@@ -1,39 +1,48 @@
-"""Templates of the pages, with what writes their numbers."""
+"""Templates of the pages, with the filters that format their numbers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
+from icfast import units
 from icfast.errors import needs_extra
-from icfast.report import numbers
-from icfast.units import format_bytes
+from icfast.report import phrases
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-#: Functions of `numbers` that templates use as filters.
-_FILTERS = (
-    "bits",
-    "constant",
-    "count",
-    "coverage",
-    "initial_loss",
-    "interval",
-    "joules",
-    "kelvin",
-    "per_token",
-    "percent",
-    "raised_flags",
-    "ratio",
-    "renyi_order",
-    "repeated_share",
-    "seconds",
-    "spent",
-)
+
+def _items(record: Any) -> list[tuple[str, Any]]:
+    """Return the names and values of a record."""
+    return [(described.name, getattr(record, described.name)) for described in fields(record)]
+
+
+_FILTERS: dict[str, Callable[..., Any]] = {
+    "bits": units.format_bits,
+    "constant": phrases.constant,
+    "count": units.format_count,
+    "coverage": units.format_coverage,
+    "facts_of": _items,
+    "file_size": units.format_bytes,
+    "initial_loss": phrases.initial_loss,
+    "interval": phrases.interval,
+    "joules": units.format_joules,
+    "kelvin": units.format_kelvin,
+    "per_token": units.format_fixed,
+    "percent": units.format_percent,
+    "raised_flags": phrases.raised_flags,
+    "ratio": units.format_ratio,
+    "renyi_order": phrases.renyi_order,
+    "repeated_share": phrases.repeated_share,
+    "seconds": units.format_seconds,
+    "spent": phrases.spent,
+}
 
 
 def environment() -> Environment:
-    """Templates that escape everything a file or tokenizer may be called.
+    """Return the templates; they escape every name that comes from a file or a tokenizer.
 
     Raises:
         MissingExtraError: jinja2 is not installed.
@@ -47,6 +56,5 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update({name: getattr(numbers, name) for name in _FILTERS})
-    made.filters["file_size"] = format_bytes
+    made.filters.update(_FILTERS)
     return made

@@ -1,79 +1,80 @@
-"""The charts of a training run: result dictionary in, ``<svg>`` text out."""
+"""Charts of a training run, as ``<svg>`` text."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from icfast.report import numbers
+from icfast.laws.annealing import Annealing
+from icfast.laws.training_result import TrainingRun
 from icfast.report.axes import legend, plain_ticks, ratio_ticks
-from icfast.report.svg import BAND, BLUE, INK, MUTED, ORANGE, SERIES, Result, draw_svg
-from icfast.units import nats_to_bits
+from icfast.report.svg import BAND, BLUE, INK, MUTED, ORANGE, SERIES, draw_svg
+from icfast.units import format_bits, format_fixed, format_short_count, nats_to_bits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Left and right sums closer than this share of B are one line.
+#: Left and right sums that differ by less than this share of B are drawn as one line.
 _SAME = 1e-3
 
-#: The first tokens, as a share of D, and how far above the rest they must be to be left out.
+#: Share of D that counts as the first tokens, and the height above the rest that cuts them off.
 _START, _FAR = 2e-3, 1.5
 
-#: From this share of where a fit begins, the curve is drawn beside it.
+#: The curve is drawn from this share of the tokens where its fit begins.
 _BEFORE_FIT = 0.2
 
 
-def loss_chart(result: Result) -> str:
-    """Draw L(D) in bits per token on straight axes: the area above the final loss is B - C."""
-    return draw_svg("Loss by tokens seen, absorbed bits shaded", _draw_losses, result, height=4.2)
+def loss_chart(run: TrainingRun) -> str:
+    """Draw L(D) in bits per token on linear axes: the area above the final loss is B - C."""
+    return draw_svg("Loss by tokens seen, absorbed bits shaded", _draw_losses, run, height=4.2)
 
 
-def fit_chart(result: Result) -> str:
+def fit_chart(run: TrainingRun) -> str:
     """Draw L(D) against ln D with the fit E + A D^-alpha, its interval, and D extrapolated."""
-    return draw_svg("Loss by tokens seen and its fit", _draw_fit, result, height=4.2)
+    return draw_svg("Loss by tokens seen and its fit", _draw_fit, run, height=4.2)
 
 
-def annealing_chart(result: Result) -> str:
-    """Draw the loss by step beside the annealing law, with and without its annealing term."""
-    return draw_svg("Loss by step and the annealing law", _draw_annealing, result, height=4.2)
+def annealing_chart(fit: Annealing) -> str:
+    """Draw the loss by step and the annealing law, with and without its annealing term."""
+    return draw_svg("Loss by step and the annealing law", _draw_annealing, fit, height=4.2)
 
 
-def eta_chart(result: Result) -> str:
-    """Draw eta(D), gross and absorbed, on logarithmic axes beside linear growth."""
-    return draw_svg("Capacity used by tokens seen", _draw_eta, result)
+def eta_chart(run: TrainingRun) -> str:
+    """Draw eta(D), gross and absorbed, and linear growth, on logarithmic axes."""
+    return draw_svg("Capacity used by tokens seen", _draw_eta, run)
 
 
-def absorbed_chart(result: Result) -> str:
-    """Draw absorbed bits by parameter as D grows, beside published capacities."""
-    return draw_svg("Absorbed bits by tokens seen", _draw_absorbed, result)
+def absorbed_chart(run: TrainingRun) -> str:
+    """Draw absorbed bits per parameter against D, and published capacities."""
+    return draw_svg("Absorbed bits by tokens seen", _draw_absorbed, run)
 
 
-def energy_run_chart(result: Result) -> str:
-    """Draw joules spent up to each D and Landauer's floor of the bits absorbed by then."""
-    return draw_svg("Energy by tokens seen", _draw_energies, result)
+def energy_run_chart(run: TrainingRun) -> str:
+    """Draw the joules spent up to D, and Landauer's floor of the bits absorbed by then."""
+    return draw_svg("Energy by tokens seen", _draw_energies, run)
 
 
-def _draw_losses(axes: Axes, result: Result) -> None:
-    tokens, final = result["unique_tokens"], result["final_loss_bits_per_token"]
-    edges, left, right = _steps(result, 0.0, tokens)
+def _draw_losses(axes: Axes, run: TrainingRun) -> None:
+    tokens, final = run.unique_tokens, run.final_loss_bits_per_token
+    edges, left, right = _steps(run, 0.0, tokens)
     mean = [(one + other) / 2 for one, other in zip(left, right, strict=True)]
     steps = list(zip(edges[1:], mean, strict=True))
-    absorbed = f"B − C, absorbed: {numbers.bits(result['absorbed_bits'])}"
+    absorbed = f"B − C, absorbed: {format_bits(run.absorbed_bits)}"
     axes.stairs(mean, edges, baseline=final, fill=True, color=BAND, lw=0, label=absorbed)
-    sums = result["online_bits_left"], result["online_bits_right"]
-    if abs(sums[0] - sums[1]) > _SAME * result["online_bits"]:
+    sums = run.online_bits_left, run.online_bits_right
+    if abs(sums[0] - sums[1]) > _SAME * run.online_bits:
         for place, bound in enumerate((left, right)):
             name = None if place else "its left and right bound"
             axes.stairs(bound, edges, baseline=None, color=MUTED, lw=0.7, label=name)
     axes.stairs(mean, edges, baseline=None, color=BLUE, lw=1.3, label="online loss L(D)")
     axes.plot([0, tokens], [final, final], color=ORANGE, label="final loss, C = D·L")
-    if result["tokens_seen"] > tokens:
-        edges, left, _ = _steps(result, tokens, result["tokens_seen"])
+    if run.tokens_seen > tokens:
+        edges, left, _ = _steps(run, tokens, run.tokens_seen)
         axes.stairs(left, edges, baseline=None, color=MUTED, lw=1, label="later epochs")
-    _draw_evaluations(axes, result, 0.0)
+    _draw_evaluations(axes, run, 0.0)
     axes.set_xlim(0, 1.01 * edges[-1])
     axes.margins(y=0.05)
-    # The lowest is said: before 3.9 matplotlib's stairs reach down to 0.
-    low = min(final, *left, *right, *(row["loss_bits_per_token"] for row in result["evaluations"]))
+    # Set the lower end: before version 3.9 matplotlib's stairs reach down to 0.
+    low = min(final, *left, *right, *(row.loss_bits_per_token for row in run.evaluations))
     axes.set_ylim(bottom=low - 0.05 * (axes.get_ylim()[1] - low))
     _leave_out_start(axes, tokens, steps)
     _count_ticks(axes, "tokens D")
@@ -82,13 +83,13 @@ def _draw_losses(axes: Axes, result: Result) -> None:
 
 
 def _leave_out_start(axes: Axes, tokens: float, steps: list[tuple[float, float]]) -> None:
-    """Where the first tokens are far above all others, the drawing ends below them and says so."""
+    """Cut the drawing off below the first tokens if their loss is far above all others."""
     first = steps[0][1]
     later = max((loss for end, loss in steps if end > _START * tokens), default=first)
     bottom = axes.get_ylim()[0]
     if first - bottom > _FAR * (later - bottom):
         axes.set_ylim(bottom, later + 0.06 * (later - bottom))
-        text = f"↑ from {numbers.per_token(first, 2)}"
+        text = f"↑ from {format_fixed(first, 2)}"
         axes.annotate(
             text,
             (0.005, 0.99),
@@ -100,25 +101,26 @@ def _leave_out_start(axes: Axes, tokens: float, steps: list[tuple[float, float]]
         )
 
 
-def _draw_fit(axes: Axes, result: Result) -> None:
-    fit = result["saturation"]
-    if not fit["fitted"]:
+def _draw_fit(axes: Axes, run: TrainingRun) -> None:
+    fit = run.saturation
+    if not fit.fitted:
         return
-    begin = _BEFORE_FIT * fit["fitted_from_tokens"]
-    edges, left, right = _steps(result, begin, result["unique_tokens"])
+    begin = _BEFORE_FIT * fit.fitted_from_tokens
+    edges, left, right = _steps(run, begin, run.unique_tokens)
     mean = [(one + other) / 2 for one, other in zip(left, right, strict=True)]
     axes.stairs(mean, edges, baseline=None, color=BLUE, lw=1.2, label="online loss L(D)")
-    _draw_evaluations(axes, result, begin)
-    tokens = [point["tokens"] for point in fit["fitted"]]
+    _draw_evaluations(axes, run, begin)
+    tokens = [point.tokens for point in fit.fitted]
     low, loss, high = (
-        [nats_to_bits(point[f"{name}_nats"]) for point in fit["fitted"]]
+        [nats_to_bits(getattr(point, f"{name}_nats")) for point in fit.fitted]
         for name in ("low", "loss", "high")
     )
     axes.fill_between(tokens, low, high, color=ORANGE, alpha=0.2, lw=0, label="95 % interval")
     axes.plot(tokens, loss, color=ORANGE, lw=1.5, label="fit E + A·D⁻ᵅ")
-    axes.axvline(result["unique_tokens"], color=MUTED, lw=0.8, ls=":")
-    floor, ends = nats_to_bits(fit["floor_nats"]["estimate"]), (min(low), max([*mean, *high]))
-    if floor > ends[0] - (ends[1] - ends[0]):
+    axes.axvline(run.unique_tokens, color=MUTED, lw=0.8, ls=":")
+    ends = min(low), max([*mean, *high])
+    floor = None if fit.floor_nats is None else nats_to_bits(fit.floor_nats.estimate)
+    if floor is not None and floor > ends[0] - (ends[1] - ends[0]):
         axes.axhline(floor, color=MUTED, lw=1, ls="--", label="E")
         ends = min(floor, ends[0]), ends[1]
     axes.set_xscale("log")
@@ -131,13 +133,14 @@ def _draw_fit(axes: Axes, result: Result) -> None:
     legend(axes)
 
 
-def _draw_annealing(axes: Axes, result: Result) -> None:
-    fit = result["annealing"]
-    if fit is None or not fit["fitted"]:
+def _draw_annealing(axes: Axes, fit: Annealing) -> None:
+    if not fit.fitted:
         return
-    steps, rates = ([row[name] for row in fit["fitted"]] for name in ("step", "learning_rate"))
+    steps, rates = (
+        [getattr(row, name) for row in fit.fitted] for name in ("step", "learning_rate")
+    )
     loss, fitted, stable = (
-        [nats_to_bits(row[f"{name}_nats"]) for row in fit["fitted"]]
+        [nats_to_bits(getattr(row, f"{name}_nats")) for row in fit.fitted]
         for name in ("loss", "fitted", "stable")
     )
     schedule = axes.twinx()
@@ -147,7 +150,7 @@ def _draw_annealing(axes: Axes, result: Result) -> None:
     axes.set_zorder(schedule.get_zorder() + 1)
     axes.patch.set_visible(False)
     axes.plot(steps, loss, color=BLUE, lw=1.2, label="online loss")
-    if fit["annealing_nats"] is not None:
+    if fit.annealing_nats is not None:
         axes.plot(steps, stable, color=MUTED, lw=1.2, ls="--", label="L₀ + A·S₁⁻ᵅ")
     axes.plot(steps, fitted, color=ORANGE, lw=1.5, label="L₀ + A·S₁⁻ᵅ − C·S₂")
     axes.fill_between([], [], color=BAND, label="learning rate, from 0")
@@ -156,68 +159,72 @@ def _draw_annealing(axes: Axes, result: Result) -> None:
     legend(axes)
 
 
-def _draw_eta(axes: Axes, result: Result) -> None:
+def _draw_eta(axes: Axes, run: TrainingRun) -> None:
     lines = (("eta", BLUE, "gross, D·(H − L)/N"), ("eta_absorbed", ORANGE, "absorbed, (B − C)/N"))
     for name, colour, label in lines:
-        tokens, values = _positive(result, name)
+        tokens, values = _positive(run, name)
         if values:
             axes.plot(tokens, values, "-o", ms=3, color=colour, label=label)
             guide = [values[-1] * place / tokens[-1] for place in tokens]
             kept = [(t, g) for t, g in zip(tokens, guide, strict=True) if g >= min(values)]
-            note = "linear growth" if name == "eta" or not _positive(result, "eta")[1] else None
+            note = "linear growth" if name == "eta" or not _positive(run, "eta")[1] else None
             axes.plot(*zip(*kept, strict=True), color=MUTED, lw=0.9, ls=":", label=note)
     _logarithmic(axes, "η, bits per bit")
 
 
-def _draw_absorbed(axes: Axes, result: Result) -> None:
-    per_param = result["params"] is not None
-    tokens, values = _positive(result, "absorbed_bits_per_param" if per_param else "absorbed_bits")
+def _draw_absorbed(axes: Axes, run: TrainingRun) -> None:
+    per_param = run.params is not None
+    tokens, values = _positive(run, "absorbed_bits_per_param" if per_param else "absorbed_bits")
     if not values:
         return
     axes.plot(tokens, values, "-o", ms=3, color=BLUE, label="B − C")
-    for known, colour in zip(result["compared"], SERIES[2:], strict=False):
-        level, name = known["known_bits_per_param"], known["name"]
+    for known, colour in zip(run.compared, SERIES[2:], strict=False):
+        level, name = known.known_bits_per_param, known.name
         axes.axhline(level, color=colour, lw=1.2, ls="--", label=f"{level:g}, {name}")
     _logarithmic(axes, "bits per parameter" if per_param else "bits")
 
 
-def _draw_energies(axes: Axes, result: Result) -> None:
+def _draw_energies(axes: Axes, run: TrainingRun) -> None:
     lines = (
         ("energy_joules", ORANGE, "spent"),
         ("floor_joules", BLUE, "Landauer’s floor of the absorbed bits"),
     )
     for name, colour, label in lines:
-        tokens, values = _positive(result, name)
+        tokens, values = _positive(run, name)
         if values:
             axes.plot(tokens, values, "-o", ms=3, color=colour, label=label)
     _logarithmic(axes, "joules")
 
 
 def _steps(
-    result: Result, begin: float, end: float
+    run: TrainingRun, begin: float, end: float
 ) -> tuple[list[float], list[float], list[float]]:
-    """Edges of the steps that end in (begin, end], and their left and right losses."""
-    ends = [0.0, *(step["end_tokens"] for step in result["losses"])]
+    """Return the edges of the steps that end in (begin, end], and their left and right losses."""
+    ends = [0.0, *(step.end_tokens for step in run.losses)]
     kept = [i for i in range(1, len(ends)) if begin < ends[i] <= end]
-    losses = [result["losses"][i - 1] for i in kept]
-    # On a logarithmic axis a first step from 0 on has no beginning.
+    losses = [run.losses[i - 1] for i in kept]
+    # A logarithmic axis has no 0, where the first step would begin.
     first = max(ends[kept[0] - 1], min(begin, ends[kept[0]] / 2))
     edges = [first, *(ends[i] for i in kept)]
-    left, right = ([row[f"{side}_bits_per_token"] for row in losses] for side in ("left", "right"))
+    left, right = (
+        [getattr(row, f"{side}_bits_per_token") for row in losses] for side in ("left", "right")
+    )
     return edges, left, right
 
 
-def _positive(result: Result, name: str) -> tuple[list[float], list[float]]:
-    """D and a figure of the trajectory, where it has a logarithm."""
-    rows = [(row["tokens"], row[name]) for row in result["trajectory"] if row[name]]
-    kept = [(tokens, value) for tokens, value in rows if value > 0]
+def _positive(run: TrainingRun, name: str) -> tuple[list[float], list[float]]:
+    """Return D and a figure of the trajectory, where the figure is positive."""
+    rows = [(point.tokens, getattr(point, name)) for point in run.trajectory]
+    kept = [(tokens, value) for tokens, value in rows if value and value > 0]
     return [tokens for tokens, _ in kept], [value for _, value in kept]
 
 
-def _draw_evaluations(axes: Axes, result: Result, begin: float) -> None:
-    rows = [row for row in result["evaluations"] if row["tokens"] >= begin]
-    if rows and result["curve"] == "training":
-        points = ([row[name] for row in rows] for name in ("tokens", "loss_bits_per_token"))
+def _draw_evaluations(axes: Axes, run: TrainingRun, begin: float) -> None:
+    rows = [row for row in run.evaluations if row.tokens >= begin]
+    if rows and run.curve == "training":
+        points = (
+            [getattr(row, name) for row in rows] for name in ("tokens", "loss_bits_per_token")
+        )
         axes.plot(*points, "o", ms=4, color=INK, label="evaluations", zorder=3)
 
 
@@ -233,5 +240,5 @@ def _logarithmic(axes: Axes, y: str) -> None:
 def _count_ticks(axes: Axes, name: str) -> None:
     from matplotlib.ticker import FuncFormatter
 
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.short_count(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_short_count(value)))
     axes.set_xlabel(name)

@@ -1,16 +1,16 @@
-"""The HTML page of scaling fits: one file, no scripts, nothing fetched."""
+"""HTML page of scaling fits: one file without scripts, which loads nothing from elsewhere."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from icfast.errors import needs_extra
+from icfast.pipeline.records.training import ScalingResult, ScalingRun
 from icfast.report import scaling_charts
 from icfast.report.environment import environment
-from icfast.report.svg import Result
 
 
-def write_scaling_report(result: Result, path: Path) -> None:
+def write_scaling_report(result: ScalingResult, path: Path) -> None:
     """Write the page to exactly ``path``.
 
     Raises:
@@ -19,8 +19,8 @@ def write_scaling_report(result: Result, path: Path) -> None:
     path.write_text(render_scaling_report(result), encoding="utf-8")
 
 
-def render_scaling_report(result: Result) -> str:
-    """Render what ``icfast laws scaling`` found as one self-contained HTML page.
+def render_scaling_report(result: ScalingResult) -> str:
+    """Render the result of ``icfast laws scaling`` as one self-contained HTML page.
 
     Raises:
         MissingExtraError: jinja2 or matplotlib is not installed.
@@ -34,14 +34,13 @@ def render_scaling_report(result: Result) -> str:
         }
         for form in ("chinchilla", "kaplan")
     }
-    template = environment().get_template("scaling.html.j2")
-    return template.render(result, charts=charts, best=best_runs(result))
+    page = environment().get_template("scaling.html.j2")
+    return page.render(vars(result), charts=charts, best=best_runs(result))
 
 
-def best_runs(result: Result) -> list[Result]:
-    """The run with the lowest loss of every line of equal P."""
-    lines = range(len(result["lines"]))
+def best_runs(result: ScalingResult) -> list[ScalingRun]:
+    """Return the run with the lowest loss of every line of equal P."""
     return [
-        min((run for run in result["runs"] if run["line"] == line), key=lambda r: r["loss_nats"])
-        for line in lines
+        min((run for run in result.runs if run.line == line), key=lambda run: run.loss_nats)
+        for line in range(len(result.lines))
     ]

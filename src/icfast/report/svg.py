@@ -1,7 +1,7 @@
-"""matplotlib drawings as parts of a page: themed by CSS, titled, deterministic, no outside names.
+"""matplotlib drawings as parts of a page: themed by CSS, titled and deterministic.
 
-Every colour drawn is a key of ``THEME`` and leaves as a CSS variable, so one drawing serves the
-light and the dark page. Text stays text, in the fonts of the page around it.
+Every colour of a drawing is a key of ``THEME`` and becomes a CSS variable, so that one drawing fits
+the light and the dark page. Text remains text, in the fonts of the page.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from icfast.errors import needs_extra
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Result = dict[str, Any]
 _Content = TypeVar("_Content")
 
 INK, MUTED, GRID, SURFACE = "#1a2230", "#5b6675", "#e3e7ec", "#fefefe"
 BLUE, ORANGE, BAND, REST = "#0a6ab4", "#c8550a", "#d5e6f4", "#9aa7b6"
-#: Okabe and Ito's colours, told apart by colour-blind readers, darkened to be read on white.
+#: Colours of Okabe and Ito, which colour-blind readers can tell apart, darkened for white paper.
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#b8558f", "#c99700", "#4aa3df", "#6b5bd2", "#6f7782")
 THEME = {
     INK: "--ink",
@@ -65,7 +64,7 @@ _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 def draw_svg(
     title: str, draw: Callable[[Axes, _Content], None], content: _Content, height: float = 3.7
 ) -> str:
-    """``<svg>`` text of ``draw(axes, content)`` in our style, whatever the user's matplotlibrc is.
+    """Return the ``<svg>`` text of ``draw(axes, content)``, independent of the user's matplotlibrc.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -87,7 +86,7 @@ def draw_svg(
 
 
 def _inline(document: str, title: str) -> str:
-    """Keep the drawing of an SVG file: ids that repeat, namespaces and fixed sizes go."""
+    """Return the drawing of an SVG file without repeated ids, namespaces and fixed sizes."""
     opening = document.index("<svg")
     body = document[document.index(">", opening) + 1 :]
     body = re.sub(r'<g id="[^"]*">', "<g>", body).replace("xlink:href", "href")
@@ -100,7 +99,7 @@ def _inline(document: str, title: str) -> str:
 
 
 def standalone(svg: str) -> str:
-    """A drawing as a file of its own, in the page's colours, light and dark.
+    """Return a drawing as a separate SVG file with the page's light and dark colours.
 
     >>> standalone("<svg viewBox='0 0 1 1'></svg>").partition(">")[0]
     '<svg viewBox=\\'0 0 1 1\\' xmlns="http://www.w3.org/2000/svg"'
