@@ -4,7 +4,6 @@ From the log of examples/train_tiny.py that is committed beside it; needs the ex
 """
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from icfast.laws import training_run
@@ -21,6 +20,6 @@ FIGURES = {
 here = Path(__file__).parent
 log = here.parent / "examples" / "train_tiny.csv"
 told = json.loads(log.with_suffix(".json").read_text())["laws"]
-result = asdict(training_run(read_training_log(log), **told))
+run = training_run(read_training_log(log), **told)
 for name, draw in FIGURES.items():
-    (here / "figures" / f"{name}.svg").write_text(standalone(draw(result)), encoding="utf-8")
+    (here / "figures" / f"{name}.svg").write_text(standalone(draw(run)), encoding="utf-8")

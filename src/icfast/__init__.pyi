@@ -19,6 +19,7 @@ from icfast.kneser_ney.fan_out import fan_out as fan_out
 from icfast.kneser_ney.fit import fit as fit
 from icfast.kneser_ney.model import NgramModel as NgramModel
 from icfast.laws.entropy import entropy_bits as entropy_bits
+from icfast.laws.matches import MatchEntropy as MatchEntropy
 from icfast.losses.cross_entropy import cross_entropy as cross_entropy
 from icfast.losses.cross_entropy import linear_cross_entropy as linear_cross_entropy
 from icfast.ngrams.count import count as count
@@ -29,6 +30,9 @@ from icfast.ngrams.table import CountTable as CountTable
 from icfast.parallel import WorkOptions as WorkOptions
 from icfast.parallel.cost import Cost as Cost
 from icfast.pipeline.matches import match_entropy as match_entropy
+from icfast.pipeline.measure import measure as measure
+from icfast.pipeline.neural import Neural as Neural
+from icfast.pipeline.records.measure import MeasureResult as MeasureResult
 from icfast.quality.score import score as score
 from icfast.sums.fan_out import FanOut as FanOut
 from icfast.sums.loss import DocumentScores as DocumentScores

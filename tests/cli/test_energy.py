@@ -107,7 +107,7 @@ def test_idle_power_first_and_apart(
     spent = run(*score, "--energy", "rapl", "--energy-idle", 3, "--json").json["spent"]
     assert slept == [3.0]
     assert (spent["idle_watts"], spent["joules"]) == (25.0, 100.0)
-    assert "idle before 25 W" in run(*score, "--energy", "rapl", "--energy-idle", 3).out
+    assert "25 W idle before" in run(*score, "--energy", "rapl", "--energy-idle", 3).out
 
 
 def test_gpus_are_those_the_model_runs_on(run: Run, model: Any, meters: Meters, score: Any) -> None:
@@ -196,12 +196,12 @@ def test_measure(
     assert spent["log10_ratio"] == pytest.approx(math.log10(100 / floor))
     page = (tmp_path / "out" / "report.html").read_text()
     assert "1.00e+02 J by rapl for counting, fitting and scoring" in page
-    assert "to what this measurement spent" in page
+    assert "and the energy that this measurement spent" in page
     assert "1.00e+02 J by rapl" in run(*command).out
     plain = run(*command[:-2], "--json").json
     assert plain["spent"] is None
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "nothing was metered here" in page
+    assert "No energy was metered" in page
     assert "by rapl" not in page
 
 

@@ -14,7 +14,8 @@ import pytest
 from tests import naive
 from tests.cli.conftest import Answer
 
-from icfast.report import render_report
+from icfast.pipeline.records.measure import MeasureResult
+from icfast.report.page import render_report
 
 ORDER, VOCAB = 3, 30
 LAW_KEYS = {"formula", "unit", "convention", "gate", "reason"}
@@ -30,7 +31,7 @@ def documents_of(path: Path) -> list[list[int]]:
 
 @pytest.fixture
 def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("icfast.report.write_report", lambda result, path: path.write_text(""))
+    monkeypatch.setattr("icfast.report.page.write_report", lambda result, path: path.write_text(""))
 
 
 @pytest.fixture
@@ -283,4 +284,6 @@ def test_two_documents_of_one_id_each(run: Any, tmp_path: Path, order: int) -> N
     assert json.dumps(laws, allow_nan=False)
     pytest.importorskip("jinja2")
     pytest.importorskip("matplotlib")
-    assert "one shard: nothing to compare it with" in render_report(answer.json)
+    assert "one shard: nothing to compare it with" in render_report(
+        MeasureResult.from_json(answer.json)
+    )

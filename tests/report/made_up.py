@@ -147,6 +147,7 @@ def made_up_laws() -> Result:
     tokens = [1, 100, 10_000, TRAIN + HELD]
     return {
         "quality": made_up_law(
+            unigram_bits_per_token=PLUG_IN[0],
             orders=[
                 {
                     "order": n,
@@ -179,7 +180,8 @@ def made_up_laws() -> Result:
             best=made_up_tail(10),
         ),
         "renyi": made_up_law(
-            entropies=[{"q": 0.5, "bits_per_token": 10.5}, {"q": None, "bits_per_token": 3.5}]
+            entropies=[{"q": 0.5, "bits_per_token": 10.5}, {"q": None, "bits_per_token": 3.5}],
+            note="q null is infinity",
         ),
         "repetition": made_up_law(
             orders=[{"order": 1, "share": 0.99}, {"order": 5, "share": 0.4321}],
@@ -248,12 +250,20 @@ def made_up_result() -> Result:
             "cross_documents": False,
             "text_bytes": 41_234_567,
             "skipped_documents": 0,
+            "skipped_files": 0,
+            "skipped_texts": 0,
         },
         "convention": {
             "name": "tokens",
             "windows": "inside documents",
-            "loss": "bits per token",
+            "boundary": "end",
+            "eos_id": 0,
+            "unit": "bits",
+            "predicted_set": "held-out documents, every token of them",
         },
+        "units": {"eta": "bits saved per bit stored"},
+        "formulas": {"ic1": "eta N = D (H - L)"},
+        "inputs": [{"name": "a.bin", "sha256": "ef" * 32, "tokens": 1, "documents": 1}],
         "backend": "core",
         "threads": 8,
         "memory_bytes": 4 << 30,
@@ -273,6 +283,8 @@ def made_up_result() -> Result:
             "kind": "modified Kneser-Ney",
             "order": len(GATES),
             "convention": "tokens",
+            "file": "model.icfast",
+            "ngram_counts": [4000] * len(GATES),
             "model_bits": MODEL_BITS,
             "params": PARAMS,
             "sha256": "cd" * 32,
@@ -290,6 +302,7 @@ def made_up_result() -> Result:
             "heldout": made_up_energy(held),
             "training": made_up_energy(extrapolated),
         },
+        "spent": None,
     }
 
 
@@ -309,20 +322,50 @@ def with_neural(result: Result) -> Result:
             "gain_bits": 1.8 * HELD,
         }
     )
+    counted = ("oov", "infinite", "ignored", "nan", "out_of_range", "huge")
     found["neural"] = {
+        "predicted_tokens": HELD,
+        "documents": 1234,
+        **dict.fromkeys(counted, 0),
+        "text_bytes": None,
+        "loss_nats_per_token": 3.1,
+        "total_log10": -1.35e6,
+        "reason": None,
+        "normalised": {"per": "token", "bits": 4.5, "nats": 3.1, "perplexity": 22.6},
+        "predicted_set_sha256": "ab" * 32,
+        "resumed_units": 0,
+        "refused_files": [],
+        "spent": None,
         "model": {
             "name": "gguf:<models>/tiny.gguf",
+            "vocab_size": VOCABULARY,
+            "sha256": None,
+            "device": "cpu",
             "params": 134_515_008,
             "model_bits": 670_000_000,
             "compute_format": "bf16",
             "logits_format": "fp32",
         },
         "loss_bits_per_token": 4.5,
-        "standard_error": {"bits_per_token": 0.0321},
+        "standard_error": {"clusters": 9, "bits_per_token": 0.0321, "nats_per_token": 0.022},
         "bits_per_byte": 1.1,
         "perplexity": 22.6,
-        "policy": {"name": "window 1024, stride 512, BOS 0"},
-        "counts": {"windows": 1234, "context_tokens": 512},
+        "policy": {
+            "name": "window 1024, stride 512, BOS 0",
+            "window": 1024,
+            "stride": 512,
+            "bos_id": 0,
+            "packed": False,
+            "normaliser": "token",
+        },
+        "counts": {
+            "windows": 1234,
+            "predicted_tokens": HELD,
+            "context_tokens": 512,
+            "first_tokens_not_predicted": 0,
+            "text_bytes": None,
+            "words": None,
+        },
         "by_position": [
             {"first": 0, "last": 0, "predicted_tokens": 9, "loss_bits_per_token": 9.0},
             {"first": 1, "last": 1, "predicted_tokens": 9, "loss_bits_per_token": None},
@@ -330,6 +373,10 @@ def with_neural(result: Result) -> Result:
         ],
         "initial_loss": {
             "seed": 3,
+            "predicted_tokens": HELD,
+            "standard_error_nats_per_token": 0.01,
+            "logit_variance": 0.3,
+            "logit_variance_measured": 0.31,
             "loss_nats_per_token": 10.97,
             "expected_nats_per_token": 10.9785,
             "uniform_nats_per_token": 10.8249,
@@ -341,6 +388,7 @@ def with_neural(result: Result) -> Result:
             "baseline": "uniform",
             "energy_joules": 1e-14,
             "temperature_kelvin": 300.0,
+            "rows": [],
         },
     }
     return found
@@ -354,7 +402,7 @@ def without_windows(result: Result) -> Result:
         row["spectrum"] = {"multiplicity": [], "types": []}
         for name in ("block_entropy_bits", "conditional_entropy_bits_per_token"):
             row[name] = dict.fromkeys(row[name])
-    empty["corpus"].update(tokenizer=None, eos_id=None, boundary=None, text_bytes=None)
+    empty["corpus"].update(tokenizer=None, eos_id=None, text_bytes=None)
     for law in empty["corpus_laws"].values():
         about = {name: law[name] for name in ("formula", "unit", "convention")}
         law.clear()

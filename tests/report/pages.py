@@ -9,6 +9,13 @@ from typing import Any
 
 from rich.console import Console
 
+from icfast.pipeline.records.measure import MeasureResult
+from icfast.pipeline.records.training import ScalingResult, TrainingResult
+from icfast.report.page import render_report
+from icfast.report.run_page import render_run_report
+from icfast.report.scaling_page import render_scaling_report
+from icfast.report.terminal import print_result
+
 Result = dict[str, Any]
 
 VOID = {"meta", "br", "use", "path", "rect", "link", "hr", "img"}
@@ -59,8 +66,24 @@ def assert_whole(page: str, sections: set[str], charts: int) -> None:
     assert not re.findall(r"#[0-9a-f]{6}\b", "".join(re.findall(r"<svg .*?</svg>", page, re.S)))
 
 
-def printed(function: Any, result: Result, width: int = 100) -> str:
+def page_of(result: Result) -> str:
+    """The page of a measurement, from its JSON."""
+    return render_report(MeasureResult.from_json(result))
+
+
+def run_page_of(result: Result) -> str:
+    """The page of a training run, from its JSON."""
+    return render_run_report(TrainingResult.from_json(result))
+
+
+def scaling_page_of(result: Result) -> str:
+    """The page of scaling fits, from its JSON."""
+    return render_scaling_report(ScalingResult.from_json(result))
+
+
+def printed(result: Result, width: int = 100) -> str:
+    """What the terminal shows of a measurement, from its JSON."""
     console = Console(file=io.StringIO(), width=width)
-    function(result, console)
+    print_result(MeasureResult.from_json(result), console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()

@@ -11,17 +11,19 @@ from pathlib import Path
 
 import pytest
 from tests.report.made_up import Result, with_neural, without_windows
-from tests.report.pages import parse, printed
+from tests.report.pages import page_of, parse, printed
 
 from icfast.errors import MissingExtraError
-from icfast.report import print_result, render_report, write_report
+from icfast.pipeline.records.entropy import SpectrumRows
+from icfast.pipeline.records.measure import MeasureResult
 from icfast.report.charts import SPECTRUM_ROWS, thin_spectrum
+from icfast.report.page import write_report
 
 SECTIONS = {"entropy", "spectra", "ladder", "ic1", "ic2", "codes", "quality", "laws", "model"}
 
 
 def test_page_has_every_section_and_is_well_formed(result: Result) -> None:
-    page = render_report(result)
+    page = page_of(result)
     parsed = parse(page)
     assert {*SECTIONS, "conventions", "provenance"} <= set(parsed.ids)
     assert len(parsed.ids) == len(set(parsed.ids))
@@ -31,14 +33,14 @@ def test_page_has_every_section_and_is_well_formed(result: Result) -> None:
 
 
 def test_a_neural_model_has_a_section(result: Result) -> None:
-    page = render_report(with_neural(result))
+    page = page_of(with_neural(result))
     parsed = parse(page)
     assert "neural" in parsed.ids
     assert page.count("<svg ") == 9
     assert ">None<" not in page
     for text in ("&lt;models&gt;", "4.5000 bits/token ± 0.0321", "10.9785", "670 Mbit", "seed 3"):
         assert text in page
-    terminal = printed(print_result, with_neural(result), width=200)
+    terminal = printed(with_neural(result), width=200)
     assert "gguf:tiny.gguf" in terminal
     assert "± 0.0321 bits/token" in terminal
 
@@ -47,10 +49,10 @@ def test_a_neural_model_of_unknown_size_has_no_capacity(result: Result) -> None:
     found = with_neural(result)
     found["neural"].update(ic1=None, ic2=None, initial_loss=None, standard_error=None)
     found["neural"]["model"].update(params=None, model_bits=None)
-    page = render_report(found)
+    page = page_of(found)
     assert "IC-1 of gguf" not in page
     assert "Untrained" not in page
-    assert "Untrained" not in printed(print_result, found)
+    assert "Untrained" not in printed(found)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +67,8 @@ def test_a_neural_model_of_unknown_size_has_no_capacity(result: Result) -> None:
         "1.64e-14 J",
         "<li>uniform, bigram: synthetic flag</li>",
         "extrapolated: the held-out H - L",
-        "Only its upper side bounds",
-        "not capped at 1",
+        "Only its upper end bounds",
+        "η can exceed 1",
         "formal floor",
         "ab" * 32,
         "fallback",
@@ -76,39 +78,39 @@ def test_a_neural_model_of_unknown_size_has_no_capacity(result: Result) -> None:
     ],
 )
 def test_page_says(result: Result, text: str) -> None:
-    assert text in render_report(result)
+    assert text in page_of(result)
 
 
 def test_page_fetches_nothing(result: Result) -> None:
-    page = render_report(result)
+    page = page_of(result)
     assert not re.search(r"https?:|<script|<link|@import|src=|url\((?!#)", page)
     assert all(link.startswith("#") for link in re.findall(r'href="([^"]*)"', page))
 
 
 def test_page_is_the_same_every_time(result: Result) -> None:
-    assert render_report(result) == render_report(result)
+    assert page_of(result) == page_of(result)
 
 
 def test_names_are_escaped(result: Result) -> None:
     evil = '<script>alert("x")</script>&[red]'
     result["corpus"].update(tokenizer=evil, formats=[evil])
-    result["convention"][evil] = evil
+    result["convention"]["windows"] = evil
     result["ic1"]["heldout"][0]["flags"] = [evil]
-    page = render_report(result)
+    page = page_of(result)
     parsed = parse(page)
     assert "script" not in parsed.tags
     assert "&lt;script&gt;" in page
-    assert "[red]" in printed(print_result, result, width=400)
+    assert "[red]" in printed(result, width=400)
 
 
 def test_an_order_without_windows_is_a_dash(result: Result) -> None:
     empty = without_windows(result)
-    page = render_report(empty)
+    page = page_of(empty)
     parse(page)
     assert ">None<" not in page
     assert page.count("nothing to draw") == 1
     assert not re.search(r"\bnan\b", page)
-    assert "–" in printed(print_result, empty)
+    assert "–" in printed(empty)
 
 
 def test_one_order_and_one_token_id(result: Result) -> None:
@@ -116,11 +118,11 @@ def test_one_order_and_one_token_id(result: Result) -> None:
     result["orders"][0]["spectrum"] = {"multiplicity": [1], "types": [1]}
     for family in result["code_lengths"]["families"]:
         family["orders"] = family["orders"][:1]
-    parse(render_report(result))
+    parse(page_of(result))
 
 
 def test_fonts_and_colours_follow_the_page(result: Result) -> None:
-    svg = re.findall(r"<svg .*?</svg>", render_report(result), re.DOTALL)
+    svg = re.findall(r"<svg .*?</svg>", page_of(result), re.DOTALL)
     assert all(len(drawing) < 300_000 for drawing in svg)
     assert all("var(--ink)" in drawing for drawing in svg)
     colours = set(re.findall(r"#[0-9a-f]{6}\b", "".join(svg)))
@@ -128,7 +130,7 @@ def test_fonts_and_colours_follow_the_page(result: Result) -> None:
 
 
 def test_long_spectra_are_thinned_from_end_to_end() -> None:
-    full = {"multiplicity": list(range(1, 50_001)), "types": [1] * 50_000}
+    full = SpectrumRows(tuple(range(1, 50_001)), (1,) * 50_000)
     multiplicity, types = thin_spectrum(full)
     assert (multiplicity[0], multiplicity[-1]) == (1, 50_000)
     assert len(multiplicity) == len(types) <= SPECTRUM_ROWS + 1
@@ -138,9 +140,9 @@ def test_long_spectra_are_thinned_from_end_to_end() -> None:
 
 def test_write_report_writes_exactly_that_path(result: Result, tmp_path: Path) -> None:
     target = tmp_path / "report.html.partial"
-    write_report(result, target)
+    write_report(MeasureResult.from_json(result), target)
     assert list(tmp_path.iterdir()) == [target]
-    assert target.read_text(encoding="utf-8") == render_report(result)
+    assert target.read_text(encoding="utf-8") == page_of(result)
 
 
 @pytest.mark.parametrize("package", ["jinja2", "markupsafe", "matplotlib.figure"])
@@ -149,7 +151,7 @@ def test_a_missing_package_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=r"pip install 'icfast\[report\]'"):
-        render_report(result)
+        page_of(result)
 
 
 @pytest.mark.parametrize(
@@ -160,13 +162,13 @@ def test_a_missing_package_names_the_extra(
         "<td>0.5, 10</td>",
         "27.9 Mbit",  # absorbed, (7.2 - 4.1) bits of nine million tokens
         "between 0.7000 (plug-in",
-        "6.2500 bits/token (least held-out L",
+        "6.2500 bits/token (lowest held-out L",
         "synthetic &lt;flag&gt; of quality",
         "synthetic &lt;flag&gt; of a rate",
         "too few &lt;orders&gt;",
         "<td>5.9123</td>",
-        "most by 25.40 %, at 100 tokens",
-        "exponent is 0.444",
+        "largest difference is 25.40 %, at 100 tokens",
+        "exponent of the shuffled text is 0.444",
         "rank exponent s = 1.149",
         "22.50 % of 4,000 types were seen once",
         "−0.4567 bits per doubling",
@@ -180,7 +182,7 @@ def test_a_missing_package_names_the_extra(
     ],
 )
 def test_page_says_of_corpus_laws(result: Result, text: str) -> None:
-    assert text in render_report(result)
+    assert text in page_of(result)
 
 
 def test_one_law_that_is_not_given_takes_no_other_with_it(result: Result) -> None:
@@ -190,7 +192,7 @@ def test_one_law_that_is_not_given_takes_no_other_with_it(result: Result) -> Non
         found["corpus_laws"][name] = {
             key: law[key] for key in ("formula", "unit", "convention")
         } | {"reason": "synthetic reason", "gate": None}
-        page = render_report(found)
+        page = page_of(found)
         parse(page)
         assert page.count("synthetic reason") == 1, name
         assert ">None<" not in page
@@ -204,12 +206,14 @@ def test_joules_that_were_metered_stand_in_place_of_the_marks(result: Result) ->
         "seconds": 3.0,
         "mean_watts": 41.0,
         "idle_watts": None,
+        "counters": [],
+        "floor_joules": 1.64e-14,
         "log10_ratio": 15.9,
         "note": "everything",
         "flags": [],
         "reason": None,
     }
-    page = render_report(result)
+    page = page_of(result)
     assert "counting, fitting and scoring" in page
     assert "1.23e+02 J, 10^15.9 times the floor" in page
     assert "one kilowatt-hour" not in page

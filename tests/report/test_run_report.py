@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.report.pages import assert_whole, parse
+from tests.report.pages import assert_whole, parse, run_page_of
 
 from icfast import laws
+from icfast.laws.training_result import TrainingRun
 from icfast.logs import read_training_log
-from icfast.pipeline import training_result
-from icfast.report import render_run_report, run_charts
+from icfast.pipeline.records.training import TrainingResult
+from icfast.pipeline.training import training_result
+from icfast.report import run_charts
 from icfast.report.energy_chart import LANDAUER
 from icfast.report.run_page import energy_rows
 
@@ -37,8 +39,19 @@ def made(folder: Path, every: int = 1, options: Result | None = None, **columns:
     path.write_text("\n".join(rows) + "\n")
     run = laws.training_run(read_training_log(path, tokens_per_step=100), **(options or {}))
     result = training_result(run, path, 300.0)
-    found: Result = json.loads(json.dumps(result, allow_nan=False))
+    found: Result = json.loads(json.dumps(result.to_json(), allow_nan=False))
     return found
+
+
+def read(result: Result) -> TrainingRun:
+    """The run of a result, from its JSON."""
+    return TrainingResult.from_json(result).run
+
+
+def annealing_chart(result: Result) -> str:
+    fit = read(result).annealing
+    assert fit is not None
+    return run_charts.annealing_chart(fit)
 
 
 WHOLE = {
@@ -57,7 +70,7 @@ def result(tmp_path: Path) -> Result:
 
 
 def test_page_has_every_section_and_is_well_formed(result: Result) -> None:
-    page = render_run_report(result)
+    page = run_page_of(result)
     sections = {
         "conventions",
         "provenance",
@@ -69,7 +82,7 @@ def test_page_has_every_section_and_is_well_formed(result: Result) -> None:
         "energy",
     }
     assert_whole(page, sections, charts=7)
-    assert render_run_report(result) == page
+    assert run_page_of(result) == page
 
 
 @pytest.mark.parametrize(
@@ -91,11 +104,11 @@ def test_page_has_every_section_and_is_well_formed(result: Result) -> None:
     ],
 )
 def test_page_says(result: Result, text: str) -> None:
-    assert text in render_run_report(result)
+    assert text in run_page_of(result)
 
 
 def test_page_has_the_figures(result: Result) -> None:
-    page = render_run_report(result)
+    page = run_page_of(result)
     absorbed = result["absorbed_bits"]
     assert f"{absorbed / 1000:.4g} kbit" in page
     assert f"{absorbed / 1e5:.4g}" in page
@@ -108,7 +121,7 @@ def test_page_has_the_figures(result: Result) -> None:
 
 def test_a_bare_log_has_a_page_too(tmp_path: Path) -> None:
     bare = made(tmp_path)
-    page = render_run_report(bare)
+    page = run_page_of(bare)
     parse(page)
     assert "there is no η" in page
     assert page.count("<svg ") == 4
@@ -118,7 +131,7 @@ def test_a_bare_log_has_a_page_too(tmp_path: Path) -> None:
 
 def test_a_run_that_absorbed_nothing(tmp_path: Path) -> None:
     lost = made(tmp_path, options={**WHOLE, "final_loss_nats_per_token": 12.0})
-    page = render_run_report(lost)
+    page = run_page_of(lost)
     parse(page)
     assert "Nothing was absorbed, so there is no floor" in page
     assert "nothing absorbed: B &lt; C" in page
@@ -129,17 +142,17 @@ def test_evaluations_alone(tmp_path: Path) -> None:
     rows = ({"step": step, "eval_loss": 2 + 6 / step**0.5} for step in range(0 + 1, 40))
     path.write_text("\n".join(map(json.dumps, rows)))
     run = laws.training_run(read_training_log(path, tokens_per_step=100))
-    page = render_run_report(training_result(run, path, 300.0))
+    page = run_page_of(training_result(run, path, 300.0).to_json())
     parse(page)
     assert "B uses held-out losses, because the log has no training losses" in page
-    assert ">evaluations<" not in run_charts.loss_chart(training_result(run, path, 300.0))
+    assert ">evaluations<" not in run_charts.loss_chart(run)
 
 
 def test_names_are_escaped(result: Result) -> None:
     evil = '<script>alert("x")</script>'
     result["flags"], result["saturation"]["flags"] = [evil], [evil]
     result["inputs"][0]["path"] = evil
-    assert "script" not in parse(render_run_report(result)).tags
+    assert "script" not in parse(run_page_of(result)).tags
 
 
 def band(svg: str) -> list[tuple[float, float]]:
@@ -163,23 +176,23 @@ def test_the_shaded_area_is_what_was_absorbed(result: Result) -> None:
             step[f"{side}_bits_per_token"] = 5.0 if step["end_tokens"] > 100_000 else 4.0
     drawn["final_loss_bits_per_token"] = 3.0
     low = max(s["end_tokens"] for s in drawn["losses"] if s["end_tokens"] <= 100_000) / 200_000
-    corners = band(run_charts.loss_chart(drawn))
+    corners = band(run_charts.loss_chart(read(drawn)))
     widths = max(x for x, _ in corners) - min(x for x, _ in corners)
     heights = max(y for _, y in corners) - min(y for _, y in corners)
     assert area(corners) / (widths * heights) == pytest.approx(1 - low / 2, rel=1e-5)
 
 
 def test_bounds_are_drawn_where_they_differ(tmp_path: Path, result: Result) -> None:
-    assert "left and right bound" not in run_charts.loss_chart(result)
-    assert "left and right bound" in run_charts.loss_chart(made(tmp_path, every=20))
+    assert "left and right bound" not in run_charts.loss_chart(read(result))
+    assert "left and right bound" in run_charts.loss_chart(read(made(tmp_path, every=20)))
 
 
 def test_later_epochs_are_apart(tmp_path: Path) -> None:
     again = made(tmp_path, epoch=lambda step: step / 1000)
     assert again["unique_tokens"] == 100_000
-    chart = run_charts.loss_chart(again)
+    chart = run_charts.loss_chart(read(again))
     assert "later epochs" in chart
-    assert "later epochs" not in run_charts.loss_chart(made(tmp_path))
+    assert "later epochs" not in run_charts.loss_chart(read(made(tmp_path)))
     assert ">200k<" in chart
 
 
@@ -192,30 +205,30 @@ def test_legends_name_what_is_drawn(result: Result) -> None:
         (run_charts.energy_run_chart, ("spent", "Landauer’s floor", "joules")),
     ):
         for name in names:
-            assert name in chart(result), name
+            assert name in chart(read(result)), name
     del result["saturation"]["fitted"][:]
-    assert "nothing to draw" in run_charts.fit_chart(result)
+    assert "nothing to draw" in run_charts.fit_chart(read(result))
     for row in result["trajectory"]:
         row.update(eta=None, eta_absorbed=-1.0, absorbed_bits_per_param=0.0)
-    assert "nothing to draw" in run_charts.eta_chart(result)
-    assert "nothing to draw" in run_charts.absorbed_chart(result)
+    assert "nothing to draw" in run_charts.eta_chart(read(result))
+    assert "nothing to draw" in run_charts.absorbed_chart(read(result))
 
 
 def test_annealing_is_drawn_with_and_without_its_term(tmp_path: Path, result: Result) -> None:
-    page = render_run_report(result)
+    page = run_page_of(result)
     assert "L(s) = L₀ + A·S₁<sup>−α</sup> − C·S₂" in page
     assert "C is not identifiable" in page
-    assert ">L₀ + A·S₁⁻ᵅ<" not in run_charts.annealing_chart(result)
+    assert ">L₀ + A·S₁⁻ᵅ<" not in annealing_chart(result)
     falling = made(tmp_path, lr=lambda step: 1e-3 * min(1, (2001 - step) / 400))
-    chart = run_charts.annealing_chart(falling)
+    chart = annealing_chart(falling)
     for name in ("online loss", "L₀ + A·S₁⁻ᵅ", "L₀ + A·S₁⁻ᵅ − C·S₂", "learning rate, from 0", "2k"):
         assert f">{name}<" in chart, name
-    assert "not identifiable" not in render_run_report(falling)
-    assert "annealing" not in parse(render_run_report(made(tmp_path))).ids
+    assert "not identifiable" not in run_page_of(falling)
+    assert "annealing" not in parse(run_page_of(made(tmp_path))).ids
 
 
 def test_energies_by_source(result: Result) -> None:
-    rows = energy_rows(result)
+    rows = energy_rows(read(result))
     absorbed, gross = result["absorbed_bits"], result["lengths"]["gross_savings_bits"]
     assert [(name, source) for name, _, source in rows] == [
         ("floor of B − C", LANDAUER),
@@ -227,8 +240,8 @@ def test_energies_by_source(result: Result) -> None:
     assert joules[1] / joules[0] == pytest.approx(gross / absorbed)
     assert joules[2:] == [6000.0, pytest.approx(6 * 1e5 * 2e5 * 1e-11)]
     bare = {**result, "lengths": None, "estimated_energy": None}
-    assert len(energy_rows(bare)) == 2
-    assert energy_rows({**result, "energy": None}) == []
+    assert len(energy_rows(read(bare))) == 2
+    assert energy_rows(read({**result, "energy": None})) == []
 
 
 def test_every_figure_of_the_law_is_in_the_result(result: Result) -> None:

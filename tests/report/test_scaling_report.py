@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.report.pages import assert_whole, parse
+from tests.report.pages import assert_whole, parse, scaling_page_of
 
 from icfast import laws
 from icfast.errors import MissingExtraError
 from icfast.logs import read_scaling_points
-from icfast.pipeline import scaling_result
-from icfast.report import render_scaling_report, scaling_charts
+from icfast.pipeline.records.training import ScalingResult
+from icfast.pipeline.scaling import scaling_result
+from icfast.report import scaling_charts
 from icfast.report.scaling_page import best_runs
 
 Result = dict[str, Any]
@@ -38,7 +39,7 @@ def made(folder: Path, params: tuple[float, ...] = PARAMS) -> Result:
         fit(*columns, bootstraps=20) for fit in (laws.chinchilla_fit, laws.kaplan_fit)
     )
     result = scaling_result(points, chinchilla, kaplan, path, bootstraps=20, seed=0)
-    found: Result = json.loads(json.dumps(result, allow_nan=False))
+    found: Result = json.loads(json.dumps(result.to_json(), allow_nan=False))
     return found
 
 
@@ -62,17 +63,17 @@ def circles(svg: str, colour: int) -> list[tuple[float, float]]:
 
 
 def test_page_has_every_section_and_is_well_formed(result: Result) -> None:
-    page = render_scaling_report(result)
+    page = scaling_page_of(result)
     sections = {"chinchilla", "reducible", "kaplan", "conventions", "provenance"}
     assert_whole(page, sections, charts=4)
-    assert render_scaling_report(result) == page
+    assert scaling_page_of(result) == page
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "L = E + A·P<sup>−α</sup> + B·D<sup>−β</sup>",
-        "so there is no E and no loss of P alone",
+        "so there is neither E nor a loss that depends only on P",
         "delta = 0.001, by L-BFGS from several starts",
         "95 %, of 20 resamples of the points, seed 0",
         "(±0.1 %)",
@@ -85,11 +86,11 @@ def test_page_has_every_section_and_is_well_formed(result: Result) -> None:
     ],
 )
 def test_page_says(result: Result, text: str) -> None:
-    assert text in render_scaling_report(result)
+    assert text in scaling_page_of(result)
 
 
 def test_page_has_the_figures(result: Result) -> None:
-    page = render_scaling_report(result)
+    page = scaling_page_of(result)
     for form, names in (
         ("chinchilla", {"e": "E", "a": "A", "b": "B", "alpha": "α", "beta": "β"}),
         ("kaplan", {"n_c": "N_c", "d_c": "D_c", "alpha_n": "α_N", "alpha_d": "α_D"}),
@@ -100,7 +101,7 @@ def test_page_has_the_figures(result: Result) -> None:
             cells = "".join(f"<td>{found[end]:.5g}</td>" for end in ("estimate", "low", "high"))
             assert f'<th scope="row">{name}</th>{cells}<td>{result["units"][key]}</td>' in page
         result[form]["rms_log_error"] = 0.01234 if form == "chinchilla" else 0.05678
-    page = render_scaling_report(result)
+    page = scaling_page_of(result)
     assert '<dd class="figure">1.23 %</dd>' in page
     assert "Kaplan’s form: 5.68 %" in page
     exponent = result["chinchilla"]["params_exponent"]
@@ -119,7 +120,7 @@ def test_every_run_is_in_the_result(result: Result) -> None:
         terms = run["reducible_params_nats"] + run["reducible_tokens_nats"]
         assert floor + terms == pytest.approx(run["chinchilla_nats"], rel=1e-12)
         assert run["loss_nats"] == pytest.approx(run["chinchilla_nats"], rel=1e-5)
-    assert [run["tokens"] for run in best_runs(result)] == [1e11] * 3
+    assert [run.tokens for run in best_runs(ScalingResult.from_json(result))] == [1e11] * 3
     assert result["schema_version"] == 1
     assert re.fullmatch("[0-9a-f]{64}", result["inputs"][0]["sha256"])
 
@@ -142,11 +143,11 @@ def test_many_sizes_share_five_lines(tmp_path: Path) -> None:
     for run in found["runs"]:
         distance = [abs(math.log(line["params"] / run["params"])) for line in found["lines"]]
         assert min(distance) == distance[run["line"]] < math.log(100) / 5
-    parse(render_scaling_report(found))
+    parse(scaling_page_of(found))
 
 
 def test_points_stand_where_the_runs_are(result: Result) -> None:
-    chart = scaling_charts.lines_chart(result, "chinchilla")
+    chart = scaling_charts.lines_chart(ScalingResult.from_json(result), "chinchilla")
     (first, *_), (second, middle, last) = circles(chart, 1), circles(chart, 2)
     assert middle[0] - second[0] == pytest.approx(last[0] - middle[0])  # logarithmic in D
     assert first[0] == second[0]
@@ -161,23 +162,25 @@ def test_residuals_are_of_ln_loss(result: Result) -> None:
         run["chinchilla_nats"] = run["loss_nats"]
     result["runs"][0]["chinchilla_nats"] *= math.exp(-0.02)
     result["runs"][1]["chinchilla_nats"] *= math.exp(0.01)
-    above, below, on = circles(scaling_charts.residual_chart(result, "chinchilla"), 1)[:3]
+    above, below, on = circles(
+        scaling_charts.residual_chart(ScalingResult.from_json(result), "chinchilla"), 1
+    )[:3]
     assert above[1] < on[1] < below[1]
     assert (on[1] - above[1]) / (below[1] - on[1]) == pytest.approx(2, rel=1e-5)
 
 
 def test_only_chinchillas_floor_is_drawn_and_only_in_sight(result: Result) -> None:
-    assert "E = " in scaling_charts.lines_chart(result, "chinchilla")
-    assert "E = " not in scaling_charts.lines_chart(result, "kaplan")
+    assert "E = " in scaling_charts.lines_chart(ScalingResult.from_json(result), "chinchilla")
+    assert "E = " not in scaling_charts.lines_chart(ScalingResult.from_json(result), "kaplan")
     result["chinchilla"]["constants"]["e"]["estimate"] = 1e-9
-    assert "E = " not in scaling_charts.lines_chart(result, "chinchilla")
+    assert "E = " not in scaling_charts.lines_chart(ScalingResult.from_json(result), "chinchilla")
 
 
 def test_names_are_escaped(result: Result) -> None:
     evil = '<script>alert("x")</script>'
     result["inputs"][0]["path"] = evil
     result["chinchilla"]["flags"] = result["kaplan"]["flags"] = [evil]
-    page = render_scaling_report(result)
+    page = scaling_page_of(result)
     assert "script" not in parse(page).tags
     assert page.count("&lt;script&gt;") == 3
 
@@ -190,4 +193,4 @@ def test_what_is_missing_is_said(
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=r"pip install 'icfast\[report\]'"):
-        render_scaling_report(result)
+        scaling_page_of(result)

@@ -19,6 +19,7 @@ from icfast.kneser_ney.model import NgramModel
 from icfast.laws.landauer import energy
 from icfast.ngrams.growth import growth
 from icfast.ngrams.spectra import spectra_of
+from icfast.parallel.progress import Progress, silent
 from icfast.parallel.threads import Work
 from icfast.pipeline.capacity import HEADLINE, Ladder, capacity_rows, floor_rows, headline_joules
 from icfast.pipeline.code_lengths import learned_codes
@@ -63,6 +64,66 @@ _FORMULAS = {
 }
 
 _EXTRAPOLATED = "extrapolated: H - L measured on the held-out tokens, times the training tokens"
+
+
+def measure(
+    corpus: Corpus,
+    output: str | Path,
+    *,
+    order: int = 5,
+    heldout: float = 0.1,
+    temperature_kelvin: float = 300.0,
+    neural: Neural | None = None,
+    memory: str | int | None = None,
+    temporary: str | Path | None = None,
+    threads: int | None = None,
+    backend: str = "auto",
+    progress: Progress = silent,
+) -> MeasureResult:
+    """Measure entropy, held-out loss, IC-1 and IC-2 of a corpus, as ``icfast measure`` does.
+
+    IC-1 is eta N = D (H - L): the bits that a model of N bits saves on D held-out tokens, compared
+    with a baseline (arXiv 2411.00660). IC-2 is Landauer's floor of those bits, E0 = bits kB T ln 2.
+
+    Args:
+        corpus: an open corpus.
+        output: folder for result.json, manifest.json and model.icfast; results of an earlier run
+            are replaced.
+        order: order of the longest n-grams.
+        heldout: share of documents held out, chosen by their hash.
+        temperature_kelvin: T of IC-2, kelvin.
+        neural: a neural model to score on the same held-out tokens.
+        memory: maximum bytes to allocate, such as ``"4GiB"``; the default is half of the available
+            memory.
+        temporary: folder for temporary files, used if memory would need many passes.
+        threads: maximum number of threads; the default is one per core.
+        backend: auto, core, numba or cuda.
+        progress: called with the stage and its progress.
+
+    Raises:
+        CorpusError: the corpus cannot be read or split.
+        OptionError: an argument has no meaning, or the folder cannot be written.
+        ResourceError: memory or disk do not suffice.
+
+    >>> import tempfile
+    >>> import icfast
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "words.bin"
+    ...     _ = path.write_bytes(b"".join(b"a%dbc%d " % (n, n % 7) for n in range(99)))
+    ...     corpus = icfast.open(path, dtype="u1", vocab_size=256, eos_id=32)
+    ...     result = icfast.measure(corpus, Path(folder) / "out", order=2)
+    >>> result.corpus.documents, result.ladder[0].loss_bits_per_token
+    (99, 8.0)
+    """
+    return measure_corpus(
+        corpus,
+        Path(output),
+        order=order,
+        heldout=heldout,
+        temperature_kelvin=temperature_kelvin,
+        neural=neural,
+        work=Work.of(backend, threads, memory, progress, temporary=temporary),
+    )
 
 
 def measure_corpus(

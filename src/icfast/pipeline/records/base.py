@@ -15,9 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from icfast.notebook import facts_html
+
 #: Version of the field names in every result.
 SCHEMA_VERSION = 1
-
 
 #: Metadata of a field whose record adds its keys to the record around it.
 FLAT = {"json": "flat"}
@@ -61,7 +62,18 @@ def _items(record: Any) -> Iterator[tuple[str, Any]]:
 
 
 class Result:
-    """Base of everything that a command prints with ``--json``."""
+    """Base of everything that a command prints with ``--json``; prints short."""
+
+    def facts(self) -> dict[str, str]:
+        """Return the main figures as text, by name."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}: {value}" for name, value in self.facts().items())
+        return f"<{type(self).__name__} {shown}>"
+
+    def _repr_html_(self) -> str:
+        return facts_html(type(self).__name__, self.facts())
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as one JSON object."""

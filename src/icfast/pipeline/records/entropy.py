@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from icfast.laws.entropy import OrderEntropy
 from icfast.laws.matches import MatchEntropy
 from icfast.pipeline.records.base import OPTIONAL, Result
+from icfast.units import DASH, format_count, format_fixed
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class OrderResult(OrderEntropy):
     spectrum: SpectrumRows | None = field(default=None, metadata=OPTIONAL)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EntropyResult(Result):
     """Result of `icfast entropy`.
 
@@ -94,3 +95,14 @@ class EntropyResult(Result):
     threads: int
     orders: tuple[OrderResult, ...]
     match_length: MatchEntropy | None = field(default=None, metadata=OPTIONAL)
+
+    def facts(self) -> dict[str, str]:
+        """Return the main figures as text, by name."""
+        last = self.orders[-1]
+        h = last.conditional_entropy_bits_per_token["bos_padded"]
+        return {
+            "tokens": format_count(self.corpus.tokens),
+            "orders": str(len(self.orders)),
+            "plug-in entropy of the last order": f"{format_fixed(h)} bits/token",
+            "gate": last.gate or DASH,
+        }

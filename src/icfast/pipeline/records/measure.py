@@ -13,6 +13,7 @@ from icfast.pipeline.records.entropy import Convention, OrderResult
 from icfast.pipeline.records.models import Discounts
 from icfast.pipeline.records.score import NeuralResult
 from icfast.pipeline.records.spending import SpentEnergy
+from icfast.units import format_bits, format_count, format_fixed, format_ratio
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class FittedModel:
     discounts: tuple[Discounts, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MeasureResult(Result):
     """Result of `icfast measure`; the content of result.json.
 
@@ -161,3 +162,15 @@ class MeasureResult(Result):
     ic2: MeasuredFloor
     spent: SpentEnergy | None
     wall_seconds: float
+
+    def facts(self) -> dict[str, str]:
+        """Return the main figures as text, by name."""
+        best = self.ladder[-1]
+        uniform = self.ic1.heldout[0]
+        return {
+            "tokens": format_count(self.corpus.tokens),
+            "held-out tokens": format_count(self.heldout.tokens),
+            f"loss of {best.model}": f"{format_fixed(best.loss_bits_per_token)} bits/token",
+            "bits saved": format_bits(uniform.bits_saved),
+            "eta": format_ratio(uniform.eta),
+        }

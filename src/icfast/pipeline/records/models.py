@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from icfast.pipeline.records.base import OPTIONAL, Result
+from icfast.units import format_bytes, format_count, format_fixed
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Discounts:
     lower_fallback: bool | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TableResult(Result):
     """Result of `icfast count` and `icfast merge`.
 
@@ -54,8 +55,17 @@ class TableResult(Result):
     skipped_files: int | None = field(default=None, metadata=OPTIONAL)
     skipped_documents: int | None = field(default=None, metadata=OPTIONAL)
 
+    def facts(self) -> dict[str, str]:
+        """Return the main figures as text, by name."""
+        return {
+            "table": self.table,
+            "order": str(self.order),
+            "tokens": format_count(self.tokens),
+            "distinct n-grams": format_count(self.distinct[-1]),
+        }
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class FitResult(Result):
     """Result of `icfast fit`.
 
@@ -89,8 +99,17 @@ class FitResult(Result):
     skipped_files: int | None
     skipped_documents: int | None
 
+    def facts(self) -> dict[str, str]:
+        """Return the main figures as text, by name."""
+        return {
+            "model": self.model,
+            "order": str(self.order),
+            "parameters": format_count(self.params),
+            "size": format_bytes(self.model_bits // 8),
+        }
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class ExportResult(Result):
     """Result of `icfast export`.
 
@@ -109,6 +128,14 @@ class ExportResult(Result):
     ngrams: int
     bytes: int
     backend: str
+
+    def facts(self) -> dict[str, str]:
+        """Return the main figures as text, by name."""
+        return {
+            "ARPA text": self.arpa,
+            "n-grams": format_count(self.ngrams),
+            "size": format_bytes(self.bytes),
+        }
 
 
 @dataclass(frozen=True)
@@ -130,7 +157,7 @@ class CompressionLoss:
     excess_bits_per_token: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CompressResult(Result):
     """Result of `icfast compress`.
 
@@ -163,3 +190,13 @@ class CompressResult(Result):
     backend: str
     skipped_files: int | None
     skipped_documents: int | None
+
+    def facts(self) -> dict[str, str]:
+        """Return the main figures as text, by name."""
+        lost = None if self.heldout is None else self.heldout.excess_bits_per_token
+        return {
+            "model": self.model,
+            "size": format_bytes(self.bytes),
+            "size before": format_bytes(self.whole_bytes),
+            "increase in loss": f"{format_fixed(lost)} bits/token",
+        }

@@ -10,6 +10,7 @@ from icfast.pipeline.records.base import FLAT, OPTIONAL, Result
 from icfast.pipeline.records.capacity import CapacityRow, ScoredFloor
 from icfast.pipeline.records.position import LossByPosition
 from icfast.pipeline.records.spending import SpentEnergy
+from icfast.units import format_count, format_fixed, format_ratio
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ class NeuralResult:
     initial_loss: InitialLoss | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, repr=False, kw_only=True)
 class ScoreResult(Result):
     """Result of `icfast score`.
 
@@ -190,3 +191,13 @@ class ScoreResult(Result):
     output: str | None
     skipped_files: int
     skipped_documents: int
+
+    def facts(self) -> dict[str, str]:
+        """Return the main figures as text, by name."""
+        score = self.score
+        return {
+            "loss": f"{format_fixed(score.loss_bits_per_token)} bits/token",
+            "perplexity": format_ratio(score.perplexity),
+            "tokens": format_count(score.predicted_tokens),
+            "documents": format_count(score.documents),
+        }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from icfast.laws.scaling import ScalingFit
 from icfast.laws.training_result import TrainingRun
 from icfast.pipeline.records.base import FLAT, Result
+from icfast.units import DASH, format_bits, format_count, format_fixed, format_ratio
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class InputFile:
     sha256: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingResult(Result):
     """Result of `icfast laws run`; the content of result.json.
 
@@ -43,6 +44,17 @@ class TrainingResult(Result):
     convention: dict[str, str]
     units: dict[str, str]
     run: TrainingRun = field(metadata=FLAT)
+
+    def facts(self) -> dict[str, str]:
+        """Return the main figures as text, by name."""
+        run = self.run
+        return {
+            "tokens": format_count(run.unique_tokens),
+            "final loss": f"{format_fixed(run.final_loss_bits_per_token)} bits/token",
+            "absorbed": format_bits(run.absorbed_bits),
+            "eta": format_ratio(run.eta),
+            "more tokens": run.saturation.verdict,
+        }
 
 
 @dataclass(frozen=True)
@@ -100,7 +112,7 @@ class ScalingLine:
     kaplan_nats: tuple[float, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ScalingResult(Result):
     """Result of `icfast laws scaling`; the content of result.json.
 
@@ -127,3 +139,12 @@ class ScalingResult(Result):
     kaplan: FittedForm
     runs: tuple[ScalingRun, ...]
     lines: tuple[ScalingLine, ...]
+
+    def facts(self) -> dict[str, str]:
+        """Return the main figures as text, by name."""
+        exponent = self.chinchilla.fit.params_exponent
+        return {
+            "runs": format_count(len(self.runs)),
+            "E": f"{format_fixed(self.chinchilla.fit.constants['e'].estimate)} nats/token",
+            "optimum": DASH if exponent is None else f"P ~ C^{format_fixed(exponent.estimate, 3)}",
+        }
