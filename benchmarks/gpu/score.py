@@ -128,7 +128,7 @@ class _Transformer:
 
     def __init__(self, torch: Any) -> None:
         self._torch = torch
-        self._batch = importlib.import_module("icfast.neural.batch")
+        self._output_layer = importlib.import_module("icfast.neural.output_layer")
         self._device = importlib.import_module("icfast.neural.device")
         self.gpus = self._device.gpus(self.device)
         ids, width, _, blocks = SHAPE
@@ -142,7 +142,7 @@ class _Transformer:
             (drawn(3 * width, width), drawn(width, width), drawn(4 * width, width),
              drawn(width, 4 * width)) for _ in range(blocks)
         ]  # fmt: skip
-        self.output = self._batch.OutputLayer(self._ids, None, ids)
+        self.output = self._output_layer.OutputLayer(self._ids, None, ids)
 
     def hidden(self, ids: Any) -> Any:
         """Hidden states of windows."""
@@ -165,9 +165,9 @@ class _Transformer:
         """As lanes ask for it."""
         return self.output.losses(self.hidden(ids), places, targets, threads, "auto")
 
-    def lane(self) -> Any:
+    def loss_device(self) -> Any:
         """Onto its device."""
-        return self._device.TorchLane.on(self.device, self.queue)
+        return self._device.TorchDevice.cuda(self.device, self.queue)
 
     def alone(self, tokens: int) -> None:
         """As much work on windows that lie there already, and nothing else."""
@@ -194,4 +194,4 @@ class _BatchByBatch:
     def losses(self, ids: Any, targets: Any, threads: int) -> Any:
         """As passes ask for them."""
         model = self._model
-        return model._batch.host_losses(model.queue, ids, targets, threads, model.device)
+        return model._output_layer.host_losses(model.queue, ids, targets, threads, model.device)

@@ -15,7 +15,7 @@ from tests.neural.hash_model import HashModel
 import icfast
 import icfast.quality.score  # imported while open_model is another's, it would keep that one
 from icfast.laws.loss import standard_error
-from icfast.neural.token_losses import TokenScores
+from icfast.neural.score import NeuralScores
 from icfast.neural.token_model import TensorSize
 from icfast.sums.kinds import Kind
 
@@ -73,10 +73,10 @@ def command(shards: Shards, options: tuple[str, ...]) -> tuple[object, ...]:
     return ("score", shards[0], *options, "--model", "hf:folder")
 
 
-def scored(shards: Shards, **given: Any) -> TokenScores:
+def scored(shards: Shards, **given: Any) -> NeuralScores:
     corpus = icfast.open(shards[0], dtype="u2", eos_id=0, vocab_size=30)
     scores = icfast.score(corpus, replace(MODEL, calls=[]), **given)
-    assert isinstance(scores, TokenScores)
+    assert isinstance(scores, NeuralScores)
     return scores
 
 
@@ -231,7 +231,7 @@ def test_a_checkpoint_is_gone_on_from(run: Run, model: Any, command: Any, tmp_pa
 def test_an_interrupted_score_leaves_whole_files(
     run: Run, model: Any, command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("icfast.neural.contexts.UNIT_TARGETS", 100)
+    monkeypatch.setattr("icfast.neural.contexts.CHUNK_TARGETS", 100)
     model(stop_after=7)
     folder = tmp_path / "kept"
     command = (*command, "--checkpoint", folder, "--batch", 4, "--json")
@@ -247,10 +247,10 @@ def test_an_interrupted_score_leaves_whole_files(
     ("more", "code", "message"),
     [
         (("--window", 9), 2, "window 9 is longer than the 8 tokens"),
-        (("--bos", "x"), 2, "bos 'x' is neither auto, none nor an id"),
-        (("--normaliser", "word"), 1, "the text's number of words is unknown"),
+        (("--bos", "x"), 2, "bos must be auto, none or an id; found 'x'"),
+        (("--normaliser", "word"), 1, "needs the words of the text, which are unknown"),
         (("--temperature-kelvin", -1), 2, "temperature_kelvin"),
-        (("--memory", "1kB"), 1, "a window of 8 tokens takes"),
+        (("--memory", "1kB"), 1, "a context of 8 tokens takes"),
     ],
 )
 def test_options_without_meaning(
@@ -266,8 +266,8 @@ def test_ids_the_model_does_not_have(run: Run, model: Any, command: Any, shards:
     answer = run(*command)
     first = next(id_ for id_ in np.fromfile(shards[0], "<u2") if id_ >= 12)
     assert (answer.code, answer.out) == (1, "")
-    assert f"holds id {first} " in answer.err
-    assert "the model predicts 12 ids" in answer.err
+    assert f"id {first} at position" in answer.err
+    assert "outside the model's vocabulary (12 ids)" in answer.err
 
 
 def test_windows_of_an_ngram_model(

@@ -14,4 +14,4 @@ def written(tmp_path):
 
 @pytest.fixture
 def small_units(monkeypatch):
-    monkeypatch.setattr("icfast.neural.contexts.UNIT_TARGETS", 37)
+    monkeypatch.setattr("icfast.neural.contexts.CHUNK_TARGETS", 37)

@@ -10,7 +10,7 @@ import pytest
 
 from icfast.backends.losses import LossCells
 from icfast.errors import ArtefactError
-from icfast.neural.checkpoint import Checkpoint, UnitSums
+from icfast.neural.checkpoint import Checkpoint, ChunkSums
 
 
 def cells(count, seed):
@@ -20,7 +20,7 @@ def cells(count, seed):
 
 
 def sums(seed=0, documents=3, positions=5):
-    return UnitSums(cells(documents, seed), cells(positions, seed + 1))
+    return ChunkSums(cells(documents, seed), cells(positions, seed + 1))
 
 
 def assert_equal(one, other):
@@ -53,7 +53,7 @@ def test_a_unit_of_another_key_is_refused(tmp_path):
     kept.save({"a": 1}, sums(1))
     kept.save({"a": 2}, sums(2))
     kept.path({"a": 2}).rename(kept.path({"a": 1}))
-    with pytest.raises(ArtefactError, match="was made of something else"):
+    with pytest.raises(ArtefactError, match="belongs to another key"):
         kept.load({"a": 1})
 
 
@@ -88,12 +88,21 @@ def resealed(path, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda held: held[:15], "ends too early"),
-        (lambda held: held[:16] + b"\0" + held[17:], "can't be unpacked"),
-        (lambda held: held[:-9], "other sums than it says"),
-        (lambda held: struct.pack("<QQ", 3, 6) + held[16:], "other sums than it says"),
-        (lambda held: struct.pack("<QQ", 3, 4) + held[16:], "other sums than it says"),
-        (lambda held: struct.pack("<QQ", 2**64 - 1, 9) + held[16:], "other sums than it says"),
+        (lambda held: held[:15], "is truncated"),
+        (lambda held: held[:16] + b"\0" + held[17:], "cannot be decompressed"),
+        (lambda held: held[:-9], "sums of another size than its header"),
+        (
+            lambda held: struct.pack("<QQ", 3, 6) + held[16:],
+            "sums of another size than its header",
+        ),
+        (
+            lambda held: struct.pack("<QQ", 3, 4) + held[16:],
+            "sums of another size than its header",
+        ),
+        (
+            lambda held: struct.pack("<QQ", 2**64 - 1, 9) + held[16:],
+            "sums of another size than its header",
+        ),
     ],
 )
 def test_forged_sizes_are_refused(tmp_path, change, message):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from icfast.errors import OptionError
-from icfast.neural.context_policy import WindowPolicy
+from icfast.neural.context_policy import ResolvedPolicy
 
 lengths = st.lists(st.integers(0, 40), max_size=8)
 
@@ -19,7 +19,7 @@ lengths = st.lists(st.integers(0, 40), max_size=8)
 def policies(draw):
     window = draw(st.integers(1, 12))
     bos_id = draw(st.sampled_from([None, 0, 7]))
-    return WindowPolicy(window, draw(st.integers(1, window)), bos_id)
+    return ResolvedPolicy(window, draw(st.integers(1, window)), bos_id)
 
 
 def rows(windows):
@@ -29,7 +29,7 @@ def rows(windows):
 
 @given(policies(), lengths)
 def test_every_target_is_scored_once(policy, given_lengths):
-    windows = policy.windows(np.array(given_lengths, np.int64))
+    windows = policy.contexts(np.array(given_lengths, np.int64))
     scored = Counter((s, t) for s, _, first, end in rows(windows) for t in range(first, end))
     first_target = 0 if policy.bos_id is not None else 1
     expected = {(s, t) for s, n in enumerate(given_lengths) for t in range(first_target, n)}
@@ -39,7 +39,7 @@ def test_every_target_is_scored_once(policy, given_lengths):
 
 @given(policies(), lengths)
 def test_windows_are_as_long_and_as_far_apart_as_the_policy_says(policy, given_lengths):
-    windows = rows(policy.windows(np.array(given_lengths, np.int64)))
+    windows = rows(policy.contexts(np.array(given_lengths, np.int64)))
     assert windows == sorted(windows)
     first_target = policy.first_target
     for number, (sequence, begin, scored, end) in enumerate(windows):
@@ -59,7 +59,7 @@ def test_windows_are_as_long_and_as_far_apart_as_the_policy_says(policy, given_l
 @given(policies(), lengths)
 def test_context_is_what_was_promised(policy, given_lengths):
     """Tokens fed before and with the last input of each target, the begin mark among them."""
-    for _, begin, scored, end in rows(policy.windows(np.array(given_lengths, np.int64))):
+    for _, begin, scored, end in rows(policy.contexts(np.array(given_lengths, np.int64))):
         for target in range(scored, end):
             context, before = target - begin + 1, target - policy.first_target
             least = min(before + 1, policy.window - policy.stride + 1)
@@ -67,34 +67,34 @@ def test_context_is_what_was_promised(policy, given_lengths):
 
 
 def test_a_stride_of_the_window_feeds_nothing_twice_but_at_the_end():
-    windows = rows(WindowPolicy(4, 4, 0).windows(np.array([8, 10])))
+    windows = rows(ResolvedPolicy(4, 4, 0).contexts(np.array([8, 10])))
     assert windows == [(0, 0, 0, 4), (0, 4, 4, 8), (1, 0, 0, 4), (1, 4, 4, 8), (1, 6, 8, 10)]
 
 
 def test_without_bos_the_first_token_is_context():
-    windows = rows(WindowPolicy(3, 1, None).windows(np.array([0, 1, 2, 5])))
+    windows = rows(ResolvedPolicy(3, 1, None).contexts(np.array([0, 1, 2, 5])))
     assert windows == [(2, 1, 1, 2), (3, 1, 1, 4), (3, 2, 4, 5)]
 
 
 def test_no_documents():
-    assert len(WindowPolicy(3, 1, None).windows(np.zeros(0, np.int64))) == 0
+    assert len(ResolvedPolicy(3, 1, None).contexts(np.zeros(0, np.int64))) == 0
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"window": 0}, "window 0 must be at least 1"),
-        ({"stride": 0}, "stride 0 must lie between 1 and the window of 8"),
-        ({"stride": 9}, "stride 9 must lie between 1 and the window of 8"),
-        ({"bos_id": -1}, "bos id -1 is negative"),
-        ({"normaliser": "line"}, "normaliser 'line' is none of token, byte, word"),
+        ({"window": 0}, "window must be at least 1 token; found 0"),
+        ({"stride": 0}, "stride must be between 1 and the window of 8 tokens; found 0"),
+        ({"stride": 9}, "stride must be between 1 and the window of 8 tokens; found 9"),
+        ({"bos_id": -1}, "bos id must not be negative; found -1"),
+        ({"normaliser": "line"}, "normaliser must be one of token, byte, word; found 'line'"),
     ],
 )
 def test_policies_without_meaning(values, message):
     with pytest.raises(OptionError, match=message):
-        WindowPolicy(**{"window": 8, "stride": 4, "bos_id": None, **values})
+        ResolvedPolicy(**{"window": 8, "stride": 4, "bos_id": None, **values})
 
 
 def test_a_policy_has_a_name():
-    policy = WindowPolicy(8, 4, 50256, packed=True, normaliser="byte")
+    policy = ResolvedPolicy(8, 4, 50256, packed=True, normaliser="byte")
     assert policy.name == "window 8, stride 4, BOS 50256, documents joined, per byte"

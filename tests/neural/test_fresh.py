@@ -20,8 +20,10 @@ from icfast.neural.fresh import (  # noqa: E402
     fresh,
     measured_logit_variance,
 )
-from icfast.neural.gguf import load_gguf  # noqa: E402
-from icfast.neural.hf import load_hf  # noqa: E402
+from icfast.neural.load import (  # noqa: E402
+    load_folder,
+    load_gguf,
+)
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "cohere", "granite", "gguf"])
@@ -29,7 +31,7 @@ def test_the_initial_loss(tmp_path: Path, kind: str) -> None:
     if kind == "gguf":
         trained = load_gguf(save_gguf(tmp_path / "x.gguf"))
     else:
-        trained = load_hf(save_model(tmp_path, kind, vocab_size=5000))
+        trained = load_folder(save_model(tmp_path, kind, vocab_size=5000))
     model = fresh(trained, seed=3)
     random = np.random.default_rng(0)
     # Noise, and one id over and over: both cost the same.
@@ -46,7 +48,7 @@ def test_the_initial_loss(tmp_path: Path, kind: str) -> None:
 
 def test_a_seed_is_a_model(tmp_path: Path) -> None:
     for trained in (
-        load_hf(save_model(tmp_path / "hf", "llama", dtype="bfloat16")),
+        load_folder(save_model(tmp_path / "hf", "llama", dtype="bfloat16")),
         load_gguf(save_gguf(tmp_path / "x.gguf")),
     ):
         ids, targets = windows()
@@ -68,12 +70,13 @@ def test_a_seed_is_a_model(tmp_path: Path) -> None:
 
 def test_norms_begin_at_one_and_biases_at_zero(tmp_path: Path) -> None:
     trained = load_gguf(save_gguf(tmp_path / "x.gguf"))
-    weights = fresh(trained, 0).weights  # type: ignore[union-attr]
-    assert (weights["blk.0.attn_norm.weight"] == 1).all()
-    assert float(weights["blk.0.ffn_up.weight"].std()) == pytest.approx(0.02, rel=0.05)
+    weights = dict(fresh(trained, 0)._model.named_parameters())
+    assert (weights["model.layers.0.input_layernorm.weight"] == 1).all()
+    found = float(weights["model.layers.0.mlp.up_proj.weight"].std())
+    assert found == pytest.approx(0.02, rel=0.05)
 
 
 def test_a_function_has_no_twin() -> None:
     coin = FunctionModel(lambda ids: np.zeros((*ids.shape, V), np.float32))
-    with pytest.raises(OptionError, match="nothing says how it is initialised"):
+    with pytest.raises(OptionError, match="icfast cannot initialise its"):
         fresh(coin, 0)

@@ -57,7 +57,7 @@ def test_columns_behind_the_vocabulary_are_padding(backend: str) -> None:
     out = model.losses(ids, np.array([[2, 3, 4]]), 1)
     expected = expected_nats(logits_of(ids)[..., :9], np.array([[2, 3, 4]]))
     assert out.nll_nats == pytest.approx(expected, abs=1e-5)
-    with pytest.raises(ModelError, match=r"gives 11 logits, fewer than its 12 ids"):
+    with pytest.raises(ModelError, match=r"returns 11 logits; expected at least vocab_size 12"):
         FunctionModel(logits_of, vocab_size=12)
 
 
@@ -65,7 +65,7 @@ def test_what_it_returns_is_checked() -> None:
     def flat(ids: Any) -> Any:
         return logits_of(ids).reshape(-1, V)
 
-    with pytest.raises(ModelError, match=r"shape \(1, 11\) for ids .*\(windows, positions, voc"):
+    with pytest.raises(ModelError, match=r"shape \(1, 11\) for ids .*\(contexts, positions, voc"):
         FunctionModel(flat)
     with pytest.raises(ModelError, match="returned shape NoneType"):
         FunctionModel(lambda ids: None)
@@ -91,9 +91,11 @@ def test_bad_logits_are_counted() -> None:
 
 def test_windows_it_can_not_take() -> None:
     model = FunctionModel(logits_of, context=2)
-    with pytest.raises(ModelError, match="window of 3 positions, but callable:logits_of takes 2"):
+    with pytest.raises(
+        ModelError, match="of 3 tokens is longer than the 2 that callable:logits_of takes"
+    ):
         model.losses(np.zeros((1, 3), np.int64), np.zeros((1, 3), np.int64), 1)
-    with pytest.raises(ModelError, match="id 11 has no embedding"):
+    with pytest.raises(ModelError, match="id 11 is outside the vocabulary of callable:logits_of"):
         model.losses(np.array([[V]]), np.array([[0]]), 1)
 
 

@@ -77,7 +77,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(autouse=True)
 def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("icfast.neural.contexts.UNIT_TARGETS", 400)
+    monkeypatch.setattr("icfast.neural.contexts.CHUNK_TARGETS", 400)
 
 
 @pytest.mark.parametrize("options", [{}, {"stride": 9, "batch": 3}, {"packed": True, "bos": 1}])
@@ -100,16 +100,16 @@ class Watched:
     model: Any
     kept: list[tuple[Any, Any]] = field(default_factory=list)
 
-    def lane(self) -> Any:
-        lane = self.model.lane()
-        queue = lane._queue
+    def loss_device(self) -> Any:
+        lane = self.model.loss_device()
+        queue = lane._losses
 
         def keeping(*given: Any) -> Any:
             found = queue(*given)
             self.kept.append((found.nll_nats.clone(), found.kinds.clone()))
             return found
 
-        lane._queue = keeping
+        lane._losses = keeping
         return lane
 
     def __getattr__(self, name: str) -> Any:
@@ -145,15 +145,15 @@ def test_a_host_that_runs_ahead_spoils_nothing(torch: Any, case: Case) -> None:
     model = open_model(case.model, device="cuda")
 
     class Late(Watched):
-        def lane(self) -> Any:
-            lane = super().lane()
-            queue: Callable[..., Any] = lane._queue
+        def loss_device(self) -> Any:
+            lane = super().loss_device()
+            queue: Callable[..., Any] = lane._losses
 
             def late(*given: Any) -> Any:
                 torch.cuda._sleep(1_000_000)
                 return queue(*given)
 
-            lane._queue = late
+            lane._losses = late
             return lane
 
     found = icfast.score(case.corpus, Late(model), window=32, batch=1)
@@ -166,9 +166,9 @@ def test_out_of_memory_says_what_to_do(torch: Any, case: Case) -> None:
     model = open_model(case.model, device="cuda")
 
     class Greedy(Watched):
-        def lane(self) -> Any:
-            lane = super().lane()
-            lane._queue = lambda *_: torch.empty(1 << 45, device="cuda")
+        def loss_device(self) -> Any:
+            lane = super().loss_device()
+            lane._losses = lambda *_: torch.empty(1 << 45, device="cuda")
             return lane
 
     with pytest.raises(ResourceError, match=r"out of memory.*--batch.*batch 0 of windows"):

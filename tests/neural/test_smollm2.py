@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 import random
 import string
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -24,12 +25,13 @@ from icfast.laws import expected_initial_loss_nats
 torch = pytest.importorskip("torch", reason="no torch here: pip install 'icfast[neural]'")
 gguf = pytest.importorskip("gguf", reason="no gguf here: pip install 'icfast[neural]'")
 pytest.importorskip("transformers", reason="no transformers here: pip install 'icfast[neural]'")
+from icfast.corpus.tokenizers.gguf_file import GgufFile  # noqa: E402
 from icfast.corpus.tokenizers.gguf_vocabulary import gguf_tokenizer  # noqa: E402
 from icfast.neural.fresh import fresh, measured_logit_variance  # noqa: E402
-from icfast.neural.gguf import load_gguf  # noqa: E402
+from icfast.neural.load import load_gguf  # noqa: E402
 
 if TYPE_CHECKING:
-    from icfast.neural.gguf import GgufModel
+    from icfast.neural.transformers_model import TransformersModel
 
 pytestmark = pytest.mark.smollm2
 
@@ -54,20 +56,25 @@ def path() -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(path: Path) -> GgufModel:
+def model(path: Path) -> TransformersModel:
     return load_gguf(path)
 
 
-def ids_of(model: GgufModel, text: str) -> list[int]:
-    return list(gguf_tokenizer(model.file).encode(text, add_special_tokens=False).ids)
+@cache
+def tokenizer_of(name: str) -> Any:
+    return gguf_tokenizer(GgufFile(Path(name.removeprefix("gguf:"))))
 
 
-def bits_per_token(model: GgufModel, text: str) -> float:
+def ids_of(model: TransformersModel, text: str) -> list[int]:
+    return list(tokenizer_of(model.name).encode(text, add_special_tokens=False).ids)
+
+
+def bits_per_token(model: TransformersModel, text: str) -> float:
     ids = np.array([ids_of(model, text)])
     return float(model.losses(ids[:, :-1], ids[:, 1:], 2).nll_nats.mean()) / math.log(2)
 
 
-def test_size(model: GgufModel) -> None:
+def test_size(model: TransformersModel) -> None:
     """134,515,008 parameters; Q4_1 takes 5 bits, Q8_0 8.5, with the scales of their blocks."""
     assert sum(tensor.params for tensor in model.tensors) == 134_515_008
     bits = {"Q4_1": 5, "Q8_0": 8.5, "F32": 32}
@@ -77,8 +84,8 @@ def test_size(model: GgufModel) -> None:
     assert (model.vocab_size, model.context, model.bos_id) == (49152, 8192, None)
 
 
-def test_tokenizer(model: GgufModel) -> None:
-    tokenizer = gguf_tokenizer(model.file)
+def test_tokenizer(model: TransformersModel) -> None:
+    tokenizer = tokenizer_of(model.name)
     assert tokenizer.encode("Hello world").ids == [19556, 905]
     assert tokenizer.encode("<|im_start|>").ids == [1]
     assert tokenizer.encode("x1234").tokens == ["x", "1", "2", "3", "4"]
@@ -87,7 +94,7 @@ def test_tokenizer(model: GgufModel) -> None:
         assert tokenizer.decode(tokenizer.encode(text).ids, skip_special_tokens=False) == text
 
 
-def test_against_an_independent_forward_pass(path: Path, model: GgufModel) -> None:
+def test_against_an_independent_forward_pass(path: Path, model: TransformersModel) -> None:
     tensors = {}
     for tensor in gguf.GGUFReader(path).tensors:
         shape = [int(size) for size in reversed(tensor.shape)]
@@ -111,7 +118,7 @@ def test_against_an_independent_forward_pass(path: Path, model: GgufModel) -> No
     assert np.abs(found[: ids.shape[1]] - alone).max() < 1e-5 * max(1.0, float(alone.max()))
 
 
-def test_shuffled_words_cost_more(model: GgufModel) -> None:
+def test_shuffled_words_cost_more(model: TransformersModel) -> None:
     words = PROSE.split()
     random.Random(0).shuffle(words)
     prose, shuffled = bits_per_token(model, PROSE), bits_per_token(model, " ".join(words))
@@ -119,7 +126,7 @@ def test_shuffled_words_cost_more(model: GgufModel) -> None:
     assert shuffled > prose + 4
 
 
-def test_before_it_learned_anything(model: GgufModel) -> None:
+def test_before_it_learned_anything(model: TransformersModel) -> None:
     """ln 49152 + 0.02^2 * 576 / 2 nats, for prose as for noise."""
     untrained = fresh(model, seed=0)
     ids = np.array([ids_of(model, PROSE)])

@@ -1,11 +1,11 @@
-"""Finished parts of a pass on disk, so that a pass goes on where it was stopped.
+"""Finished chunks on disk, from which an interrupted run resumes.
 
-One file per unit of work, ``<SHA-256 of its key>.losses``; the key is JSON that names the input
-(digest of the shard, documents, windows, model, policy), never the worker. Layout, little-endian,
-version 1::
+Each chunk has one file, ``<SHA-256 of its key>.losses``. The key is JSON that names the input: the
+digest of the shard, the documents, the contexts, the model and the policy, but not the worker.
+Layout, little-endian, version 1::
 
-    "ICFLOSS" 01, SHA-256 of all that follows (32 bytes), u32 bytes of the key, the key as JSON,
-    u64 documents d, u64 position bins p, then compressed by zlib, for most counts are 0, as u64:
+    "ICFLOSS" 01, SHA-256 of the bytes that follow (32 bytes), u32 length of the key, the key,
+    u64 documents d, u64 position bins p, then compressed by zlib (most counts are 0), as u64:
     low[d], high[d], counts[d, 6] by document, low[p], high[p], counts[p, 6] by position
 """
 
@@ -32,12 +32,12 @@ _MAGIC = b"ICFLOSS\x01"
 _DIGEST_BYTES = 32
 _SIZES = struct.Struct("<QQ")
 _KEY_BYTES = struct.Struct("<I")
-#: u64 words that each cell takes.
+#: Number of u64 words of each cell.
 _WORDS = 2 + len(Kind)
 
 
-class UnitSums(NamedTuple):
-    """What one unit of work adds: cells of its documents, and of positions in them."""
+class ChunkSums(NamedTuple):
+    """The sums of one chunk: cells of its documents, and cells of positions in them."""
 
     documents: LossCells
     positions: LossCells
@@ -45,34 +45,35 @@ class UnitSums(NamedTuple):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A folder of finished units; several corpora and models may share it."""
+    """A folder of finished chunks; several corpora and models may share it."""
 
     folder: Path
 
     @classmethod
     def at(cls, folder: str | Path) -> Checkpoint:
-        """The folder, made where it is missing.
+        """Return the folder, created if it is missing.
 
         Raises:
-            OptionError: it can't be made.
+            OptionError: the folder cannot be created.
         """
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OptionError(
-                f"cannot make the checkpoint folder {folder}: {error.strerror}; choose another"
+                f"cannot create the checkpoint folder {folder}: {error.strerror}. "
+                "Choose another folder"
             ) from error
         return cls(Path(folder))
 
     def path(self, key: Mapping[str, Any]) -> Path:
-        """Where the unit of this key is kept."""
+        """Return the path of the chunk with this key."""
         return self.folder / f"{hashlib.sha256(_text(key)).hexdigest()}.losses"
 
-    def save(self, key: Mapping[str, Any], sums: UnitSums) -> None:
-        """Keep a finished unit: a whole file, or none.
+    def save(self, key: Mapping[str, Any], sums: ChunkSums) -> None:
+        """Write a finished chunk under a temporary name and rename it.
 
         Raises:
-            OptionError: the folder may not be written.
+            OptionError: the folder is not writable.
             ResourceError: the disk is full.
         """
         text = _text(key)
@@ -84,11 +85,11 @@ class Checkpoint:
         with atomic_path(self.path(key)) as temporary:
             temporary.write_bytes(_MAGIC + hashlib.sha256(content).digest() + content)
 
-    def load(self, key: Mapping[str, Any]) -> UnitSums | None:
-        """A finished unit, or None where there is none.
+    def load(self, key: Mapping[str, Any]) -> ChunkSums | None:
+        """Return a finished chunk, or None if there is none.
 
         Raises:
-            ArtefactError: the file is damaged, or of something else.
+            ArtefactError: the file is damaged or has another key.
         """
         path = self.path(key)
         try:
@@ -98,12 +99,14 @@ class Checkpoint:
         head = len(_MAGIC) + _DIGEST_BYTES
         content = stored[head:]
         if stored[: len(_MAGIC)] != _MAGIC:
-            raise ArtefactError(f"{path} is no checkpoint that this icfast wrote")
+            raise ArtefactError(f"{path} is not a checkpoint of this version of icfast")
         if hashlib.sha256(content).digest() != stored[len(_MAGIC) : head]:
-            raise ArtefactError(f"{path} is damaged: its checksum does not fit")
+            raise ArtefactError(f"{path} is damaged: its checksum does not match")
         text = _text(key)
         if content[: _KEY_BYTES.size + len(text)] != _KEY_BYTES.pack(len(text)) + text:
-            raise ArtefactError(f"{path} was made of something else")
+            raise ArtefactError(
+                f"{path} belongs to another key: it was renamed or copied from another chunk"
+            )
         return _unpack(content[_KEY_BYTES.size + len(text) :], path)
 
 
@@ -111,20 +114,20 @@ def _text(key: Mapping[str, Any]) -> bytes:
     return json.dumps(key, sort_keys=True).encode()
 
 
-def _unpack(content: bytes, path: Path) -> UnitSums:
+def _unpack(content: bytes, path: Path) -> ChunkSums:
     if len(content) < _SIZES.size:
-        raise ArtefactError(f"{path} ends too early")
+        raise ArtefactError(f"{path} is truncated")
     documents, positions = _SIZES.unpack_from(content)
     size = 8 * _WORDS * (documents + positions)
     try:
         unpacked = zlib.decompressobj().decompress(content[_SIZES.size :], min(size + 1, 1 << 40))
     except zlib.error as error:
-        raise ArtefactError(f"{path} can't be unpacked: {error}") from error
+        raise ArtefactError(f"{path} cannot be decompressed: {error}") from error
     if len(unpacked) != size:
-        raise ArtefactError(f"{path} holds other sums than it says")
+        raise ArtefactError(f"{path} holds sums of another size than its header says")
     words = np.frombuffer(unpacked, "<u8").astype(np.uint64)
     cut = _WORDS * documents
-    return UnitSums(_cells(words[:cut]), _cells(words[cut:]))
+    return ChunkSums(_cells(words[:cut]), _cells(words[cut:]))
 
 
 def _cells(words: NDArray[np.uint64]) -> LossCells:

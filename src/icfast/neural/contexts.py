@@ -1,4 +1,4 @@
-"""The windows of one shard, cut into units of work and filled into batches."""
+"""Contexts of one shard, divided into chunks and filled into batches."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from icfast.corpus import outside_vocabulary
 from icfast.corpus.documents import ShardDocuments
 from icfast.corpus.shard import first_at_least
 from icfast.errors import CorpusError
-from icfast.neural.context_policy import WindowPolicy, Windows
+from icfast.neural.context_policy import Contexts, ResolvedPolicy
 from icfast.neural.token_model import IGNORE_INDEX
 from icfast.sums.by_position import position_bins
 
 I64 = NDArray[np.int64]
 
-#: Targets of one unit, or one window's: what an interrupted pass does again at most. Batches are
-#: sorted by length within a unit, so smaller ones are filled up more: by 8 % at 2^14, 4 % at 2^16.
-UNIT_TARGETS = 1 << 15
+#: Number of targets of one chunk, the work that is lost when a run is interrupted. Batches are
+#: sorted by length within a chunk, so smaller chunks need more padding: 8 % at 2^14, 4 % at 2^16.
+CHUNK_TARGETS = 1 << 15
 
 
-class Unit(NamedTuple):
-    """Windows first..last - 1 of a shard, and the documents that their scored targets are in."""
+class ContextChunk(NamedTuple):
+    """Contexts first..last - 1 of a shard, and the documents of their scored targets."""
 
     first: int
     last: int
@@ -36,12 +36,15 @@ class Unit(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What a model is given at once, i64[windows, positions] each, and where its losses go.
+    """Contexts that a model computes at once, and the sums that their losses belong to.
 
     Attributes:
-        targets: IGNORE_INDEX where a position is context, or filled up.
-        documents: the document of each target, counted from the unit's first; -1 elsewhere.
-        positions: the bin of its position in the document; -1 elsewhere.
+        ids: i64[contexts, positions], ids to feed.
+        targets: i64[contexts, positions]; IGNORE_INDEX at context and padding.
+        documents: i64[contexts, positions], document of each target, counted from the chunk's
+            first; -1 elsewhere.
+        positions: i64[contexts, positions], bin of each target's position in its document; -1
+            elsewhere.
     """
 
     ids: I64
@@ -51,77 +54,79 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class ShardWindows:
-    """The windows of a shard under a policy.
+class ShardContexts:
+    """Contexts of a shard's chosen documents under a policy.
 
-    Its chosen documents stand one behind the other; `offsets` i64[documents + 1] says where.
+    Positions count the tokens of the chosen documents one after another, without gaps.
     """
 
     part: ShardDocuments
-    policy: WindowPolicy
+    policy: ResolvedPolicy
 
     @cached_property
     def offsets(self) -> I64:
-        """Where each document begins, and the last one ends."""
+        """i64[documents + 1]: start of each document, and the end of the last."""
         return np.append(0, np.cumsum(self.part.stops - self.part.starts)).astype(np.int64)
 
     @cached_property
     def bounds(self) -> I64:
-        """Where each sequence begins, and the last one ends."""
+        """i64[sequences + 1]: start of each sequence, and the end of the last."""
         return self.offsets[[0, -1]] if self.policy.packed else self.offsets
 
     @cached_property
-    def windows(self) -> Windows:
-        """All of them, in order."""
-        return self.policy.windows(np.diff(self.bounds))
+    def contexts(self) -> Contexts:
+        """All contexts, in order."""
+        return self.policy.contexts(np.diff(self.bounds))
 
     @property
     def first_tokens(self) -> I64:
-        """Where the first token of each sequence stands that has one."""
+        """Positions of the first tokens of sequences that are not empty."""
         return self.bounds[:-1][np.diff(self.bounds) > 0]
 
     def documents_of(self, tokens: I64) -> I64:
-        """The document each token is in."""
+        """Return the document of each token."""
         return np.searchsorted(self.offsets, tokens, "right") - 1
 
     @cached_property
     def documents_sha256(self) -> str:
-        """Where the documents stand in the shard, as a digest."""
+        """SHA-256 of the documents' starts and stops in the shard."""
         spans = np.concatenate([self.part.starts, self.part.stops]).astype("<i8")
         return hashlib.sha256(spans.tobytes()).hexdigest()
 
-    def units(self) -> list[Unit]:
-        """The windows in order, cut so that each unit has about the same number of targets."""
-        windows = self.windows
-        if not len(windows):
+    def chunks(self) -> list[ContextChunk]:
+        """Return the contexts in order, as chunks of about the same number of targets."""
+        contexts = self.contexts
+        if not len(contexts):
             return []
-        done = np.cumsum(windows.end - windows.scored)
-        edges = np.flatnonzero(np.diff((done - 1) // UNIT_TARGETS)) + 1
+        done = np.cumsum(contexts.end - contexts.scored)
+        edges = np.flatnonzero(np.diff((done - 1) // CHUNK_TARGETS)) + 1
         firsts = np.append(0, edges)
-        lasts = np.append(edges, len(windows))
-        base = self.bounds[windows.sequence]
-        first_documents = self.documents_of((base + windows.scored)[firsts])
-        last_documents = self.documents_of((base + windows.end)[lasts - 1] - 1) + 1
+        lasts = np.append(edges, len(contexts))
+        base = self.bounds[contexts.sequence]
+        first_documents = self.documents_of((base + contexts.scored)[firsts])
+        last_documents = self.documents_of((base + contexts.end)[lasts - 1] - 1) + 1
         fields = zip(firsts, lasts, first_documents, last_documents, strict=True)
-        return [Unit(*map(int, field)) for field in fields]
+        return [ContextChunk(*map(int, field)) for field in fields]
 
-    def bins(self, unit: Unit) -> int:
-        """Bins of positions that the documents of a unit have."""
-        longest = np.diff(self.offsets[unit.first_document : unit.last_document + 1]).max()
+    def bins(self, chunk: ContextChunk) -> int:
+        """Return the number of position bins of a chunk's documents."""
+        longest = np.diff(self.offsets[chunk.first_document : chunk.last_document + 1]).max()
         return int(position_bins(longest - 1)) + 1
 
-    def batches(self, unit: Unit, vocab_size: int, positions: int, most: int) -> Iterator[Batch]:
-        """The windows of a unit, long ones first, so that little is filled up.
+    def batches(
+        self, chunk: ContextChunk, vocab_size: int, positions: int, most: int
+    ) -> Iterator[Batch]:
+        """Yield batches of a chunk, long contexts first, which needs little padding.
 
         Args:
-            vocab_size: of the model.
-            positions: of one batch at most, where it is more than a window.
-            most: windows of one batch at most.
+            vocab_size: number of ids of the model.
+            positions: maximum number of positions in a batch of more than one context.
+            most: maximum number of contexts in a batch.
 
         Raises:
             CorpusError: an id is outside the model's vocabulary.
         """
-        rows = _UnitRows(self, unit, vocab_size)
+        rows = _ChunkRows(self, chunk, vocab_size)
         order = np.argsort(-rows.lengths, kind="stable")
         first = 0
         while first < len(order):
@@ -131,7 +136,7 @@ class ShardWindows:
             first = last
 
     def ids(self, begin: int, end: int) -> NDArray[np.unsignedinteger]:
-        """The ids of tokens begin..end - 1 of the documents one behind the other."""
+        """Return the ids of tokens begin..end - 1 of the chosen documents."""
         first, last = int(self.documents_of(np.array(begin))), len(self.part.starts)
         last = int(np.searchsorted(self.offsets, end, "left"))
         starts = self.part.starts[first:last] - self.offsets[first:last]
@@ -147,26 +152,27 @@ class ShardWindows:
         )
 
 
-class _UnitRows:
-    """The tokens of a unit with where their losses go, and batches of its windows."""
+class _ChunkRows:
+    """The tokens of a chunk with the sums that they belong to, and batches of its contexts."""
 
-    def __init__(self, shard: ShardWindows, unit: Unit, vocab_size: int) -> None:
-        windows, chosen = shard.windows, slice(unit.first, unit.last)
+    def __init__(self, shard: ShardContexts, chunk: ContextChunk, vocab_size: int) -> None:
+        contexts, chosen = shard.contexts, slice(chunk.first, chunk.last)
         self._bos_id = shard.policy.bos_id or 0
-        base = shard.bounds[windows.sequence[chosen]]
-        # Positions among the unit's tokens: the first is what stands before the first target.
-        low = int(base[0] + max(windows.begin[unit.first] - 1, 0))
+        base = shard.bounds[contexts.sequence[chosen]]
+        # Positions among the chunk's tokens, which start with the token before the first target.
+        low = int(base[0] + max(contexts.begin[chunk.first] - 1, 0))
         self._begin, self._scored, self._end = (
-            base + targets[chosen] - low for targets in (windows.begin, windows.scored, windows.end)
+            base + targets[chosen] - low
+            for targets in (contexts.begin, contexts.scored, contexts.end)
         )
-        self._after_bos = windows.begin[chosen] == 0
+        self._after_bos = contexts.begin[chosen] == 0
         high = low + int(self._end[-1])
         ids = shard.ids(low, high)
         _refuse_foreign(ids, shard, low, vocab_size)
         self._ids = ids.astype(np.int64)
         place = np.arange(low, high, dtype=np.int64)
         document = shard.documents_of(place)
-        self._documents = document - unit.first_document
+        self._documents = document - chunk.first_document
         self._positions = position_bins(place - shard.offsets[document])
 
     @property
@@ -194,9 +200,9 @@ class _UnitRows:
 
 
 def _refuse_foreign(
-    ids: NDArray[np.unsignedinteger], shard: ShardWindows, low: int, vocab_size: int
+    ids: NDArray[np.unsignedinteger], shard: ShardContexts, low: int, vocab_size: int
 ) -> None:
-    """Raise where an id is none that the model predicts."""
+    """Raise if an id is outside the model's vocabulary."""
     at = first_at_least(ids, vocab_size)
     if at is None:
         return
@@ -207,6 +213,6 @@ def _refuse_foreign(
     if part.shard.signed and value >= 1 << 31:
         raise outside_vocabulary(part.shard, index, vocab_size)
     raise CorpusError(
-        f"the corpus holds id {value} (position {index} of {part.shard.path}), the model predicts "
-        f"{vocab_size} ids: was it tokenised with another vocabulary?"
+        f"{part.shard.path}: id {value} at position {index} is outside the model's vocabulary "
+        f"({vocab_size} ids). Was the corpus tokenised with another vocabulary?"
     )

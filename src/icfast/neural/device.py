@@ -1,4 +1,4 @@
-"""Devices of torch: which one is meant, and the lane onto it."""
+"""Devices of torch: the choice of a device, and losses computed and added up on it."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from icfast.backends.select import select_device
 from icfast.errors import BackendError, MissingExtraError, OptionError, ResourceError, needs_extra
 from icfast.losses.device_arrays import DeviceArrays, LossSums
 from icfast.losses.dlpack import Device
-from icfast.neural.lane import Event, Layout, Stream, Sums
+from icfast.neural.loss_device import BatchLayout, DeviceSums, Event, Stream
 from icfast.neural.token_model import CPU
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from icfast.neural.batch import Queue
+    from icfast.neural.output_layer import TensorLosses
 
 _CUDA = re.compile(r"cuda(?::(\d+))?")
 
 
 def choose_device(name: str) -> str:
-    """The device a user means: "cpu", or "cuda:N".
+    """Return the full name of a device: "cpu" or "cuda:N".
 
     Args:
-        name: cpu; cuda or cuda:N; auto, which is the first CUDA device where there is one that the
-            kernels of losses run on, else the CPU.
+        name: cpu, cuda, cuda:N, or auto for the first CUDA device that the loss kernels run on,
+            otherwise the CPU.
 
     Raises:
-        OptionError: another name, or a device that is not there.
-        BackendError: this torch or this build has no CUDA; the message says why.
-        MissingExtraError: torch is not installed.
+        OptionError: the name is unknown, or there is no such device.
+        BackendError: torch or this build of icfast has no CUDA; the message gives the reason.
+        MissingExtraError: torch is missing.
     """
     if name == CPU:
         return CPU
@@ -44,7 +44,7 @@ def choose_device(name: str) -> str:
             return CPU
     match = _CUDA.fullmatch(name)
     if match is None:
-        raise OptionError(f"device {name!r} is none of auto, cpu, cuda, cuda:N")
+        raise OptionError(f"unknown device {name!r}; expected auto, cpu, cuda or cuda:N")
     return _cuda(int(match[1] or 0))
 
 
@@ -53,53 +53,71 @@ def _cuda(number: int) -> str:
         import torch
     if torch.version.cuda is None:
         raise BackendError(
-            f"torch {torch.__version__} was built without CUDA; install one with it "
-            "(https://pytorch.org/get-started), or choose --device cpu"
+            f"torch {torch.__version__} was built without CUDA. Install a build with CUDA "
+            "(https://pytorch.org/get-started), or pass --device cpu"
         )
     count = torch.cuda.device_count()
     if not count:
         raise BackendError(
-            "torch finds no CUDA device: there is no driver, or CUDA_VISIBLE_DEVICES hides them; "
-            "choose --device cpu"
+            "torch finds no CUDA device: the driver is missing, or CUDA_VISIBLE_DEVICES hides the "
+            "devices. Pass --device cpu"
         )
     if not number < count:
-        raise OptionError(f"device cuda:{number}: torch finds {count} CUDA devices, from 0")
+        raise OptionError(
+            f"device cuda:{number} does not exist: torch finds {count} CUDA devices, numbered "
+            "from 0"
+        )
     select_device()
     return f"cuda:{number}"
 
 
 def gpus(device: str) -> tuple[str, ...]:
-    """The UUID of a device's GPU, as NVML knows it; none of the CPU."""
+    """Return the UUID of a device's GPU in NVML's spelling; nothing for the CPU.
+
+    torch before 2.5 does not report UUIDs; the result is then empty too.
+    """
     if device == CPU:
         return ()
     import torch
 
-    return (f"GPU-{torch.cuda.get_device_properties(device).uuid}",)
+    uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
+    return () if uuid is None else (f"GPU-{uuid}",)
 
 
-def placed(what: Any, device: str, name: str) -> Any:
-    """A module or tensor of torch on a device.
-
-    Raises:
-        ResourceError: the device's memory does not hold it.
-    """
-    if device == CPU:
-        return what  # as it is: packed models refuse to be moved at all
+def out_of_memory_error() -> type[RuntimeError]:
+    """Return the exception that torch raises if a device is out of memory."""
     import torch
 
+    # Its name before torch 2.5 was torch.cuda.OutOfMemoryError.
+    library = torch if hasattr(torch, "OutOfMemoryError") else torch.cuda
+    found: type[RuntimeError] = library.OutOfMemoryError
+    return found
+
+
+def move_to(device: str, what: Any, name: str) -> Any:
+    """Return a module or tensor of torch on a device.
+
+    Args:
+        name: name of the model in error messages.
+
+    Raises:
+        ResourceError: the device's memory is too small.
+    """
+    if device == CPU:
+        return what  # packed models raise even if the device does not change
     try:
         return what.to(device)
-    except torch.OutOfMemoryError as error:
+    except out_of_memory_error() as error:
         raise ResourceError(
-            f"{name} does not fit in the memory of {device}: {error}; compute it in 16 bits "
-            "(--model-dtype), or choose --device cpu"
+            f"{name} does not fit in the memory of {device}: {error}. Compute in 16 bits "
+            "(--model-dtype), or pass --device cpu"
         ) from error
 
 
-class _InOrder:
-    """The queue of a device that has done a thing when it is asked to: the CPU."""
+class _NoStream:
+    """The stream of the CPU, where work is finished when a call returns."""
 
-    def record_event(self) -> _InOrder:
+    def record_event(self) -> _NoStream:
         return self
 
     def wait_event(self, event: Event) -> None: ...
@@ -108,7 +126,7 @@ class _InOrder:
 
 
 class _Staging:
-    """A row of words that torch copies from; pinned where a device copies on its own."""
+    """A row of words that torch copies from, pinned for copies to a GPU."""
 
     def __init__(self, words: int, pinned: bool) -> None:
         import torch
@@ -117,28 +135,32 @@ class _Staging:
         self.words: NDArray[np.int64] = self.tensor.numpy()
 
 
-class TorchLane:
-    """The lane onto a device of torch; a `Lane`.
+class TorchDevice:
+    """A device of torch; a `LossDevice`.
 
-    The queue of work is the current stream of the thread that makes it.
+    The stream of work is the current stream of the thread that creates the object.
 
     Args:
-        device: cuda:N; or cpu, where everything is done at once and staging is plain memory.
-        queue: computes and scores on that device.
-        sums: makes cells there.
-        memory_bytes: what batches may take there.
+        device: cuda:N; or cpu, where work is finished at once and staging memory is not pinned.
+        losses: function that computes the losses of tensors on that device.
+        sums: function that allocates a number of cells there.
+        memory_bytes: memory that batches may use there.
     """
 
     copies: Stream
     work: Stream
 
     def __init__(
-        self, device: str, queue: Queue, sums: Callable[[int], Sums], memory_bytes: int
+        self,
+        device: str,
+        losses: TensorLosses,
+        sums: Callable[[int], DeviceSums],
+        memory_bytes: int,
     ) -> None:
         import torch
 
         self._device = torch.device(device)
-        self._queue = queue
+        self._losses = losses
         self._sums = sums
         self.memory_bytes = memory_bytes
         self._on_cuda = self._device.type != CPU
@@ -146,51 +168,51 @@ class TorchLane:
             self.work = torch.cuda.current_stream(self._device)
             self.copies = torch.cuda.Stream(self._device)
         else:
-            self.work = self.copies = _InOrder()
+            self.work = self.copies = _NoStream()
 
     @classmethod
-    def on(cls, device: str, queue: Queue) -> TorchLane:
-        """Onto a CUDA device, half of whose free memory batches may take."""
+    def cuda(cls, device: str, losses: TensorLosses) -> TorchDevice:
+        """Return a CUDA device; batches may use half of its free memory."""
         import torch
 
         kernels = select_device().kernels
         number = torch.device(device).index
-        here = DeviceArrays.like(torch.empty(0, device=device), Device("cuda", number))
+        arrays = DeviceArrays.like(torch.empty(0, device=device), Device("cuda", number))
         free, _ = torch.cuda.mem_get_info(number)
-        return cls(device, queue, lambda cells: LossSums(kernels, here, cells), free // 2)
+        return cls(device, losses, lambda cells: LossSums(kernels, arrays, cells), free // 2)
 
     def staging(self, words: int) -> _Staging:
-        """As in `Lane`."""
+        """Return host memory to copy from."""
         return _Staging(words, pinned=self._on_cuda)
 
     def buffer(self, words: int) -> Any:
-        """As in `Lane`."""
+        """Return device memory to copy to."""
         import torch
 
         made = torch.empty(words, dtype=torch.int64, device=self._device)
         if self._on_cuda:
-            made.record_stream(self.copies)  # who gets its memory afterwards waits for them
+            made.record_stream(self.copies)  # its memory is not reused before the copies are over
         return made
 
     def copy(self, buffer: Any, staging: _Staging, words: int) -> None:
-        """As in `Lane`."""
+        """Queue a copy of the first words."""
         with self._in(self.copies):
             buffer[:words].copy_(staging.tensor[:words], non_blocking=True)
 
-    def sums(self, cells: int) -> Sums:
-        """As in `Lane`."""
+    def sums(self, cells: int) -> DeviceSums:
+        """Queue cells of zeros."""
         with self._in(self.work):
             return self._sums(cells)
 
-    def score(self, buffer: Any, layout: Layout, documents: Any, bins: Any) -> None:
-        """As in `Lane`."""
+    def score(self, buffer: Any, layout: BatchLayout, documents: Any, bins: Any) -> None:
+        """Queue the losses of the batch in a buffer and their addition to both sums."""
         with self._in(self.work):
-            ids, places, targets, of_documents, of_bins = layout.parts(buffer)
-            if layout.scored == layout.windows * layout.positions:
-                places = None
-            found = self._queue(ids, places, targets, 1)
-            documents.add(found.nll_nats, found.kinds, of_documents)
-            bins.add(found.nll_nats, found.kinds, of_bins)
+            ids, indices, targets, document_cells, bin_cells = layout.parts(buffer)
+            if layout.scored == layout.contexts * layout.positions:
+                indices = None
+            found = self._losses(ids, indices, targets, 1)
+            documents.add(found.nll_nats, found.kinds, document_cells)
+            bins.add(found.nll_nats, found.kinds, bin_cells)
 
     @contextmanager
     def _in(self, stream: Any) -> Iterator[None]:
@@ -201,15 +223,13 @@ class TorchLane:
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """As in `Lane`."""
-        import torch
-
+        """Turn torch's errors into a ResourceError or BackendError."""
         try:
             yield
-        except torch.OutOfMemoryError as error:
+        except out_of_memory_error() as error:
             raise ResourceError(
-                f"{self._device} is out of memory: {error}; give smaller batches (--batch), or a "
-                "shorter --window"
+                f"{self._device} is out of memory: {error}. Pass a smaller --batch or a shorter "
+                "--window"
             ) from error
-        except RuntimeError as error:  # what else torch raises for a device
+        except RuntimeError as error:  # torch's class for all other device errors
             raise BackendError(f"{self._device} failed: {error}") from error

@@ -16,7 +16,8 @@ from icfast.errors import CorpusError, IcfastError, OptionError
 from icfast.laws.entropy import entropy_bits
 from icfast.laws.initial_loss import expected_initial_loss_nats
 from icfast.laws.loss import nats_per_token, standard_error
-from icfast.neural.token_losses import TokenScores, window_policy
+from icfast.neural.context_policy import ContextPolicy
+from icfast.neural.score import NeuralScores
 from icfast.neural.token_model import TokenModel
 from icfast.parallel.threads import Work
 from icfast.pipeline.capacity import Ladder
@@ -66,7 +67,7 @@ def check_neural(documents: DocumentSet, neural: Neural) -> None:
         with_architecture(neural.model)
     names = ("window", "stride", "bos", "packed", "normaliser")
     asked = {name: neural.options[name] for name in names if name in neural.options}
-    if window_policy(documents.corpus, neural.model, **asked).bos_id is None:
+    if ContextPolicy(**asked).resolve(documents.corpus, neural.model).bos_id is None:
         raise OptionError(
             f"{neural.model.name} has no BOS id, so it would not predict the first token of each "
             "document, as the n-gram models do; only losses of the same tokens can be compared. "
@@ -157,7 +158,7 @@ def _first_ids(documents: DocumentSet) -> NDArray[np.int64]:
     raise CorpusError("the documents have no tokens to score")
 
 
-def _standard_error(scores: TokenScores) -> float | None:
+def _standard_error(scores: NeuralScores) -> float | None:
     try:
         return standard_error(scores.loss_nats, scores.predicted_tokens)
     except IcfastError:

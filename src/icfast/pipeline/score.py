@@ -16,7 +16,7 @@ from icfast.laws.loss import (
     standard_error,
     total_log10,
 )
-from icfast.neural.token_losses import TokenScores
+from icfast.neural.score import NeuralScores
 from icfast.pipeline.capacity import (
     HEADLINE,
     Ladder,
@@ -54,7 +54,7 @@ def score_record(
     reason = _reason(loss)
     means = {name: mean(loss) if reason is None else None for name, mean in _MEANS.items()}
     neural = None
-    if isinstance(scores, TokenScores):
+    if isinstance(scores, NeuralScores):
         neural = _neural_score(scores, temperature_kelvin, below)
     return Score(
         predicted_tokens=loss.predicted_tokens,
@@ -119,7 +119,7 @@ def _standard_error(scores: DocumentScores) -> StandardError | None:
 
 
 def _neural_score(
-    scores: TokenScores, temperature_kelvin: float, below: Ladder | None
+    scores: NeuralScores, temperature_kelvin: float, below: Ladder | None
 ) -> NeuralScore:
     loss, unit = scores.total, scores.policy.normaliser
     rows = _capacity_rows(scores, below)
@@ -151,7 +151,7 @@ def _normalised(unit: str, bits: float | None) -> NormalisedLoss:
     return NormalisedLoss(unit, bits, bits * math.log(2.0), math.pow(2.0, bits))
 
 
-def _capacity_rows(scores: TokenScores, below: Ladder | None) -> tuple[CapacityRow, ...] | None:
+def _capacity_rows(scores: NeuralScores, below: Ladder | None) -> tuple[CapacityRow, ...] | None:
     """Apply IC-1 to the predicted tokens; None if the loss or the model's size is unknown."""
     loss, model = scores.total, scores.model
     if _known(bits_per_token, loss) is None or model.model_bits is None or model.params is None:

@@ -13,7 +13,8 @@ from icfast.kneser_ney.compact import CompactModel
 from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.score import score_documents
 from icfast.neural.checkpoint import Checkpoint
-from icfast.neural.token_losses import TokenScores, score_tokens, window_policy
+from icfast.neural.context_policy import ContextPolicy
+from icfast.neural.score import NeuralScores, score_tokens
 from icfast.neural.token_model import CPU, TokenModel
 from icfast.parallel.progress import Progress, silent
 from icfast.parallel.threads import Work
@@ -81,7 +82,7 @@ def score(
 
     Returns:
         :class:`DocumentScores`. ``.total`` is the exact sum, which does not depend on the number of
-        threads. A neural model returns :class:`icfast.neural.token_losses.TokenScores`, which adds
+        threads. A neural model returns :class:`icfast.neural.score.NeuralScores`, which adds
         ``.policy``, ``.counts`` and ``.positions``.
 
     Raises:
@@ -105,7 +106,7 @@ def score(
     options = {
         "window": window,
         "stride": stride,
-        "bos": bos,
+        "bos": "none" if bos is None else str(bos),
         "packed": packed,
         "normaliser": normaliser,
         "checkpoint": checkpoint,
@@ -155,7 +156,7 @@ def score_model(
 
 def score_neural(
     documents: DocumentSet, model: TokenModel, options: Mapping[str, Any], work: Work
-) -> TokenScores:
+) -> NeuralScores:
     """Return the loss of each document under a neural model.
 
     Args:
@@ -166,7 +167,7 @@ def score_neural(
     return score_tokens(
         documents,
         model,
-        window_policy(documents.corpus, model, **policy),
+        ContextPolicy(**policy),
         work,
         checkpoint=None if checkpoint is None else Checkpoint.at(checkpoint),
         name=options.get("name"),

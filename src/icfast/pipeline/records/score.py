@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from icfast.neural.context_policy import WindowCounts, WindowPolicy
-from icfast.neural.model_record import ModelRecord
+from icfast.neural.context_policy import ContextCounts, ResolvedPolicy
+from icfast.neural.token_model import ModelRecord
 from icfast.pipeline.records.base import FLAT, OPTIONAL, Result
 from icfast.pipeline.records.capacity import CapacityRow, ScoredFloor
 from icfast.pipeline.records.position import LossByPosition
@@ -33,7 +33,7 @@ class NamedPolicy:
     """Context policy of a neural model, with its name."""
 
     name: str
-    policy: WindowPolicy = field(metadata=FLAT)
+    policy: ResolvedPolicy = field(metadata=FLAT)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class NeuralScore:
     """
 
     policy: NamedPolicy
-    counts: WindowCounts
+    counts: ContextCounts
     normalised: NormalisedLoss
     model: ModelRecord
     predicted_set_sha256: str

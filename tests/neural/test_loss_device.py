@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 from tests.neural.hash_model import HashModel
-from tests.neural.lazy_lane import LazyModel
+from tests.neural.lazy_device import LazyModel
 from tests.neural.token_corpora import EOS, assert_same, some_shards
 from tests.ngrams.corpora import write_shards
 
@@ -25,7 +25,7 @@ def written(tmp_path):
 
 @pytest.fixture(autouse=True)
 def small_units(monkeypatch):
-    monkeypatch.setattr("icfast.neural.contexts.UNIT_TARGETS", 37)
+    monkeypatch.setattr("icfast.neural.contexts.CHUNK_TARGETS", 37)
 
 
 @pytest.mark.parametrize("eager", ORDERS)
@@ -74,7 +74,7 @@ def test_the_host_is_ahead_and_waits_for_no_sums_meanwhile(written):
 # What goes wrong ----------------------------------------------------------------------------------
 
 
-PLACE = r"\(batch 2 of windows \d+\.\.\d+ of .*0\.bin\)"
+PLACE = r"\(batch 2 of contexts \d+\.\.\d+ of .*0\.bin\)"
 
 
 def test_work_that_is_refused_says_where(written):
@@ -83,7 +83,7 @@ def test_work_that_is_refused_says_where(written):
     # Of a unit that is not the first: counted from its own first batch.
     with pytest.raises(BackendError) as refused:
         icfast.score(written.corpus, LazyModel(refused_at=9), batch=1)
-    found = re.search(r"batch (\d+) of windows (\d+)\.\.(\d+) of", str(refused.value))
+    found = re.search(r"batch (\d+) of contexts (\d+)\.\.(\d+) of", str(refused.value))
     assert found is not None
     batch, first, last = map(int, found.groups())
     assert first > 0
@@ -97,7 +97,7 @@ def test_work_that_fails_later_says_where_it_was_noticed(written, eager, last):
     batches = LazyModel()
     icfast.score(written.corpus, batches, batch=1)
     failing = LazyModel(fails_at=batches.queued if last else 3, eager=eager)
-    with pytest.raises(BackendError, match=r"an illegal address \(.*windows \d+\.\.\d+ of"):
+    with pytest.raises(BackendError, match=r"an illegal address \(.*contexts \d+\.\.\d+ of"):
         icfast.score(written.corpus, failing, batch=1)
 
 
@@ -110,19 +110,21 @@ def test_the_hosts_errors_have_their_place_too(written, monkeypatch):
         return out if len(self.calls) < 3 else out._replace(kinds=out.kinds[1:])
 
     monkeypatch.setattr(HashModel, "losses", few)
-    with pytest.raises(SelfCheckError, match=f"hash gave .* losses of .* positions {PLACE}"):
+    with pytest.raises(SelfCheckError, match=f"hash returned .* losses for .* positions {PLACE}"):
         icfast.score(written.corpus, model, batch=1)
 
 
 @pytest.mark.parametrize("eager", ORDERS)
 def test_a_model_that_ignores_targets(written, eager):
     ignoring = LazyModel(odd=(5, 0.0, Kind.IGNORED), eager=eager)
-    with pytest.raises(SelfCheckError, match=r"hash gave \d+ losses of \d+ targets \(windows"):
+    with pytest.raises(
+        SelfCheckError, match=r"hash returned \d+ losses for \d+ targets \(contexts"
+    ):
         icfast.score(written.corpus, ignoring)
 
 
 def test_ids_the_model_does_not_have(written):
-    with pytest.raises(CorpusError, match="the model predicts 12 ids"):
+    with pytest.raises(CorpusError, match=r"outside the model's vocabulary \(12 ids\)"):
         icfast.score(written.corpus, LazyModel(vocab_size=12))
 
 
@@ -130,7 +132,7 @@ def test_memory_is_the_devices(written):
     model = LazyModel(memory_bytes=8 * 1000)
     icfast.score(written.corpus, model, memory=1)
     assert max(rows * columns for rows, columns in model.calls) <= 8
-    with pytest.raises(ResourceError, match=r"7\.8 KiB in hash.*; free some on lazy:0"):
+    with pytest.raises(ResourceError, match=r"7\.8 KiB in hash.*\. Free memory on lazy:0"):
         icfast.score(written.corpus, LazyModel(memory_bytes=7999))
 
 

@@ -27,7 +27,8 @@ from icfast.errors import (
 from icfast.laws.loss import bits_per_token
 from icfast.losses.host import host_token_losses
 from icfast.losses.options import LossOptions
-from icfast.neural.token_losses import score_tokens, window_policy
+from icfast.neural.context_policy import ContextPolicy
+from icfast.neural.score import score_tokens
 from icfast.parallel.threads import Work
 from icfast.sums.by_position import position_bins
 from icfast.sums.kinds import Kind
@@ -125,7 +126,7 @@ def test_chosen_documents_alone(backend, written, small_units, packed):
     sides = split(all_documents(written.corpus), 0.5, work.backend.kernels)
     side = sides.heldout
     model = HashModel()
-    policy = window_policy(written.corpus, model, stride=3, packed=packed)
+    policy = ContextPolicy(stride=3, packed=packed)
     scores = score_tokens(side, model, policy, work)
     expected = []
     for part in side.by_shard:
@@ -159,7 +160,7 @@ def test_batches_threads_and_memory_do_not_show(written, small_units, packed):
 def test_units_do_not_show(written, monkeypatch):
     whole = icfast.score(written.corpus, HashModel(), stride=3, packed=True)
     for targets in (1, 5, 11, 1000):
-        monkeypatch.setattr("icfast.neural.contexts.UNIT_TARGETS", targets)
+        monkeypatch.setattr("icfast.neural.contexts.CHUNK_TARGETS", targets)
         assert_same(icfast.score(written.corpus, HashModel(), stride=3, packed=True), whole)
 
 
@@ -224,8 +225,8 @@ def test_an_id_the_model_does_not_have(tmp_path, small_units):
     at = int(np.flatnonzero(corpus.shards[2].tokens == 25)[0])
     model = HashModel()
     message = (
-        rf"the corpus holds id 25 \(position {at} of .*2.bin\), the model predicts 20 ids: "
-        "was it tokenised with another vocabulary"
+        rf"2.bin: id 25 at position {at} is outside the model's vocabulary \(20 ids\). "
+        "Was the corpus tokenised with another vocabulary"
     )
     for options in ({}, {"packed": True}, {"bos": 1}):
         with pytest.raises(CorpusError, match=message):
@@ -260,21 +261,21 @@ def test_strangers(tmp_path):
     made = write_shards(tmp_path / "c", [[[1, 2, 3]]], tokenizer="one").corpus
     assert icfast.score(made, HashModel(tokenizer="one")).total.predicted_tokens == 2
     assert icfast.score(made, HashModel()).total.predicted_tokens == 2
-    with pytest.raises(MergeError, match=r"written by tokenizer 'one', the model reads .* 'two'"):
+    with pytest.raises(MergeError, match=r"written by tokenizer 'one', but hash uses 'two'"):
         icfast.score(made, HashModel(tokenizer="two"))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"window": 9}, "window 9 is longer than the 8 tokens the model takes"),
-        ({"window": 0}, "window 0 must be at least 1"),
-        ({"stride": 0}, "stride 0 must lie between"),
-        ({"stride": 9}, "stride 9 must lie between"),
-        ({"bos": 20}, "bos id 20 is none of the model's 20"),
-        ({"bos": "first"}, "bos 'first' is neither auto, none nor an id"),
-        ({"normaliser": "line"}, "none of token, byte, word"),
-        ({"batch": 0}, "batch 0 must be at least 1"),
+        ({"window": 9}, "window 9 is longer than the 8 tokens that hash takes"),
+        ({"window": 0}, "window must be at least 1 token; found 0"),
+        ({"stride": 0}, "stride must be between .* found 0"),
+        ({"stride": 9}, "stride must be between .* found 9"),
+        ({"bos": 20}, "bos id 20 is outside the vocabulary of hash \\(20 ids\\)"),
+        ({"bos": "first"}, "bos must be auto, none or an id; found 'first'"),
+        ({"normaliser": "line"}, "normaliser must be one of token, byte, word"),
+        ({"batch": 0}, "batch must be at least 1 context; found 0"),
         ({"vocab_size": 10}, "vocab_size is for functions"),
     ],
 )
@@ -284,7 +285,7 @@ def test_options_without_meaning(written, options, message):
 
 
 def test_memory_that_holds_no_window(written):
-    with pytest.raises(ResourceError, match=r"a window of 8 tokens takes .* shorter --window"):
+    with pytest.raises(ResourceError, match=r"a context of 8 tokens takes .* shorter --window"):
         icfast.score(written.corpus, HashModel(), memory=7999)
     assert icfast.score(written.corpus, HashModel(), memory=7999, window=7).counts.windows > 0
 
@@ -387,7 +388,9 @@ def test_bytes_and_words(tmp_path):
 
 def test_bytes_and_words_that_are_not_known(written):
     for normaliser in ("byte", "word"):
-        with pytest.raises(CorpusError, match=f"the {normaliser}s of the text are not known"):
+        with pytest.raises(
+            CorpusError, match=f"needs the {normaliser}s of the text, which are unknown"
+        ):
             icfast.score(written.corpus, HashModel(), normaliser=normaliser)
 
 

@@ -17,7 +17,7 @@ from tests.neural.hash_model import HashModel
 from icfast.backends.losses import LossCells
 from icfast.backends.select import select
 from icfast.errors import BackendError
-from icfast.neural.lane import Layout
+from icfast.neural.loss_device import BatchLayout
 from icfast.neural.token_model import IGNORE_INDEX
 from icfast.sums.kinds import Kind
 
@@ -45,7 +45,7 @@ class LazyEvent:
 class LazyStream:
     """A queue. An eager one is worked through as soon as what it waits for is over."""
 
-    def __init__(self, lane: LazyLane, eager: bool) -> None:
+    def __init__(self, lane: LazyDevice, eager: bool) -> None:
         self.lane, self.eager = lane, eager
         self.queued: list[Callable[[], None] | LazyEvent] = []
         self.done = 0
@@ -85,7 +85,7 @@ class LazyStream:
 
 
 class LazySums:
-    def __init__(self, lane: LazyLane, cells: int) -> None:
+    def __init__(self, lane: LazyDevice, cells: int) -> None:
         self._lane = lane
         low, high = np.zeros((2, cells), np.uint64)
         self.cells = LossCells(low, high, np.zeros((cells, len(Kind)), np.uint64))
@@ -108,7 +108,7 @@ class Staging:
         self.words = np.full(words, SPOILT, np.int64)
 
 
-class LazyLane:
+class LazyDevice:
     """A lane to a model that computes when its queue comes to it."""
 
     def __init__(self, model: LazyModel) -> None:
@@ -143,7 +143,7 @@ class LazyLane:
     def sums(self, cells: int) -> LazySums:
         return LazySums(self, cells)
 
-    def score(self, buffer: Any, layout: Layout, documents: LazySums, bins: LazySums) -> None:
+    def score(self, buffer: Any, layout: BatchLayout, documents: LazySums, bins: LazySums) -> None:
         model = self._model
         model.queued += 1
         if model.queued == model.refused_at:
@@ -193,5 +193,5 @@ class LazyModel(HashModel):
     ahead: int = 0
     log: list[str] = field(default_factory=list)
 
-    def lane(self) -> LazyLane:
-        return LazyLane(self)
+    def loss_device(self) -> LazyDevice:
+        return LazyDevice(self)

@@ -1,13 +1,14 @@
-"""What lies in a folder of `transformers`: weight files, their tensors' sizes, one hash of it all.
+"""Weight files in a folder of `transformers`: their names, their tensors' sizes and their SHA-256.
 
-Tensors are read from the files' headers, as stored: a folder in bf16 counts 16 bits a parameter
-however it is computed, and packed formats count their scales and zeros.
+Sizes are read from the files' headers and describe the stored tensors. A folder in bf16 has 16 bits
+per parameter in any dtype of computation, and packed formats include their scales and zeros.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -17,14 +18,14 @@ from typing import Any
 from icfast.errors import ModelError
 from icfast.neural.token_model import TensorSize
 
-#: As transformers looks for them: the first that is there is the model.
+#: Names of weight files in transformers' order of search; the first that exists is used.
 _WEIGHTS = (
     "model.safetensors",
     "model.safetensors.index.json",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-#: A safetensors header is JSON of a few kB to MB.
+#: Maximum size of a safetensors header, usually a few kB to MB.
 _MOST_HEADER_BYTES = 100 << 20
 
 _BITS = {
@@ -38,7 +39,7 @@ _TORCH_NAMES = {
     "float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2",
 }  # fmt: skip
 
-#: Beside packed weights: how to unpack them. Their bits count, parameters they are none.
+#: Suffixes of tensors that unpack packed weights. Their bits count, but they hold no parameters.
 _UNPACKING = (
     ".scales", ".qzeros", ".g_idx", "_scales", ".absmax", ".quant_map", ".nested_absmax",
     ".nested_quant_map", ".weight_scale", ".weight_scale_inv", ".input_scale", ".weight_zero_point",
@@ -48,7 +49,7 @@ _UNPACKING = (
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor as a weight file has it; `dtype` by its safetensors name."""
+    """A tensor in a weight file; `dtype` is its name in safetensors."""
 
     name: str
     dtype: str
@@ -56,22 +57,24 @@ class StoredTensor:
 
     @property
     def bits(self) -> int:
-        """What its elements take."""
+        """Size of its elements in bits."""
         return prod(self.shape) * _BITS[self.dtype]
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files with the weights, sorted.
+    """Return the weight files, sorted.
 
     Raises:
-        ModelError: no folder, no config.json, or no weights.
+        ModelError: the folder, its config.json or its weights are missing.
     """
     if not folder.is_dir():
-        raise ModelError(f"{folder} is no folder; a model is one with config.json and weights")
+        raise ModelError(
+            f"{folder} is not a folder; expected a folder with config.json and weights"
+        )
     if not (folder / "config.json").is_file():
         raise ModelError(
-            f"{folder} has no config.json, so it is no model of transformers"
-            + ("; it is an adapter, merge it into its model" if _is_adapter(folder) else "")
+            f"{folder} has no config.json, so it is not a model of transformers"
+            + (". It is an adapter: merge it into its model" if _is_adapter(folder) else "")
         )
     first = next((folder / name for name in _WEIGHTS if (folder / name).is_file()), None)
     if first is None:
@@ -81,7 +84,7 @@ def weight_files(folder: Path) -> list[Path]:
     files = _shards(first) if first.suffix == ".json" else [first]
     for file in files:
         if not file.is_file():
-            raise ModelError(f"{first} names {file.name}, which is not in {folder}")
+            raise ModelError(f"{first} names {file.name}, which is missing in {folder}")
     return files
 
 
@@ -94,11 +97,11 @@ def _shards(index: Path) -> list[Path]:
         names = set(json.loads(index.read_bytes())["weight_map"].values())
         return sorted(index.parent / name for name in names)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{index} is no index of weights ({error!r})") from error
+        raise ModelError(f"{index} is not a valid index of weights ({error!r})") from error
 
 
 def sha256_of(files: Iterable[Path]) -> str:
-    """SHA-256 over name, size and content of each, by name: another order is no other model."""
+    """Return the SHA-256 of the names, sizes and contents of files, sorted by name."""
     found = hashlib.sha256()
     for path in sorted(files, key=lambda path: path.name):
         found.update(f"{path.name}\0{path.stat().st_size}\0".encode())
@@ -109,34 +112,36 @@ def sha256_of(files: Iterable[Path]) -> str:
 
 
 def stored_tensors(files: Iterable[Path]) -> Iterator[StoredTensor]:
-    """Every tensor of the weight files.
+    """Yield every tensor of the weight files.
 
     Raises:
-        ModelError: a file is damaged, or holds a dtype of unknown size.
+        ModelError: a file is damaged, or a dtype has an unknown size.
     """
     for path in files:
         tensors = _of_safetensors(path) if path.suffix == ".safetensors" else _of_torch(path)
         for tensor in tensors:
             if tensor.dtype not in _BITS:
                 raise ModelError(
-                    f"{path}: tensor {tensor.name} is {tensor.dtype}, of a size unknown here"
+                    f"{path}: tensor {tensor.name} has dtype {tensor.dtype}, whose size is unknown"
                 )
             yield tensor
 
 
 def _of_safetensors(path: Path) -> Iterator[StoredTensor]:
-    """Layout: https://huggingface.co/docs/safetensors; u64 size, then JSON, then the numbers."""
+    """Read u64 size, then JSON, then the numbers (https://huggingface.co/docs/safetensors)."""
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
             if size > min(_MOST_HEADER_BYTES, path.stat().st_size - 8):
-                raise ValueError(f"its header claims {size} bytes")
+                raise ValueError(f"its header has {size} bytes")
             header = json.loads(file.read(size))
         for name, entry in header.items():
             if name != "__metadata__":
                 yield StoredTensor(name, entry["dtype"], tuple(map(int, entry["shape"])))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{path} is no safetensors file, or damaged: {error!r}") from error
+        raise ModelError(
+            f"{path} is not a safetensors file, or it is damaged: {error!r}"
+        ) from error
 
 
 def _of_torch(path: Path) -> Iterator[StoredTensor]:
@@ -144,11 +149,35 @@ def _of_torch(path: Path) -> Iterator[StoredTensor]:
 
     try:
         content = torch.load(path, map_location="meta", weights_only=True)
-    except Exception as error:  # unpickling raises whatever it meets
-        raise ModelError(f"{path} is no file of torch weights, or damaged: {error}") from error
+    except Exception as error:  # torch's reader raises exceptions of many types
+        raise ModelError(
+            f"{path} is not a file of torch weights, or it is damaged: {error}"
+        ) from error
     for name, tensor in content.items():
         dtype = str(tensor.dtype).removeprefix("torch.")
         yield StoredTensor(name, _TORCH_NAMES.get(dtype, dtype), tuple(tensor.shape))
+
+
+def model_tensor_sizes(model: Any, files: list[Path], loading: Any) -> tuple[TensorSize, ...]:
+    """Return the sizes of the stored tensors that a model of transformers uses.
+
+    Args:
+        loading: what from_pretrained reports of the loading.
+    """
+    prefix = model.base_model_prefix + "."
+    names: dict[str, int] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        names[name] = names[name.removeprefix(prefix)] = id(parameter)
+    ignored = getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ()
+    unused = set(loading.get("unexpected_keys") or ())
+    stored = list(stored_tensors(files))
+    for tensor in stored:
+        if tensor.name not in names and any(re.search(key, tensor.name) for key in ignored):
+            unused.add(tensor.name)
+    quantisation = getattr(model.config, "quantization_config", None) or {}
+    if not isinstance(quantisation, dict):
+        quantisation = quantisation.to_dict()
+    return tensor_sizes(stored, names, frozenset(unused), packed_bits(quantisation))
 
 
 def tensor_sizes(
@@ -157,11 +186,11 @@ def tensor_sizes(
     left_out: frozenset[str],
     packed_bits: int | None,
 ) -> tuple[TensorSize, ...]:
-    """The parameters and bits of each stored tensor, one that is stored twice counted once.
+    """Return the sizes of stored tensors; a tensor that is stored twice counts once.
 
     Args:
-        names_of: parameter name -> number of its tensor in the model; tied ones have the same.
-        left_out: names of what the model does not use.
+        names_of: parameter name -> number of its tensor in the model; tied parameters share one.
+        left_out: names of tensors that the model does not use.
         packed_bits: bits of a weight in a packed format, from its quantization_config.
     """
     counted: set[int] = set()
@@ -181,7 +210,7 @@ def tensor_sizes(
 
 
 def _params(tensor: StoredTensor, packed_bits: int | None) -> int:
-    """Weights in a stored tensor; several lie in one element where a format packs them."""
+    """Return the number of weights in a stored tensor; packed formats store several per element."""
     if packed_bits is None:
         return prod(tensor.shape)
     if tensor.name.endswith(_UNPACKING) or ".quant_state." in tensor.name:
@@ -193,7 +222,7 @@ def _params(tensor: StoredTensor, packed_bits: int | None) -> int:
 
 
 def packed_bits(config: Mapping[str, Any]) -> int | None:
-    """Bits a weight takes in the packed format a quantization_config names; None: not packed.
+    """Return the bits of a weight in the packed format of a quantization_config; None: not packed.
 
     >>> packed_bits({"quant_method": "gptq", "bits": 4}), packed_bits({"load_in_4bit": True})
     (4, 4)

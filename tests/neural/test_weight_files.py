@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from icfast.errors import ModelError
-from icfast.neural.stored import (
+from icfast.neural.weight_files import (
     StoredTensor,
     packed_bits,
     sha256_of,
@@ -115,7 +115,7 @@ def test_files_of_an_index(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a": "2.safetensors", "b": "1.safetensors"}}))
-    with pytest.raises(ModelError, match=r"index.json names 1.safetensors, which is not in"):
+    with pytest.raises(ModelError, match=r"index.json names 1.safetensors, which is missing in"):
         weight_files(tmp_path)
     for name in ("1", "2"):
         write_safetensors(tmp_path / f"{name}.safetensors", {name: ("F32", [2])})
@@ -123,7 +123,7 @@ def test_files_of_an_index(tmp_path: Path) -> None:
     assert [file.name for file in files] == ["1.safetensors", "2.safetensors"]
     assert [tensor.name for tensor in stored_tensors(files)] == ["1", "2"]
     index.write_text("{}")
-    with pytest.raises(ModelError, match="is no index of weights"):
+    with pytest.raises(ModelError, match="is not a valid index of weights"):
         weight_files(tmp_path)
 
 
@@ -134,13 +134,13 @@ def test_files_of_an_index(tmp_path: Path) -> None:
 def test_damaged_headers(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
-    with pytest.raises(ModelError, match="is no safetensors file, or damaged"):
+    with pytest.raises(ModelError, match="is not a safetensors file, or it is damaged"):
         list(stored_tensors([path]))
 
 
 def test_a_dtype_of_unknown_size(tmp_path: Path) -> None:
     path = write_safetensors(tmp_path / "model.safetensors", {"a": ("F6_E2M3", [4])})
-    with pytest.raises(ModelError, match="tensor a is F6_E2M3, of a size unknown here"):
+    with pytest.raises(ModelError, match="tensor a has dtype F6_E2M3, whose size is unknown"):
         list(stored_tensors([path]))
 
 

@@ -19,7 +19,7 @@ import icfast
 from icfast.backends.losses import Queue
 from icfast.errors import BackendError, MissingExtraError, ModelError, OptionError, ResourceError
 from icfast.losses.device_arrays import DeviceArrays, LossSums
-from icfast.neural.device import choose_device, gpus, placed
+from icfast.neural.device import choose_device, gpus, move_to
 
 # Which device ------------------------------------------------------------------------------------
 
@@ -45,7 +45,7 @@ def test_the_cpu_needs_no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:x", "cuda:-1", "CPU", ""])
 def test_names_that_are_none(name: str) -> None:
-    with pytest.raises(OptionError, match=f"device '{name}' is none of auto, cpu, cuda, cuda:N"):
+    with pytest.raises(OptionError, match=f"unknown device '{name}'; expected auto, cpu, cuda or"):
         choose_device(name)
 
 
@@ -55,10 +55,10 @@ def test_devices_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_device("cuda") == choose_device("auto") == "cuda:0"
     assert choose_device("cuda:1") == "cuda:1"
     assert gpus("cuda:1") == ("GPU-12ab",)
-    with pytest.raises(OptionError, match="cuda:2: torch finds 2 CUDA devices, from 0"):
+    with pytest.raises(OptionError, match="cuda:2 does not exist: torch finds 2 CUDA devices, num"):
         choose_device("cuda:2")
     fake_torch(monkeypatch, "13.0", 0)
-    with pytest.raises(BackendError, match="torch finds no CUDA device: there is no driver"):
+    with pytest.raises(BackendError, match="torch finds no CUDA device: the driver is missing"):
         choose_device("cuda")
     fake_torch(monkeypatch, None, 0)
     with pytest.raises(BackendError, match=r"torch 2\.99 was built without CUDA"):
@@ -97,9 +97,9 @@ def test_models_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
             raise full(f"no room on {device}")
 
     large = Large()
-    assert placed(large, "cpu", "hf:large") is large
+    assert move_to("cpu", large, "hf:large") is large
     with pytest.raises(ResourceError, match=r"hf:large does not fit .* cuda:0: no room on cuda:0"):
-        placed(large, "cuda:0", "hf:large")
+        move_to("cuda:0", large, "hf:large")
 
 
 def test_a_function_on_a_device() -> None:
@@ -115,9 +115,9 @@ def test_a_function_on_a_device() -> None:
         patch.setattr(function, "gpus", lambda _: ())
         model = function.FunctionModel(there, device="meta")
         assert (model.vocab_size, model.logits_format, model.bytes_per_token) == (V, "bf16", 2 * V)
-        with pytest.raises(ModelError, match="gave logits on cpu for ids on meta"):
+        with pytest.raises(ModelError, match="returned logits on cpu for ids on meta"):
             function.FunctionModel(lambda ids: torch.zeros((*ids.shape, V)), device="meta")
-        with pytest.raises(ModelError, match=r"gives torch\.int64, expected one of"):
+        with pytest.raises(ModelError, match=r"returns torch\.int64; expected one of"):
             function.FunctionModel(lambda ids: ids[..., None], device="meta")
 
 
@@ -161,13 +161,13 @@ class OnLane:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._held, name)
 
-    def lane(self) -> Any:
-        from icfast.neural.device import TorchLane
+    def loss_device(self) -> Any:
+        from icfast.neural.device import TorchDevice
 
         kernels, here = Kernels(), HostTensors()
-        return TorchLane(
+        return TorchDevice(
             "cpu",
-            self._held._queue,
+            self._held._tensor_losses,
             lambda cells: LossSums(kernels, here, cells),  # type: ignore[arg-type]
             self._memory_bytes,
         )
@@ -186,7 +186,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     vocab_size = V
     if request.param == "gguf":
         pytest.importorskip("gguf", reason="no gguf here: pip install 'icfast[neural]'")
-        from icfast.neural.gguf import load_gguf
+        from icfast.neural.load import load_gguf
 
         vocab_size = len(tiny_tokens())
         model: Any = load_gguf(save_gguf(folder / "m.gguf"))
@@ -201,9 +201,9 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         model = FunctionModel(logits, context=32, bos_id=1)
     else:
         pytest.importorskip("transformers", reason="no transformers: pip install 'icfast[neural]'")
-        from icfast.neural.hf import load_hf
+        from icfast.neural.load import load_folder
 
-        model = load_hf(save_model(folder / "m", request.param))
+        model = load_folder(save_model(folder / "m", request.param))
     random = np.random.default_rng(0)
     shards = [
         [random.integers(1, vocab_size, length).tolist() for length in random.integers(1, 90, 7)]
@@ -214,15 +214,15 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(autouse=True)
 def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("icfast.neural.contexts.UNIT_TARGETS", 150)
+    monkeypatch.setattr("icfast.neural.contexts.CHUNK_TARGETS", 150)
 
 
 def by_logits(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of models with an output layer, its logits block by block, a few rows each."""
-    from icfast.neural.batch import OutputLayer
+    from icfast.neural.output_layer import OutputLayer
 
     monkeypatch.setattr(OutputLayer, "is_fused", False)
-    monkeypatch.setattr("icfast.neural.batch._BLOCK_BYTES", 4 * V * 7)
+    monkeypatch.setattr("icfast.neural.output_layer._BLOCK_BYTES", 4 * V * 7)
 
 
 @pytest.mark.parametrize("options", [{}, {"stride": 9, "batch": 3}, {"packed": True, "batch": 1}])
@@ -257,16 +257,16 @@ def test_errors_of_torch_say_what_to_do(case: Case) -> None:
 
     def raising(error: Exception) -> Any:
         model = OnLane(case.model)
-        lane = model.lane()
+        lane = model.loss_device()
 
         def fail(*_: Any) -> Any:
             raise error
 
-        lane._queue = fail
-        model.lane = lambda: lane  # type: ignore[method-assign]
+        lane._losses = fail
+        model.loss_device = lambda: lane  # type: ignore[method-assign]
         return model
 
-    with pytest.raises(ResourceError, match=r"cpu is out of memory: .*--batch.*\(batch 0 of wind"):
+    with pytest.raises(ResourceError, match=r"cpu is out of memory: .*--batch.*\(batch 0 of cont"):
         icfast.score(case.corpus, raising(torch.OutOfMemoryError("tried to allocate")), window=32)
     with pytest.raises(BackendError, match=r"cpu failed: an illegal address .*\(batch 0 of"):
         icfast.score(case.corpus, raising(RuntimeError("an illegal address")), window=32)
@@ -287,15 +287,15 @@ def test_the_benchmarks_model_on_the_host(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(model, name, given)
     held: list[Any] = []
 
-    def lane(self: Any) -> Any:
-        from icfast.neural.device import TorchLane
+    def loss_device(self: Any) -> Any:
+        from icfast.neural.device import TorchDevice
 
         kernels, here = Kernels(), HostTensors()
-        held.append(TorchLane("cpu", self.queue, lambda n: LossSums(kernels, here, n), 1 << 40))  # type: ignore[arg-type]
+        held.append(TorchDevice("cpu", self.queue, lambda n: LossSums(kernels, here, n), 1 << 40))  # type: ignore[arg-type]
         return held[-1]
 
-    monkeypatch.setattr(model, "lane", lane)
-    monkeypatch.setattr("icfast.neural.token_losses.on_device", lambda m: isinstance(m, model))
+    monkeypatch.setattr(model, "loss_device", loss_device)
+    monkeypatch.setattr("icfast.neural.score.on_device", lambda m: isinstance(m, model))
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
     bench = types.SimpleNamespace(
         torch=torch,

@@ -1,8 +1,8 @@
-"""What a position takes while a model computes it, found by watching two short windows.
+"""Memory that a model needs per position, estimated from two short contexts.
 
-Torch on the CPU keeps no peak, so every storage is seen as it comes and goes. Activations grow with
-the window's length, scores of attention with its square, which two lengths tell apart; so what a
-window of any length takes is known without computing one.
+torch records no memory peak on the CPU, so this module watches the allocation and release of every
+storage. Activations grow with the length of the context and attention scores with its square. Two
+lengths tell the two apart, which gives the memory of a context of any length.
 """
 
 from __future__ import annotations
@@ -15,46 +15,47 @@ from typing import Any
 from icfast.errors import needs_extra
 from icfast.neural.token_model import CPU
 
-#: Positions of the two windows.
+#: Lengths of the two contexts.
 _SHORT, _LONG = 16, 48
-#: The window to reckon with where a model takes any.
+#: Length to estimate for if the model takes any.
 _ANY = 2048
-#: For what torch does not show: kernels' own buffers, and what the allocator rounds up.
+#: Factor for memory that torch does not show: buffers inside kernels and allocator rounding.
 _MARGIN = 1.5
 
 
 def bytes_per_token(
     run: Callable[[Any], Any], weights: Iterable[Any], context: int | None, device: str = CPU
 ) -> int:
-    """Bytes for one position of the longest window, at most.
+    """Return the maximum memory per position of the longest context, in bytes.
 
     Args:
-        run: computes an int64 tensor of ids (1, positions).
-        weights: tensors that are there before, such as a model's parameters.
-        device: where ids are given.
+        run: function that computes an int64 tensor of ids, shape (1, positions).
+        weights: tensors that exist before, such as the model's parameters.
+        context: maximum length of a context, or None.
+        device: device of the ids.
     """
     with needs_extra("neural", "a neural model"):
         import torch
-    window = context or _ANY
-    lengths = [min(length, window) for length in (_SHORT, _LONG)]
+    length = context or _ANY
+    lengths = [min(n, length) for n in (_SHORT, _LONG)]
     before = [tensor.untyped_storage() for tensor in weights]
     ids = (torch.zeros((1, n), dtype=torch.int64, device=device) for n in lengths)
     short, long = (_watch(run, some, before) for some in ids)
     if [size > 0 for size in short] != [size > 0 for size in long]:
-        # Loops over positions: longer windows have more storages, not only larger ones.
+        # A loop over positions: longer contexts have more storages, not only larger ones.
         return int(2 * _MARGIN * max(accumulate(long)) / lengths[1])
-    grown = [_at(window, *pair, *lengths) for pair in zip(short, long, strict=True)]
-    return int(_MARGIN * max(accumulate(grown), default=0) / window)
+    grown = [_extrapolated(length, *pair, *lengths) for pair in zip(short, long, strict=True)]
+    return int(_MARGIN * max(accumulate(grown), default=0) / length)
 
 
-def _at(window: int, short: int, long: int, short_at: int, long_at: int) -> float:
-    """A storage's bytes at a longer window, at most: no faster than the length or its square."""
+def _extrapolated(length: int, short: int, long: int, short_at: int, long_at: int) -> float:
+    """Return a storage's maximum size at a longer length, linear or quadratic in the length."""
     power = 2 if abs(long) * short_at > abs(short) * long_at else 1
-    return float(long * (window / long_at) ** power)
+    return float(long * (length / long_at) ** power)
 
 
 def _watch(run: Callable[[Any], Any], ids: Any, before: list[Any]) -> list[int]:
-    """Bytes of each storage as it comes, and negative as it goes."""
+    """Return the size of each storage at its allocation, and the negative size at its release."""
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves

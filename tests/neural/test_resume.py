@@ -10,7 +10,7 @@ from tests.neural.token_corpora import EOS, assert_same
 import icfast
 from icfast.backends.losses import LossCells
 from icfast.errors import OptionError
-from icfast.neural.checkpoint import Checkpoint, UnitSums
+from icfast.neural.checkpoint import Checkpoint, ChunkSums
 
 
 def interrupted(corpus, folder, stop_after, **options):
@@ -116,7 +116,7 @@ def test_forged_sums_are_computed_anew(written, small_units, tmp_path, monkeypat
             documents = LossCells(*(np.append(cells, cells[:1], 0) for cells in documents))
         changed = positions if forgery == "positions" else documents
         changed.counts[0, 0] += np.uint64(forgery != "documents")
-        save(self, key, UnitSums(documents, positions))
+        save(self, key, ChunkSums(documents, positions))
 
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoint, "save", forged)
@@ -124,12 +124,12 @@ def test_forged_sums_are_computed_anew(written, small_units, tmp_path, monkeypat
     again = icfast.score(written.corpus, HashModel(), checkpoint=tmp_path / "kept")
     assert_same(again, whole)
     assert len(again.refused_files) == len(names(tmp_path / "kept"))
-    assert "counts other tokens than its unit" in again.refused_files[0]
+    assert "does not hold the number of tokens of its chunk" in again.refused_files[0]
 
 
 def test_a_model_without_a_hash_needs_a_name(written, tmp_path):
     model = HashModel(sha256=None)
-    with pytest.raises(OptionError, match=r"no hash .*name="):
+    with pytest.raises(OptionError, match=r"no SHA-256, .*name="):
         icfast.score(written.corpus, model, checkpoint=tmp_path / "kept")
     for name, resumed in (("one", 0), ("one", 3), ("two", 0)):
         scores = icfast.score(written.corpus, model, checkpoint=tmp_path / "kept", name=name)
@@ -138,5 +138,5 @@ def test_a_model_without_a_hash_needs_a_name(written, tmp_path):
 
 def test_a_checkpoint_that_is_no_folder(written, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OptionError, match="cannot make the checkpoint folder"):
+    with pytest.raises(OptionError, match="cannot create the checkpoint folder"):
         icfast.score(written.corpus, HashModel(), checkpoint=tmp_path / "file")
