@@ -1,4 +1,4 @@
-"""Counters of GPUs and CPUs: a driver that is none, and folders as Linux shows them."""
+"""Counters of GPUs and CPUs: a fake driver, and folders like those of Linux."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from icfast.errors import MeterError, MissingExtraError, OptionError
 
 
 class NvmlError(Exception):
-    """As pynvml raises them."""
+    """Error as pynvml raises it."""
 
 
 class Nvml:
-    """NVML with these boards: (uuid, model, millijoules a reading)."""
+    """Fake NVML with boards (uuid, model, millijoules per reading)."""
 
     NVMLError = NvmlError
 
@@ -125,7 +125,7 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_package_itself() -> None:
-    """Where there is no driver it says so, as the package says it."""
+    """Without a driver, the message of the real package is passed on."""
     pynvml = pytest.importorskip("pynvml", reason="no nvidia-ml-py: pip install 'icfast[energy]'")
     try:
         pynvml.nvmlInit()

@@ -1,4 +1,4 @@
-"""Joules of a window of time, by counters that are read when this file says so."""
+"""Joules of a window of time, from fake counters and clocks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RAPL, NVML = JoulesSource.RAPL, JoulesSource.NVML
 
 
 def reading(*values: int) -> Callable[[], int]:
-    """One value a reading; more readings than that fail."""
+    """Return one value per reading; further readings fail."""
     return iter(values).__next__
 
 
@@ -59,7 +59,7 @@ def test_a_counter_that_wraps() -> None:
 
 
 def test_one_that_wraps_is_read_meanwhile() -> None:
-    """Five times around, though each reading alone could not tell."""
+    """Five wraps, although no single reading could tell."""
     sampled = threading.Event()
     values = [300 * i % 1001 for i in range(20)]
     taken = []

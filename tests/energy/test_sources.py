@@ -1,4 +1,4 @@
-"""Joules of codecarbon's files and of GPU-hours, beside Landauer's floor."""
+"""Joules of codecarbon's files and of GPU-hours, compared with Landauer's bound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of laws share: spectra counted the slow way."""
+"""Fixtures of the tests of laws: spectra counted the slow way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from icfast.sums.spectrum import Spectra, Spectrum
 
 
 def _spectra_of(documents: Sequence[Sequence[object]], order: int) -> Spectra:
-    """Spectra counted from dictionaries of tuples; "^" is the begin mark."""
+    """Count spectra with dictionaries of tuples; "^" is the begin mark."""
     marked = [("^", *document) for document in documents if len(document)]
     grams: list[Counter[tuple[object, ...]]] = [Counter() for _ in range(order + 1)]
     followed: list[Counter[tuple[object, ...]]] = [Counter() for _ in range(order + 1)]
@@ -43,5 +43,5 @@ def _spectra_of(documents: Sequence[Sequence[object]], order: int) -> Spectra:
 
 @pytest.fixture(scope="session")
 def spectra_of() -> Callable[[Sequence[Sequence[object]], int], Spectra]:
-    """Spectra of documents up to an order, counted with dictionaries only."""
+    """Return a function that counts spectra of documents with dictionaries only."""
     return _spectra_of

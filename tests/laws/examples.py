@@ -22,12 +22,12 @@ NONE = np.zeros(0, np.int64)
 
 
 def power(tokens: int, floor: float = 2.0, scale: float = 6.0, exponent: float = 0.35):
-    """L(t) of each token, t = 1..D."""
+    """Return L(t) of each token, t = 1..D."""
     return floor + scale * np.arange(1, tokens + 1) ** -exponent
 
 
 def logged(losses: np.ndarray, every: int = 1, *, mean: bool = False, **more) -> TrainingLog:
-    """The log of a run that pays so much for each token: batches, every k-th, or means of k."""
+    """Return the log of a run with these token losses: batches, every k-th, or means of k."""
     batches = losses.reshape(-1, T).mean(axis=1)
     starts = np.arange(len(batches)) * T
     if mean:

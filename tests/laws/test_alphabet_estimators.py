@@ -1,4 +1,4 @@
-"""Estimators that know the alphabet, against R's `entropy`, textbook formulas and quadrature."""
+"""Estimators with alphabet size against R's `entropy`, textbook formulas and quadrature."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ CASES = [
 
 
 def plain_nats(counts: list[int], name: str, cells: int) -> mp.mpf:
-    """The textbook formulas, cell by cell of each kind."""
+    """Compute the textbook formulas cell by cell."""
     total = sum(counts)
     kinds = [(mp.mpf(n), 1) for n in counts] + [(mp.mpf(0), cells - len(counts))]
     if name == "james_stein":
@@ -91,7 +91,7 @@ def test_against_the_textbook_formula(counts: list[int], cells: int, name: str) 
 
 
 def quadrature_nats(counts: list[int], cells: int) -> mp.mpf:
-    """NSB by adaptive quadrature over ln b in pieces."""
+    """Compute NSB by adaptive quadrature over pieces of ln b."""
     total, seen = sum(counts), len(counts)
 
     @cache
@@ -127,7 +127,7 @@ def test_nsb_against_quadrature(counts: list[int], cells: int) -> None:
 
 
 def test_nsb_of_three_observations() -> None:
-    """A published table has .79154 for it; quadrature says otherwise."""
+    """A published table has .79154 here, but quadrature disagrees."""
     assert entropy_bits([2, 1], "nsb", 2) == pytest.approx(0.84967, abs=5e-6)
 
 

@@ -1,4 +1,4 @@
-"""The annealing law: its areas by hand, constants recovered, intervals, what can't be told."""
+"""The annealing law: areas by hand, constants recovered, intervals, unidentifiable cases."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def noisy(kind: str, seed: int, c: float = C) -> Annealing:
 
 
 def test_areas_are_the_sums_of_the_paper() -> None:
-    """S2 = sum over i of sum over k <= i of (eta_(k-1) - eta_k) lambda^(i - k), from the height."""
+    """Return S2 = sum_i sum_(k <= i) (eta_(k-1) - eta_k) lambda^(i - k), from the peak on."""
     rates = np.random.default_rng(3).uniform(0.1, 1.0, 30)
     rates[:5] = [0.1, 0.5, 1.5, 2.0, 1.9]
     forward, annealed = learning_rate_areas(rates, 0.9)
@@ -77,12 +77,12 @@ def test_constants_of_generated_points_come_back(kind: str) -> None:
     assert found.rms_error_nats < 1e-5
     assert found.verdict == "not saturated"
     assert found.fitted_from_step == 100
-    # What bins are off without noise, their neighbours are off too.
+    # Without noise, residuals of neighbouring bins are correlated.
     assert all("residuals are autocorrelated" in flag for flag in found.flags)
 
 
 def test_intervals_hold_the_truth() -> None:
-    """Of 12 runs; at 95 % five misses happen once in 5,000."""
+    """Check 12 runs; at 95 % five misses have a probability of 1 in 5,000."""
     forward, _ = learning_rate_areas(schedule("wsd"), MOMENTUM)
     gain = A * forward[-1] ** -ALPHA * (1 - 2**-ALPHA)
     held = np.zeros(4)
@@ -105,7 +105,7 @@ def test_a_constant_rate_does_not_identify_c() -> None:
 
 
 def test_annealing_that_does_nothing_is_not_told_from_0() -> None:
-    """Three times of four; lambda is looked for as well, which finds something in noise."""
+    """Expect three of four; the search over lambda finds something even in noise."""
     told = 0
     for seed in range(6):
         found = noisy("wsd", seed, c=0.0)
@@ -116,7 +116,7 @@ def test_annealing_that_does_nothing_is_not_told_from_0() -> None:
 
 
 def test_a_fit_in_tokens_alone_takes_annealing_for_learning() -> None:
-    """The law's own verdict does not: it is of what is left at the same annealing."""
+    """The verdict of the law differs, because it assumes the same annealing area."""
     rates = schedule("wsd")
     flat = (
         2
@@ -131,7 +131,7 @@ def test_a_fit_in_tokens_alone_takes_annealing_for_learning() -> None:
 
 
 def test_sparse_logs_and_means_over_steps() -> None:
-    """A mean over k steps stands halfway between its rows."""
+    """A mean over k steps belongs to the middle of its steps."""
     rates = schedule("cosine")
     losses = curve(rates)
     rows = STEPS[19::20]
@@ -197,7 +197,7 @@ def test_domains(steps: list[int], rates: list[float], losses: list[float]) -> N
 
 
 def test_a_run_with_learning_rates_has_both_verdicts() -> None:
-    """20 tokens a step: losses of batches stand in the middle of their tokens."""
+    """With 20 tokens per step, losses of batches belong to the middle of their tokens."""
     rates = schedule("wsd")
     log = logged(np.repeat(curve(rates), 20), learning_rate=rates)
     found = training_run(log).annealing

@@ -1,4 +1,4 @@
-"""Residuals with random signs: alone, in runs, and what they say of errors that hang together."""
+"""Wild bootstrap: single signs, blocks of signs, autocorrelated errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_residuals_keep_their_size_and_change_their_signs() -> None:
 
 
 def test_errors_that_hang_together_keep_their_signs_together() -> None:
-    """Runs of 16 alike errors: pairs, fours, eights are tried; 24 runs of 16 are not alike."""
+    """Blocks of 16 equal errors: widths 2, 4 and 8 are correlated, 24 blocks of 16 are not."""
     draw = np.random.default_rng(5)
     smooth = np.repeat(draw.permutation([1.0, -1.0] * 12), 16)
     drawn, alike = wild_residuals(smooth, 3, seed=0)
@@ -34,13 +34,13 @@ def test_errors_that_hang_together_keep_their_signs_together() -> None:
     signs = np.sign(drawn) * smooth
     changes = np.diff(signs, axis=1) != 0
     assert changes.sum(axis=1).max() <= 24
-    # Runs are cut anew: changes are everywhere.
+    # Block edges are redrawn, so signs change everywhere.
     assert changes.any(axis=0).mean() > 0.95
     assert np.abs(drawn) == pytest.approx(np.full((300, 384), (24 / 21) ** 0.5))
 
 
 def test_few_runs_are_left_as_they_are() -> None:
-    """A dozen signs at least, or none of them tells anything."""
+    """At least 12 blocks remain."""
     drift = np.linspace(-1, 1, 30)
     drawn, alike = wild_residuals(drift, 3, seed=0)
     assert alike
@@ -61,7 +61,7 @@ def test_an_estimate_is_in_its_interval() -> None:
 
 @pytest.mark.parametrize("kept", [0.99, 0.999])
 def test_smoothed_curves_have_intervals_that_hold_the_truth(kept: float) -> None:
-    """Errors that hang together over hundreds of losses; with lone signs 0.999 holds 7 of 10."""
+    """Errors correlated over hundreds of losses; single signs would cover 7 of 10 at 0.999."""
     held, told = np.zeros(3), 0
     for seed in range(10):
         noise = np.random.default_rng(seed).normal(0, 0.05, len(D))

@@ -1,4 +1,4 @@
-"""IC-1 against the paper's numbers, its counter-example, and itself solved backwards."""
+"""IC-1 against the paper's numbers, a counter-example, and its own inverse."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_markov_chain() -> None:
 
 
 def sequential_bits(documents: list[str], order: int, alphabet: int, a: float) -> float:
-    """-log2 of the product of the predictive probabilities, token by token."""
+    """Return -log2 of the product of the predictive probabilities, token by token."""
     histories: Counter[str] = Counter()
     pairs: Counter[tuple[str, str]] = Counter()
     bits = []

@@ -86,7 +86,7 @@ def test_divergence_is_what_mixing_adds(counts: list[list[int]]) -> None:
     expected = entropy_bits(mixed, "ml") - within / sum(sizes)
     measured = jensen_shannon_bits(counts)
     assert measured == pytest.approx(expected, rel=1e-9, abs=1e-12)
-    # Between none and all of what names the shard.
+    # Between 0 and the full information on the shard.
     assert 0.0 <= measured <= entropy_bits(sizes, "ml") * (1 + 1e-12)
 
 

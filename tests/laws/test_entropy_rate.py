@@ -1,4 +1,4 @@
-"""Entropy rates from orders, excess entropy, and what is said in place of quality."""
+"""Entropy rates from orders, excess entropy, and the figures of quality."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_exponential_form(h: float, a: float, c: float, orders: int) -> None:
 def test_power_form(h: float, a: float, g: float, orders: int) -> None:
     values = [h + a * n**-g for n in range(1, orders + 1)]
     found = extrapolated_entropy_rate(values)
-    # Small exponents hardly bend: rounding is multiplied.
+    # With small exponents the curve is almost straight, which amplifies rounding.
     assert found.by_form["power"] == pytest.approx(h, abs=1e-7 / g**2)
 
 
@@ -47,7 +47,7 @@ def test_hilberg_form_and_the_spread(h: float, a: float, orders: int) -> None:
     found = extrapolated_entropy_rate(values)
     assert found.by_form["hilberg"] == pytest.approx(h, abs=1e-10)
     assert found.by_form["power"] == pytest.approx(h, abs=1e-6)
-    # An exponential stops earlier: the spread says so.
+    # An exponential converges faster, which the spread shows.
     forms = [value for value in found.by_form.values() if value is not None]
     assert found.by_form["exponential"] == max(forms)
     assert found.spread_bits_per_token == max(forms) - min(forms)
@@ -96,11 +96,11 @@ def test_excess_entropy() -> None:
         excess_entropy_bits([1.0], math.nan)
 
 
-# --- in place of quality ------------------------------------------------------------------------
+# --- quality ------------------------------------------------------------------------
 
 
 def cycles_and_noise(share: float, documents: int, length: int) -> list[list[int]]:
-    """A share of the documents iid uniform over 16 ids, the rest a 16-cycle from anywhere."""
+    """Make documents: a share i.i.d. uniform over 16 ids, the rest 16-cycles with random starts."""
     chance = random.Random(5)
     noisy = round(share * documents)
     noise = [[chance.randrange(16) for _ in range(length)] for _ in range(noisy)]
@@ -120,7 +120,7 @@ def test_unigrams_cannot_tell_noise_and_learnable_bits_can(spectra_of: SpectraOf
         assert found[share].orders[1].conditional_bits_per_token == pytest.approx(h2, abs=0.01)
         learnable = found[share].orders[1].learnable_bits_per_token
         assert learnable == pytest.approx(4.0 - h2, abs=0.01)
-    # All 4096 triples of 256 pairs were seen, among 400 * 198: so much the plug-in is low.
+    # All 4096 triples of 256 pairs were seen, among 400 * 198, which biases the plug-in.
     bias = (4096 - 256) / (2 * 400 * 198 * math.log(2))
     h3 = found[0.25].orders[2].conditional_bits_per_token + bias
     assert h3 == pytest.approx(1.0992702352, abs=5e-3)

@@ -56,7 +56,7 @@ def test_example_of_the_r_package(estimator: str) -> None:
 
 
 def test_every_estimator_is_tested() -> None:
-    """Those that need no alphabet here, the others in test_alphabet_estimators."""
+    """Every estimator is tested here or, with an alphabet size, in test_alphabet_estimators."""
     assert {name for name, entry in ESTIMATORS.items() if not entry.needs_alphabet} == set(NAMES)
 
 
@@ -113,7 +113,7 @@ def test_one_type_seen_any_number_of_times_has_no_entropy(estimator: str) -> Non
 
 
 def reference_nats(counts: dict[int, int], estimator: str) -> mp.mpf:
-    """The textbook formulas, {r: phi_r}, at 60 digits."""
+    """Compute the textbook formulas from {r: phi_r} with 60 digits."""
     rows = [(mp.mpf(r), mp.mpf(phi)) for r, phi in counts.items()]
     n = sum(r * phi for r, phi in rows)
     types = sum(phi for _, phi in rows)
@@ -164,7 +164,7 @@ def reference_nats(counts: dict[int, int], estimator: str) -> mp.mpf:
 
 
 def schurmann_waves(rows: list[tuple[mp.mpf, mp.mpf]]) -> mp.mpf:
-    """Sum phi r (-1)^r times the integral; below 1e-90 from r = 500 on."""
+    """Return the sum of phi r (-1)^r times the integral, which is below 1e-90 from r = 500."""
     x = mp.exp(mp.mpf("0.5")) - 1
     small = [(r, phi) for r, phi in rows if r <= 500]
     return sum(
@@ -174,7 +174,7 @@ def schurmann_waves(rows: list[tuple[mp.mpf, mp.mpf]]) -> mp.mpf:
 
 
 def tail(n: mp.mpf, a: mp.mpf) -> mp.mpf:
-    """Sum over j >= 0 of (1-a)^(j+1)/(n+j): term by term where that ends, else its integral."""
+    """Return the sum over j >= 0 of (1-a)^(j+1)/(n+j), by terms or by its integral."""
     if a > 0.005:
         terms = int(mp.ceil(60 / a))
         return mp.fsum((1 - a) ** (j + 1) / (n + j) for j in range(terms))

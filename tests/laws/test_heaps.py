@@ -1,4 +1,4 @@
-"""Vocabulary growth: by hand, by exact rational arithmetic, by high precision."""
+"""Vocabulary growth against hand counts, rational arithmetic and high precision."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_observed_lies_below_shuffled_where_words_come_in_bursts() -> None:
 
 
 def test_the_mean_of_all_orders() -> None:
-    """Of aab, aba and baa, the first two tokens hold 1, 2 and 2 types."""
+    """The first two tokens of aab, aba and baa have 1, 2 and 2 types."""
     assert shuffled_types(Spectrum.from_counts([2, 1]), [2])[0] == pytest.approx(5 / 3, rel=1e-15)
 
 

@@ -1,4 +1,4 @@
-"""Landauer's floor in joules."""
+"""Landauer's bound in joules."""
 
 from __future__ import annotations
 

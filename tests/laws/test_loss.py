@@ -1,4 +1,4 @@
-"""Means of a loss sum: formulas, and no mean where there is none."""
+"""Means of a loss sum: formulas, and errors if no mean exists."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_bytes_that_are_not_known() -> None:
 
 
 def clustered(random: np.random.Generator, documents: int) -> tuple[np.ndarray, np.ndarray]:
-    """Documents of unequal length, each harder or easier as a whole, short ones harder."""
+    """Make documents of unequal length with a common error each; short ones have larger losses."""
     tokens = random.integers(1, 200, documents).astype(np.uint64)
     shared = random.normal(3.0, 0.5, documents) + 10.0 / (5.0 + tokens)
     own = random.normal(0.0, 1.0, documents) * np.sqrt(tokens)

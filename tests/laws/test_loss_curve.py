@@ -1,4 +1,4 @@
-"""What a power law absorbs, against its sum and its asymptote; what an epoch is worth."""
+"""Bits absorbed along a power law against its sum and asymptote; worth of an epoch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_against_the_sum(tokens: int, exponent: float) -> None:
         expected = float(3 * (terms - mp.mpf(tokens) ** (1 - a)))
         scale = float(3 * terms)
     measured = power_law_absorbed_nats(3.0, exponent, tokens)
-    # A sum less a product of its own size, where the exponent is small.
+    # For small exponents this is a difference of nearly equal numbers.
     assert measured == pytest.approx(expected, rel=1e-13, abs=1e-15 * scale)
 
 
@@ -58,7 +58,7 @@ def test_more_tokens_absorb_more(exponent: float, tokens: int) -> None:
 def test_four_epochs() -> None:
     assert effective_tokens(1.0, 4) == pytest.approx(3.72567, abs=5e-6)
     assert effective_tokens(1e9, 1) == 1e9
-    # However often: no more than 1 + R times.
+    # The limit for many epochs is 1 + R.
     assert effective_tokens(1.0, 1e9) == pytest.approx(16.387756, rel=1e-15)
 
 

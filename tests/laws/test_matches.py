@@ -1,4 +1,4 @@
-"""Entropy rates from match lengths: the formulas, spelled out once more, and what is refused."""
+"""Entropy rates from match lengths: the formulas written out, and refused arguments."""
 
 from __future__ import annotations
 

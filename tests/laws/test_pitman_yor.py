@@ -44,7 +44,7 @@ def test_published_code_length() -> None:
 
 
 def contexts_of(documents: list[str], order: int) -> dict[str, list[str]]:
-    """What followed each history, in turn."""
+    """Return the successors of each history in order."""
     found = defaultdict(list)
     for document in documents:
         marked = "^" + document

@@ -1,4 +1,4 @@
-"""Levelling off: known curves, noise, verdicts, and what is too short to tell."""
+"""Saturation: known curves, noise, verdicts, and curves that are too short."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_known_curve_is_found(exponent: float, floor: float) -> None:
     assert found.exponent.estimate == pytest.approx(exponent, rel=1e-2)
     assert found.floor_nats.estimate == pytest.approx(floor, abs=5e-3)
     assert found.reducible_nats.estimate == pytest.approx(0.3, rel=2e-2)
-    # A bin of a tenth of D stands where its mean ln D is.
+    # A bin is placed at its mean ln D.
     gain = 0.3 * (1 - 2**-exponent)
     assert found.doubling_gain_nats.estimate == pytest.approx(gain, rel=2e-3)
     assert found.verdict == "not saturated"
@@ -33,7 +33,7 @@ def test_a_known_curve_is_found(exponent: float, floor: float) -> None:
 
 
 def test_intervals_hold_the_truth_nineteen_times_of_twenty() -> None:
-    """Of 30 runs; at 95 % seven misses happen once in 2,000."""
+    """Check 30 runs; at 95 % seven misses have a probability of 1 in 2,000."""
     held = np.zeros(3)
     for seed in range(30):
         noise = np.random.default_rng(seed).normal(0, 0.05, len(D))
@@ -121,7 +121,7 @@ def test_the_fit_is_drawn_with_its_interval_and_beyond_the_run() -> None:
     assert [point.loss_nats for point in found.fitted] == pytest.approx(list(form), rel=1e-12)
     widths = np.array([point.high_nats - point.low_nats for point in found.fitted])
     assert (widths > 0).all()
-    # Narrower where the losses are than four times further.
+    # The interval is narrower at the data than at four times the last D.
     assert widths[-1] > 2 * widths[np.searchsorted(tokens, D[-1] / 4)]
     truth = 2 + 6 * tokens**-0.35
     inside = [p.low_nats <= t <= p.high_nats for p, t in zip(found.fitted, truth, strict=True)]

@@ -1,4 +1,4 @@
-"""Scaling fits: published constants recovered, noise, outliers, gradients, what is refused."""
+"""Scaling fits: published constants recovered, noise, outliers, gradients, refused points."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_constants_of_the_replication_come_back() -> None:
 
 
 def test_several_starts_are_needed() -> None:
-    """Steep exponents and noise: from the first start alone the fit ends in another valley."""
+    """With steep exponents and noise, one start alone ends in another local minimum."""
     params, tokens = (
         column.ravel()
         for column in np.meshgrid(np.geomspace(1e6, 1e11, 6), np.geomspace(1e8, 1e12, 5))
@@ -145,7 +145,7 @@ def test_kaplans_loss_where_its_terms_have_no_float() -> None:
 
 
 def test_losses_that_tell_no_constants() -> None:
-    """Equal losses: N_c and D_c want to be beyond any float; they stay finite and are flagged."""
+    """Equal losses drive N_c and D_c to overflow; they stay finite and are flagged."""
     params, tokens = (column.ravel() for column in np.meshgrid([1e8, 1e9, 1e10], [1e9, 1e10, 1e11]))
     for fit in (chinchilla_fit, kaplan_fit):
         found = fit(params, tokens, np.full(9, 3.0), bootstraps=20)

@@ -1,4 +1,4 @@
-"""Tokens that fill a model, parameters that hold a corpus, bits a format needs."""
+"""Tokens that fill a model, parameters that hold a corpus, bits that a format needs."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_absorbed_bits_and_eta_say_the_same(params: float, width: float, eta: fl
 
 @given(positive, positive)
 def test_more_tokens_in_one_model_round_worse(one: float, other: float) -> None:
-    """Section 5.3: what was absorbed from more tokens needs more bits."""
+    """More absorbed tokens need more bits per parameter (section 5.3)."""
     bounds = [
         quantise(bits_per_param=16, absorbed_bits=1e-3 * tokens, params=1e15)
         for tokens in sorted((one, other))

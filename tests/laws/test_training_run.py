@@ -1,4 +1,4 @@
-"""A run by its log: the closed form of B - C, bounds, epochs, sources of C, traps."""
+"""A training run from its log: closed form of B - C, bounds, epochs, sources of C, refusals."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_sparse_logs_bound_the_code(every: int) -> None:
     losses = power(200_000)
     run = training_run(logged(losses, every), final_loss_nats_per_token=float(losses[-1]))
     covered = run.unique_tokens
-    # What the log covers ends with its last row.
+    # The log covers the tokens up to its last row.
     assert covered == 200_000 - (every - 1) * T
     truth = losses[:covered].sum() / math.log(2)
     assert run.online_bits_right < truth < run.online_bits_left

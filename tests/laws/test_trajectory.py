@@ -44,7 +44,7 @@ def test_the_trajectory_ends_at_the_loss_given() -> None:
     before, last = run.trajectory[-2:]
     assert (last.loss_bits_per_token, last.eta) == (run.final_loss_bits_per_token, run.eta)
     assert (last.absorbed_bits, last.eta_absorbed) == (run.absorbed_bits, run.eta_absorbed)
-    # Up to there a run is known by its log alone.
+    # A point before the end depends only on the log up to it.
     assert before.loss_bits_per_token > 1.2 * last.loss_bits_per_token
 
 

@@ -1,4 +1,4 @@
-"""The tail of the spectrum against the likelihood's own equation and drawn counts."""
+"""Fit of the spectrum's tail against the likelihood equation and simulated counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from icfast.sums.spectrum import Spectrum
 
 
 def expected_spectrum(alpha: float, minimum: int, types: float) -> Spectrum:
-    """phi_r in proportion to r^-alpha, rounded."""
+    """Return phi_r proportional to r^-alpha, rounded."""
     r = np.arange(minimum, 100_000, dtype=np.float64)
     phi = np.rint(types * r**-alpha).astype(np.uint64)
     return Spectrum(r[phi > 0].astype(np.uint64), phi[phi > 0])
@@ -36,7 +36,7 @@ def test_the_likelihood_is_flat_at_its_top(alpha: float, minimum: int) -> None:
 
 
 def test_the_exponent_comes_back() -> None:
-    """Nearly all of the tail is there at alpha = 3."""
+    """At alpha = 3 the truncated tail is negligible."""
     found = zipf_tail(expected_spectrum(3.0, 1, 1e14))
     assert found.spectrum_exponent == pytest.approx(3.0, abs=1e-4)
     assert found.rank_exponent == pytest.approx(0.5, abs=1e-4)

@@ -1,4 +1,4 @@
-"""Each format as its writer prints it: rows, tokens, and what is passed over."""
+"""Each format as its writer prints it: rows, tokens, and ignored lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What logs hide: gaps, means, restarts, smoothing, epochs, late starts."""
+"""Labels of logs: gaps, means, restarts, smoothing, epochs, late starts."""
 
 from __future__ import annotations
 

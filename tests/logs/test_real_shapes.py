@@ -1,4 +1,4 @@
-"""Lines in the shapes that real runs left, around and between the ones that hold losses."""
+"""Shapes of real logs: other lines around and between those with losses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read(folder: Path, text: str, **options: int) -> TrainingLog:
 
 
 def test_megatron_deepspeed_counts_tokens(tmp_path: Path) -> None:
-    """A batch-size ramp: tokens are the log's own, and nobody gives a sequence length."""
+    """A batch-size ramp: the log counts tokens, so no sequence length is needed."""
     head = "    [Rank 0] (after 1 iterations) memory (MB) | allocated: 182.6 | reserved: 467.0\n"
     line = (
         " iteration {:8d}/   95367 | consumed samples: {:12d} | consumed tokens: {:12d} | elapsed "
@@ -41,7 +41,7 @@ def test_megatron_deepspeed_counts_tokens(tmp_path: Path) -> None:
 
 
 def test_llmc_of_its_first_versions_and_of_its_evaluations(tmp_path: Path) -> None:
-    """No learning rate at first; some runs keep the validation lines alone."""
+    """The first lines lack a learning rate, and some runs only keep validation lines."""
     first = read(tmp_path, "s:0 tel:10.968\ns:0 trl:10.965\ns:1 trl:10.81\n", tokens_per_step=8)
     assert first.learning_rate is None
     assert first.end_tokens.tolist() == [8, 16]
@@ -119,7 +119,7 @@ def test_nanogpt_with_its_settings_in_front(tmp_path: Path) -> None:
 
 
 def test_transformers_leaves_its_own_count_of_tokens_at_zero(tmp_path: Path) -> None:
-    """Unless asked to count: the state says 0 tokens, rows say nothing, steps must be given."""
+    """By default transformers does not count tokens, so tokens_per_step is required."""
     rows = [
         {"epoch": 0.4, "grad_norm": 1.1, "learning_rate": 2e-4, "loss": 2.5, "step": 50},
         {"epoch": 0.8, "grad_norm": 1.0, "learning_rate": 4e-4, "loss": 1.3254374, "step": 100},

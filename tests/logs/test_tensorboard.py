@@ -1,4 +1,4 @@
-"""TensorBoard's event files: real ones, resumed runs, tags, damage of every kind.
+"""TensorBoard event files: real files, resumed runs, tags, every kind of damage.
 
 The files of data/ were written by tensorboardX 2.6.5 (resumed), torch 2.13.0's SummaryWriter with
 tensorboard 2.21.0 (torch) and tensorboard 2.21.0's EventFileWriter (tensors): losses of
@@ -44,7 +44,7 @@ def read(files: list[tuple[str, bytes]], loss_column: str | None) -> Parsed:
 
 
 def crc32c(data: bytes) -> int:
-    """CRC-32C bit by bit (RFC 3720, appendix B.4)."""
+    """Return CRC-32C, bit by bit (RFC 3720, appendix B.4)."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte
@@ -54,13 +54,13 @@ def crc32c(data: bytes) -> int:
 
 
 def masked_crc32c(data: bytes) -> int:
-    """CRC-32C as TFRecord stores it: rotated right by 15 bits, plus a constant."""
+    """Return CRC-32C as TFRecord stores it: rotated right by 15 bits, plus a constant."""
     crc = crc32c(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def records(data: bytes) -> list[bytes]:
-    """The records of a file that is whole."""
+    """Return the records of an intact file."""
     found, begin = [], 0
     while begin < len(data):
         end = begin + 12 + struct.unpack_from("<Q", data, begin)[0]
@@ -70,7 +70,7 @@ def records(data: bytes) -> list[bytes]:
 
 
 def framed(record: bytes) -> bytes:
-    """One record, written by the book."""
+    """Return a record with its length and checksums."""
     length = struct.pack("<Q", len(record))
     sums = struct.pack("<I", masked_crc32c(length)), struct.pack("<I", masked_crc32c(record))
     return length + sums[0] + record + sums[1]
@@ -130,7 +130,7 @@ def test_one_file_is_found_by_its_content(tmp_path: Path) -> None:
 
 
 def test_torch_writes_scalars_and_tensors() -> None:
-    """Loss/val and lr are tensors, of float and of double; a text and a histogram are neither."""
+    """Loss/val and lr are float and double tensors; a text and a histogram are ignored."""
     log = read_training_log(DATA / "torch", tokens_per_step=10)
     steps = np.arange(8)
     assert log.train_loss_nats == pytest.approx(loss(steps), rel=1e-6)
@@ -222,7 +222,7 @@ def test_a_folder_has_event_files_or_is_no_log(tmp_path: Path) -> None:
 
 
 def test_a_record_cut_short_is_left_out_and_told() -> None:
-    """At every byte: the rows before it, and no others."""
+    """A file cut at any byte gives the rows before the cut, and only these."""
     whole, boundaries = records(FIRST), {0}
     for record in whole:
         boundaries.add(max(boundaries) + 16 + len(record))
