@@ -88,7 +88,7 @@ def test_what_is_missing_is_said(run: Run, log: Path, tmp_path: Path) -> None:
     (tmp_path / "x").write_text("nothing\n")
     answer = run("laws", "run", tmp_path / "x", "--tokens-per-step", 10)
     assert answer.code == 1
-    assert "no training log" in answer.err
+    assert "unknown format; icfast reads" in answer.err
 
 
 def test_scaling(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +117,7 @@ def test_scaling(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for text, said in (
         ("N,D\n1,2\n", "params, tokens and loss"),
         ("N,D,loss\n1,2,x\n", "runs.csv: line 2: expected a number for loss"),
-        ("N,D,loss\n1,2,3,4\n", "runs.csv: line 2: 4 fields under 3 columns"),
+        ("N,D,loss\n1,2,3,4\n", "runs.csv: line 2: 4 fields but 3 columns"),
     ):
         table.write_text(text)
         answer = run("laws", "scaling", table)

@@ -80,8 +80,8 @@ def test_joules_stand_beside_the_floor(run: Run, model: Any, meters: Meters, sco
         "work": "scoring",
         "note": "everything that ran on this machine's CPUs meanwhile; nothing of its GPUs",
         "flags": [
-            "a window of 4 s: the counter is refreshed at intervals, so that less than 5 s are "
-            "uncertain"
+            "a window of 4 s: the counter is refreshed at intervals, so figures of less "
+            "than 5 s are uncertain"
         ],
         "reason": None,
         "floor_joules": floor,
