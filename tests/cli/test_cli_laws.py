@@ -93,7 +93,7 @@ def test_precision_without_meaning(run: Run, word: str) -> None:
     given = {name: GIVEN[name] for name in list(GIVEN)[:3]}
     answer = run("laws", "capacity", *as_options(given), "--precision", word)
     assert (answer.code, answer.out) == (2, "")
-    assert "--precision takes parameters and bits" in answer.err
+    assert "has no parameters and bits; write it as 7e9:4" in answer.err
 
 
 def test_capacity_of_other_predicted_sets(run: Run) -> None:

@@ -46,13 +46,13 @@ def test_run_in_words(run: Run, log: Path) -> None:
     assert answer.code == 0
     for said in ("B − C, absorbed", "not saturated", "Spent/floor", "epochs are not logged"):
         assert said in answer.out
-    assert "Under its rates" not in answer.out
+    assert "With learning rates" not in answer.out
     assert re.search(r"eta grows as +not known", answer.out)
     rows = (f"{step},{2 + 6 * step**-0.35},{min(1, (501 - step) / 100)}" for step in range(1, 501))
     annealed = log.with_name("annealed.csv")
     annealed.write_text("\n".join(["step,loss,lr", *rows]) + "\n")
     answer = run("laws", "run", annealed, "--tokens-per-step", 10)
-    assert "Under its rates" in answer.out
+    assert "With learning rates" in answer.out
     assert "L0 + A S1^-alpha - C S2" in answer.out
     short = run("laws", "run", log, "--tokens-per-step", 10, "--final-loss-nats-per-token", 9)
     assert "nothing absorbed" in short.out

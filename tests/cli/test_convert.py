@@ -87,7 +87,10 @@ def test_compress_without_meaning(
 ) -> None:
     small = tmp_path / "small"
     answer = run("compress", model, "--output", small, "--dtype", "u2")
-    assert (answer.code, "--dtype without --corpus" in answer.err) == (2, True)
+    assert (answer.code, "--dtype describes a corpus, and none" in answer.err) == (
+        2,
+        True,
+    )
     assert run("compress", model, "--output", small, "--bits", "17").code == 2
     assert run("compress", model, "--output", small).code == 0
     for command in ("compress", "export"):

@@ -114,14 +114,14 @@ def test_entropy_from_match_lengths(run: Run, shards: Shards, options: tuple[str
 def test_a_table_has_no_match_lengths(run: Run, table: Path, more: tuple[str, ...]) -> None:
     answer = run("entropy", table, *more)
     assert (answer.code, answer.out) == (2, "")
-    assert "--match-length with a count table" in answer.err
+    assert "--match-length needs a corpus" in answer.err
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
         (("--order", "4"), "was counted with order 3"),
-        (("--eos-id", "7", "--skip-bad"), "--eos-id, --skip-bad with a count table"),
+        (("--eos-id", "7", "--skip-bad"), "--eos-id, --skip-bad cannot change the count table"),
     ],
 )
 def test_a_table_has_its_own_conventions(

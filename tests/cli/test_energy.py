@@ -118,7 +118,7 @@ def test_gpus_are_those_the_model_runs_on(run: Run, model: Any, meters: Meters, 
     model()
     answer = run(*score, "--energy", "nvml")
     assert (answer.code, answer.out) == (2, "")
-    assert "nothing of this runs on one; --energy rapl" in answer.err
+    assert "this command uses none; pass --energy rapl" in answer.err
 
 
 def test_models_without_a_size_have_no_floor(
@@ -136,7 +136,7 @@ def test_models_without_a_size_have_no_floor(
     ("more", "code", "message"),
     [
         (("--energy", "codecarbon"), 2, "energy must be one of nvml, rapl, found 'codecarbon'"),
-        (("--energy-idle", 5), 2, "--energy-idle comes with --energy"),
+        (("--energy-idle", 5), 2, "--energy-idle needs a meter"),
         (("--energy", "rapl"), 1, "no energy counter of a CPU"),
     ],
 )

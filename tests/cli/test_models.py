@@ -106,7 +106,7 @@ def test_a_table_gives_the_same_model(run: Run, table: Path, model: Path, tmp_pa
     [
         (("--order", "4"), "was counted with order 3"),
         (("--convention", "kenlm"), "was counted with convention tokens"),
-        (("--dtype", "u2"), "--dtype with a count table"),
+        (("--dtype", "u2"), "--dtype cannot change the count table"),
     ],
 )
 def test_a_table_is_what_it_is(

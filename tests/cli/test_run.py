@@ -139,7 +139,7 @@ def raising(error: BaseException) -> Callable[..., NoReturn]:
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (KeyboardInterrupt(), 130, "interrupted; nothing half-written was kept\n"),
+        (KeyboardInterrupt(), 130, "interrupted; no incomplete file was kept\n"),
         (MemoryError(), 1, "error: out of memory"),
         (icfast.IcfastError("two\nlines"), 1, "error: two lines\n"),
         (OSError(5, "Input/output error"), 1, "error: [Errno 5] Input/output error\n"),

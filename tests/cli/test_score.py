@@ -224,7 +224,7 @@ def test_a_checkpoint_is_gone_on_from(run: Run, model: Any, command: Any, tmp_pa
     file.write_bytes(file.read_bytes()[:-1])
     answer = run(*command, "--checkpoint", folder, "--json")
     assert answer.json["total_log10"] == first["total_log10"]
-    assert f"computed anew: {file} is damaged" in answer.err
+    assert f"computed again: {file} is damaged" in answer.err
     assert len(answer.json["refused_files"]) == 1
 
 

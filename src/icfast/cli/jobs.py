@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from icfast.cli.energy import EnergyOptions
+from icfast.cli.neural import NeuralOptions
 from icfast.cli.options import (
     DEFAULT_ORDER,
     CorpusPaths,
-    Device,
-    EnergyOptions,
-    InitialSeed,
     Json,
-    ModelDtype,
-    NeuralOptions,
     Order,
     OutputFolder,
     TemperatureKelvin,
@@ -68,16 +65,13 @@ def measure(
             help="Neural model to score on the same held-out tokens.",
         ),
     ] = None,
-    model_dtype: ModelDtype = None,
-    device: Device = "cpu",
-    initial_seed: InitialSeed = None,
     as_json: Json = False,
 ) -> None:
     """Measure entropy, held-out loss, capacity (IC-1) and energy floor (IC-2); write a report."""
     from icfast.neural.token_model import gpus_of
     from icfast.pipeline.measure import measure_corpus
 
-    neural = neural_options.of(model, model_dtype, initial_seed, work_options.backend, device)
+    neural = neural_options.neural(model, work_options.backend)
     opened = open_shards(corpus, options)
     meter = energy_options.meter(() if neural is None else gpus_of(neural.model))
     with work_options.start() as work:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from icfast.cli.energy import SpentOptions
 from icfast.cli.groups import lazy_group
-from icfast.cli.options import Json, SpentOptions
+from icfast.cli.options import Json
 from icfast.cli.output import emit, print_facts
 from icfast.errors import OptionError
 

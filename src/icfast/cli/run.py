@@ -120,10 +120,10 @@ def _typed(hint: Any) -> Any:
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """Turn expected failures into one line on stderr and an exit code; others pass.
+    """Turn expected errors into one line on stderr and an exit code; let others pass.
 
     Raises:
-        typer.Exit: with the code.
+        typer.Exit: an expected error occurred.
     """
     try:
         yield
@@ -131,16 +131,16 @@ def exit_codes() -> Iterator[None]:
         say(f"error: {error}")
         raise typer.Exit(USAGE if isinstance(error, OptionError) else FAILURE) from None
     except MemoryError:
-        say("error: out of memory; give less (--memory, --threads), or use a larger machine")
+        say("error: out of memory; reduce --memory or --threads, or use a larger machine")
         raise typer.Exit(FAILURE) from None
     except KeyboardInterrupt:
-        say("interrupted; nothing half-written was kept")
+        say("interrupted; no incomplete file was kept")
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
-        # The reader went away (`| head`). Python would complain again when it flushes at exit.
+        # The reader closed the pipe (`| head`). Python would report it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(FAILURE) from None
     except OSError as error:
-        # The rooms below explain what they can; the system's own words are left for the rest.
+        # Errors that the packages below did not explain keep the text of the operating system.
         say(f"error: {error}")
         raise typer.Exit(FAILURE) from None

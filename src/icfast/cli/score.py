@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from icfast.cli.energy import EnergyOptions
+from icfast.cli.neural import NeuralOptions
 from icfast.cli.options import (
     CorpusPaths,
-    Device,
-    EnergyOptions,
-    InitialSeed,
     Json,
-    ModelDtype,
-    NeuralOptions,
     TemperatureKelvin,
     WorkOptions,
     open_shards,
@@ -54,9 +51,6 @@ def score(
         typer.Option(metavar="FILE.parquet", help="File for the loss of each document, in nats."),
     ] = None,
     temperature_kelvin: TemperatureKelvin = 300.0,
-    model_dtype: ModelDtype = None,
-    device: Device = "cpu",
-    initial_seed: InitialSeed = None,
     as_json: Json = False,
 ) -> None:
     """Compute the loss of a corpus under a model, in bits per token."""
@@ -66,11 +60,10 @@ def score(
     from icfast.pipeline.energy import Spending
     from icfast.pipeline.records.score import ScoreResult
     from icfast.pipeline.score import floor_joules, score_record
-    from icfast.quality.open_model import open_model
     from icfast.quality.score import score_model
 
     energy(bits=0, temperature_kelvin=temperature_kelvin)  # refuses a wrong T before the work
-    loaded = open_model(model, model_dtype=model_dtype, backend=work_options.backend, device=device)
+    loaded = neural_options.load(model, work_options.backend)
     opened = open_shards(corpus, options)
     meter = energy_options.meter(gpus_of(loaded))
     with ExitStack() as stack:
@@ -80,7 +73,7 @@ def score(
         with work_options.start() as work:
             with Spending(meter, "scoring") as spending:
                 scores = score_model(opened, loaded, neural_options.given, work)
-            initial = _initial(opened, loaded, neural_options, initial_seed, work)
+            initial = _initial(opened, loaded, neural_options, work)
         if write is not None and target is not None:
             write(scores.to_arrow(), target)
     found = score_record(scores, temperature_kelvin)
@@ -103,7 +96,6 @@ def _initial(
     corpus: Corpus,
     model: NgramModel | CompactModel | TokenModel,
     options: NeuralOptions,
-    seed: int | None,
     work: Work,
 ) -> InitialLoss | None:
     """Score the same architecture with fresh weights, if a seed is given."""
@@ -113,6 +105,7 @@ def _initial(
     from icfast.ngrams.spectra import spectra_of
     from icfast.pipeline.neural import Neural, initial_loss
 
+    seed = options.initial_seed
     if seed is None:
         return None
     if isinstance(model, NgramModel | CompactModel):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from icfast.cli.options import Json, RunFolder, SpentOptions
+from icfast.cli.energy import SpentOptions
+from icfast.cli.options import Json, RunFolder
 from icfast.cli.output import emit, print_facts, write_page
 from icfast.laws import RunFacts
 from icfast.logs import LogOptions
