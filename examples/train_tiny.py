@@ -173,7 +173,7 @@ def main() -> None:
     losses = train(model, corpus, args)
     save_file(model.state_dict(), weights)
     final_loss, scored = fresh_pass(weights, corpus)
-    told = {
+    facts = {
         "params": sum(weight.numel() for weight in model.parameters()),
         "bits_per_param": 32,
         "entropy_nats_per_token": math.log(VOCABULARY),
@@ -184,7 +184,7 @@ def main() -> None:
     }
     expected = icfast.laws.expected_initial_loss_nats(VOCABULARY, INIT_STD**2 * WIDTH)
     run = {
-        "laws": told,  # arguments of icfast.laws.training_run and `icfast laws run`
+        "laws": facts,  # arguments of icfast.laws.training_run and `icfast laws run`
         "options": {"seed": args.seed, "epochs": args.epochs, "substitute": args.substitute},
         "first_loss_nats": losses[0],
         "expected_initial_loss_nats": expected,
@@ -194,7 +194,7 @@ def main() -> None:
         | {package.__name__: package.__version__ for package in (icfast, np, torch)},
     }
     (args.output / "run.json").write_text(json.dumps(run, indent=2) + "\n")
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in told.items()]
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in facts.items()]
     print(shlex.join(["icfast", "laws", "run", str(args.output / "log.csv"), *options]))
 
 

@@ -1,8 +1,9 @@
 """Energy meter: joules between two moments, from hardware counters.
 
-icfast does not use `zeus` here. Tested against simulated counters, version 0.16 returned negative
+icfast does not use `zeus`. Version 0.16 was tested with simulated counters. It returned negative
 joules when a counter wrapped just before the end, took a counter that was reset for one that
-wrapped, and added `psys` to the packages that it contains.
+wrapped, added `psys` to the packages that it contains, ran scripts again in child processes, and
+rejected UUIDs in CUDA_VISIBLE_DEVICES.
 """
 
 from __future__ import annotations

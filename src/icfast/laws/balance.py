@@ -82,10 +82,10 @@ def checked_model_bits(
     if params is None or bits_per_param is None:
         return model_bits
     product = float(params) * float(bits_per_param)
-    return agreeing("model_bits", model_bits, "params * bits_per_param", product)
+    return consistent("model_bits", model_bits, "params * bits_per_param", product)
 
 
-def agreeing(name: str, value: float | None, formula: str, expected: float) -> float:
+def consistent(name: str, value: float | None, formula: str, expected: float) -> float:
     """Return the value, or the expected one if it is None; refuse a value that differs."""
     if value is None:
         return expected
@@ -114,7 +114,7 @@ def require_not_negative(name: str, value: float) -> None:
         raise OptionError(f"{name} must be finite and not negative, found {value}")
 
 
-def solved(given: dict[str, float | None]) -> tuple[Known, str | None]:
+def solve(given: dict[str, float | None]) -> tuple[Known, str | None]:
     """Return all five variables and the name of the one solved for (None if all were given).
 
     Raises:
@@ -127,7 +127,7 @@ def solved(given: dict[str, float | None]) -> tuple[Known, str | None]:
     if missing is None:
         _check_balance(known)
     else:
-        known[missing] = _solve(missing, known)
+        known[missing] = _solve_for(missing, known)
     return known, missing
 
 
@@ -163,7 +163,7 @@ def _check_balance(known: Known) -> None:
         )
 
 
-def _solve(name: str, known: Known) -> float:
+def _solve_for(name: str, known: Known) -> float:
     try:
         value = _SOLVERS[name](known)
     except ZeroDivisionError:

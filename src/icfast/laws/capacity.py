@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from icfast.errors import OptionError
 from icfast.laws.balance import (
     Known,
-    agreeing,
     checked_model_bits,
+    consistent,
     in_bits,
     mixed_model_bits,
     require_not_negative,
     require_positive,
-    solved,
+    solve,
 )
 from icfast.laws.known_capacities import CapacityComparison, compared_capacities
 from icfast.laws.result_table import ResultTable
@@ -155,7 +155,7 @@ def capacity(
         params, bits_per_param = mixed_model_bits(precisions)
     model_bits = checked_model_bits(model_bits, params, bits_per_param)
     tokens, model_bits = _with_ratio(tokens, model_bits, model_bits_per_token)
-    known, solved_for = solved(
+    known, solved_for = solve(
         {"tokens": tokens, "entropy": entropy, "loss": loss, "model_bits": model_bits, "eta": eta}
     )
     if error is not None and solved_for in ("entropy", "loss"):
@@ -231,7 +231,7 @@ def _with_ratio(
         return model_bits / ratio, model_bits
     if tokens is None:
         return tokens, model_bits
-    return tokens, agreeing(
+    return tokens, consistent(
         "model_bits", model_bits, "tokens * model_bits_per_token", tokens * ratio
     )
 

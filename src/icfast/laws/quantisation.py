@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from icfast.errors import OptionError
-from icfast.laws.balance import agreeing, require_not_negative, require_positive
+from icfast.laws.balance import consistent, require_not_negative, require_positive
 from icfast.laws.result_table import ResultTable
 
 
@@ -107,4 +107,4 @@ def _eta(
     require_not_negative("absorbed_bits", absorbed_bits)
     require_positive("params", params)
     held = absorbed_bits / (params * width)
-    return agreeing("eta", eta, "absorbed_bits / (params * bits_per_param)", held)
+    return consistent("eta", eta, "absorbed_bits / (params * bits_per_param)", held)

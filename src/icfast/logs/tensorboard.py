@@ -156,7 +156,7 @@ def _by_step(file: _File, tag: str | None) -> dict[int, float]:
 
 
 def _read_file(path: Path) -> _File:
-    with needs_extra("tensorboard", "reading TensorBoard files (tensorboard)"):
+    with needs_extra("tensorboard", "reading TensorBoard files"):
         from google.protobuf.message import DecodeError
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.tensorflow_stub.errors import DataLossError
