@@ -23,14 +23,14 @@ Documents = Sequence[Sequence[int]]
 
 
 class Shape(NamedTuple):
-    """How windows are packed; words is the least that holds (order - 1) * bits."""
+    """Shape of packed windows; words is the least number that holds (order - 1) * bits."""
 
     order: int
     bits: int
     words: int
 
 
-#: One to four words; symbols that fill words exactly, that straddle them, and no history at all.
+#: Keys of one to four words: symbols that fill words, that straddle words, and no history.
 SHAPES = [
     Shape(1, 1, 1),  # no history: the key is 0
     Shape(2, 3, 1),  # one symbol, nothing to shift out
@@ -53,7 +53,7 @@ def shape_id(shape: Shape) -> str:
 
 
 def key_of(window: Window, bits: int) -> int:
-    """The history as one whole number: sum of w[t-i] << bits * (N - 1 - i)."""
+    """Return the history as an integer: sum of w[t-i] << bits * (N - 1 - i)."""
     order = len(window)
     return sum(symbol << (bits * (order - 1 - i)) for i, symbol in enumerate(window) if i)
 
@@ -81,7 +81,7 @@ def whole_keys(rows: np.ndarray) -> list[int]:
 
 
 class Laid(NamedTuple):
-    """Documents laid out in one shard, with what kernels need to read them."""
+    """Documents of one shard, with the arguments that kernels need to read them."""
 
     documents: Documents
     tokens: np.ndarray
@@ -92,13 +92,13 @@ class Laid(NamedTuple):
 
     @property
     def ranked(self) -> list[list[int]]:
-        """The documents as ranks, the end mark put behind each where there is one."""
+        """Documents as ranks, followed by the end mark if there is one."""
         ranks = self.alphabet.ranks
         tail = [self.alphabet.end_rank] if self.end_mark else []
         return [[*(int(ranks[token]) for token in d), *tail] for d in self.documents]
 
     def chunk(self, begin: int = 0, end: int | None = None) -> Chunk:
-        """The documents of a chunk; an empty one belongs where it stands last."""
+        """Return the documents of a chunk; an empty one belongs to the chunk of its position."""
         end = len(self.tokens) if end is None else end
         chosen = (self.stops > begin) | ((self.stops == 0) & (begin == 0))
         chosen &= (self.starts < end) | (self.stops <= end)
@@ -123,7 +123,7 @@ def ranked_windows(document: Sequence[int], order: int) -> list[Window]:
 
 
 def lay(documents: Documents, shape: Shape, dtype: str = "u2", end_mark: bool = False) -> Laid:
-    """Documents in a shard that holds a foreign token before, between and behind them."""
+    """Write documents to a shard with a foreign token before, between and after them."""
     rank = naive.ranks(documents)
     foreign = max(rank, default=0) + 1
     tokens, starts, stops = [foreign], [], []
@@ -147,22 +147,22 @@ def lay(documents: Documents, shape: Shape, dtype: str = "u2", end_mark: bool = 
 
 
 def some_documents(shape: Shape, ids: int, seed: int, empty: bool = False) -> list[list[int]]:
-    """Documents around every length that matters: 1, N - 1, N, N + 1, and several times N."""
+    """Return documents of every relevant length: 1, N - 1, N, N + 1 and several times N."""
     random_ids = random.Random(seed)
     most = min(ids, (1 << min(shape.bits, 16)) - 1)
     pool = [random_ids.randrange(ids) for _ in range(min(most, 7))]
     lengths = {1, 2, max(1, shape.order - 1), shape.order, shape.order + 1, 3 * shape.order + 5}
     documents = [[random_ids.choice(pool) for _ in range(n)] for n in sorted(lengths)]
-    documents += [documents[-1], documents[0]]  # whole documents that occur twice
+    documents += [documents[-1], documents[0]]  # documents that occur twice
     return [[], *documents, [], []] if empty else documents
 
 
-#: numba looks at so many windows of a run together.
+#: Windows per block of the numba backend.
 BLOCK = 4096
 
 
 def long_documents() -> list[list[int]]:
-    """Long ones and many short ones over seven ids: more than three blocks of distinct 7-grams."""
+    """Return long and short documents of seven ids, with over three blocks of distinct 7-grams."""
     random_ids = random.Random(7)
     lengths = [3000] * 5 + [random_ids.randrange(1, 9) for _ in range(600)]
     return [[random_ids.randrange(1, 8) for _ in range(length)] for length in lengths]
@@ -172,7 +172,7 @@ def long_documents() -> list[list[int]]:
 
 
 def run_of(windows: Iterable[Window] | Counter, shape: Shape) -> SortedRun:
-    """Sorted distinct windows and their counts, one bucket a lead."""
+    """Return sorted distinct windows and their counts, one bucket per lead."""
     counted = sorted(Counter(windows).items())
     leads = sorted({window[0] for window, _ in counted})
     bounds = [bisect_left(counted, ((lead,),)) for lead in leads] + [len(counted)]
@@ -194,13 +194,13 @@ def ends_of(windows: Iterable[Window], shape: Shape) -> Ends:
 
 
 def entries(run: SortedRun) -> list[tuple[int, int, int]]:
-    """(lead, key, count) of every entry."""
+    """Return (lead, key, count) of every entry."""
     leads = np.repeat(run.leads, np.diff(run.bounds))
     return list(zip(leads.tolist(), whole_keys(run.keys), run.counts.tolist(), strict=True))
 
 
 def parts_of(run: SortedRun, edges: Sequence[int]) -> list[SortedRun]:
-    """The run cut before these entries."""
+    """Split a run before these entries."""
     leads = np.repeat(run.leads, np.diff(run.bounds))
     parts = []
     for first, last in zip([0, *edges], [*edges, len(leads)], strict=True):
@@ -214,7 +214,7 @@ def parts_of(run: SortedRun, edges: Sequence[int]) -> list[SortedRun]:
 
 
 def naive_spectra(documents: Documents, order: int) -> dict[str, list[dict[int, int]]]:
-    """kind -> per order {r: phi_r}, as the kernel records them (the bare begin mark is not)."""
+    """Return kind -> {r: phi_r} of each order, without the begin mark, as the kernel does."""
     per_kind = {
         "complete": naive.ngram_counts,
         "starting": naive.starting_counts,
@@ -236,7 +236,7 @@ def naive_spectra(documents: Documents, order: int) -> dict[str, list[dict[int, 
 
 
 def trie_of(documents: Documents, order: int, ranks: int, word: type = np.uint32) -> Trie:
-    """The whole trie of documents of ranks 1..ranks - 1, straight from its definition."""
+    """Return the trie of documents of ranks 1..ranks - 1, from its definition."""
     counts: Counter[Window] = Counter()
     for document in documents:
         for window in ranked_windows(document, order):
@@ -254,7 +254,7 @@ def trie_of(documents: Documents, order: int, ranks: int, word: type = np.uint32
     for n in range(order - 1):
         for gram in grams[n]:
             child[node[gram]] = levels[n + 1] + bisect_left(grams[n + 1], gram)
-    # A row for every context first; then the rows of those followed once are left out.
+    # Make a row for every context, then remove the rows of contexts followed once.
     contexts = np.zeros((levels[-2] + 1, len(CONTEXT_FIELDS)), word)
     for gram in [gram for level in grams for gram in level if gram != (0,)]:
         row = contexts[node[gram[1:]] + 1 if len(gram) > 1 else 0]
@@ -276,7 +276,7 @@ def trie_of(documents: Documents, order: int, ranks: int, word: type = np.uint32
 
 
 def bigrams_of(trie: Trie) -> Bigrams:
-    """The bigrams sorted by their older symbol, then their newer one."""
+    """Return the bigrams sorted by their older symbol, then by their newer one."""
     ranks = int(trie.levels[1])
     found = [
         (int(trie.symbols[node]), word, node)
@@ -302,7 +302,7 @@ def scratch_of(trie: Trie) -> ContextScratch:
 
 
 def marks_of(has_row: np.ndarray) -> np.ndarray:
-    """For every 64 nodes: which have a row, and how many had one before."""
+    """Return for every 64 nodes the bitmap of those with a row, and the number of rows before."""
     marks = np.zeros((-(-len(has_row) // 64), 2), np.uint64)
     for i in range(len(marks)):
         bits = has_row[64 * i : 64 * i + 64].tolist()

@@ -1,4 +1,4 @@
-"""Which backends are here, and that the one asked for is the one that runs."""
+"""Installed backends, and that the selected backend is the one that runs."""
 
 from __future__ import annotations
 

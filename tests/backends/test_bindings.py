@@ -1,4 +1,4 @@
-"""The compiled bindings convert nothing: what does not fit is a TypeError, not a copy."""
+"""The bindings do not convert arrays: a wrong dtype or layout is a TypeError, not a copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""weigh_ngrams against naive Kneser-Ney; matched windows against the walk from token to token."""
+"""weigh_ngrams against naive Kneser-Ney; matched windows against scoring token by token."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def weigh_range(kernels, fitted, low, high, weights):
 
 
 def weigh(kernels, fitted, edges=()):
-    """Weights, from ranges cut at these ranks, in any order."""
+    """Return weights from ranges that begin at these ranks, in any order."""
     trie = fitted.trie
     found = Weights(np.full(len(trie.counts), np.nan), np.full(len(trie.child) - 1, np.nan))
     cuts = [0, *edges, int(trie.levels[1])]
@@ -34,7 +34,7 @@ def weigh(kernels, fitted, edges=()):
 
 
 def grams_of(fitted, convention):
-    """Symbols of each node, oldest first, as the naive model names them."""
+    """Return the symbols of each node, oldest first, with the ids of the naive model."""
     ranks = naive.ranks(TRAINING)
     name = {0: naive.BEGIN, **{rank: token for token, rank in ranks.items()}}
     if convention == "kenlm":
@@ -62,8 +62,8 @@ def test_weights_are_those_of_the_naive_model(kernels, order, convention, word):
             expected = model.probability(gram[-1], gram[:-1])
             assert weights.probabilities[node] == pytest.approx(expected, rel=1e-12)
         if len(gram) < order:
-            # What an unseen successor keeps of its probability after the context without its
-            # oldest symbol; a context nothing follows is skipped.
+            # The backoff is the factor of an unseen successor's probability after the context
+            # without its oldest symbol. Contexts without successors are skipped.
             unseen = model.probability(stranger, gram) / model.probability(stranger, gram[1:])
             assert weights.backoffs[node] == pytest.approx(unseen, rel=1e-12)
 
@@ -78,7 +78,7 @@ def test_an_ngram_without_its_context(kernels):
 
 
 class Bulk:
-    """Documents scored in bulk, with the scatter written out in Python."""
+    """Documents scored in bulk, with the scatter in Python."""
 
     def __init__(self, fitted, order, bits, words):
         self.fitted, self.order, self.bits, self.words = fitted, order, bits, words
@@ -88,14 +88,14 @@ class Bulk:
         self.alphabet = Alphabet(table.astype(np.uint32), end_rank, order, bits)
 
     def windows(self, held):
-        """(lead, window) of every token, in order."""
+        """Return (lead, window) of every token, in order."""
         table, end = self.alphabet.ranks, self.alphabet.end_rank
         for document in held:
             ranks = [int(table[token]) for token in document] + [end] * bool(end)
             yield from ranked_windows(ranks, self.order)
 
     def match(self, kernels, held, groups, weights):
-        """(offsets, matches), matched in groups of neighbouring leads."""
+        """Return (offsets, matches), matched in groups of adjacent leads."""
         leads = np.arange(self.unknown + 1, dtype=np.uint32)
         buckets = [[w for w in self.windows(held) if w[0] == lead] for lead in leads]
         bounds = np.append(0, np.cumsum([len(b) for b in buckets])).astype(np.int64)
@@ -132,7 +132,7 @@ class Bulk:
         begin = weights.backoffs[0] if self.order > 1 else 1.0
         rows = [(len(held), 1), (len(held), 1), (len(held),), (len(held),), (len(held), 1)]
         out = ScoreOut(*(np.full(shape, 99, np.uint64) for shape in rows))
-        # Two chunks of one thread: the second continues where the first stopped.
+        # The second chunk of a thread continues where the first stopped.
         for first, last in [(0, 3), (3, len(held))]:
             chunk = Chunk(tokens, starts[first:last], stops[first:last], 0, len(tokens))
             here = ScoreOut(*(array[first:last] for array in out))
@@ -143,7 +143,7 @@ class Bulk:
         return out
 
 
-#: Longer than a block of records, with windows often repeated and never seen ones between.
+#: Longer than a block of records, with frequent and unseen windows.
 LONG = [[token for _ in range(40) for token in (1, 2, 1, 10, 3)], *HELDOUT]
 
 

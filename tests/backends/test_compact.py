@@ -1,4 +1,4 @@
-"""score_compact at the edges of its arithmetic; test_compact of models has the rest."""
+"""score_compact at the limits of its arithmetic; tests/kneser_ney/test_compact.py has the rest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from icfast.backends.counting import Alphabet, Chunk
 from icfast.backends.models import CompactTrie, ScoreOut
 
-#: A loss below 0 on its own, which rounding and pruning may leave.
+#: A negative loss, which rounding and pruning can produce.
 BELOW_ZERO = -5
 HUGE = 2**62
 

@@ -1,4 +1,4 @@
-"""The accuracy of losses once more on each instruction set this machine has beside its best."""
+"""Accuracy of losses on each instruction set of this machine except the best one."""
 
 from __future__ import annotations
 

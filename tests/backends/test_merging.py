@@ -23,7 +23,7 @@ ORDER = 9
 def test_the_same_windows_under_another_alphabet(kernels, words, new_words):
     bits, new_bits = BITS_OF_WORDS[words], BITS_OF_WORDS[new_words]
     generator = random.Random(words)
-    # Rank 0 stays the begin mark; the others ascend to the top of the new alphabet.
+    # Rank 0 remains the begin mark. The other ranks ascend to the top of the new alphabet.
     size = 256
     new_ranks = generator.sample(range(1, 2**new_bits), size - 2)
     ranks = np.array([0, *sorted({*new_ranks, 2**new_bits - 1})], np.uint32)
@@ -50,7 +50,7 @@ counted_windows = st.dictionaries(
 
 
 @pytest.mark.parametrize("shape", [Shape(3, 2, 1), Shape(3, 32, 1), Shape(3, 32, 2)])
-# Up to five: one alone, pairs, and pairs of sums of unlike sizes.
+# Up to five runs: a single one, pairs, and sums of different sizes.
 @given(parts=st.lists(counted_windows, min_size=1, max_size=5), data=st.data())
 def test_the_sum_of_runs(kernels, shape, parts, data):
     runs = [run_of(Counter(part), shape) for part in parts]
@@ -62,7 +62,7 @@ def test_the_sum_of_runs(kernels, shape, parts, data):
         np.concatenate([run.keys for run in runs]),
         np.concatenate([run.counts for run in runs]),
     )
-    # Buckets of a lead come in any order.
+    # The buckets of a lead can have any order.
     shuffled = np.array(data.draw(st.permutations(range(len(leads)))), np.int64)
     sequence = shuffled[np.argsort(leads[shuffled], kind="stable")]
     size = len(joined.counts)

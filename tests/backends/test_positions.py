@@ -1,4 +1,4 @@
-"""Windows known by their position: the text, sorting and spectra, against naive counts."""
+"""Windows stored as positions: text, sorting and spectra against naive counts."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from tests.backends.definitions import Shape, lay, naive_spectra, ranked_windows
 
 from icfast.backends.counting import KINDS, TEXT_PADDING, SpectraRanges
 
-#: Fewer than most counts, so that both the dense rows and the list of frequent ones are used.
+#: Below most counts, so that both the dense rows and the list of large counts are used.
 ROWS = 4
 
-#: Orders below, at and above what one word of prefix tells apart, and beyond any packed key.
+#: Orders below, at and above the symbols of one word of prefix, and beyond any packed key.
 ORDERS = [1, 2, 3, 4, 5, 6, 9, 17, 64, 130]
 
-#: (text, bits): two bytes a symbol, and four with words that hold three or two of them and a part.
+#: (text, bits): two-byte symbols, and four-byte symbols of which a word holds three or two and a
+#: part.
 TEXTS = [("u2", 3), ("u2", 16), ("u4", 17), ("u4", 21), ("u4", 22), ("u4", 32)]
 
 #: Codes of 1, 2 and 3 bytes, by symbol.
@@ -56,7 +57,7 @@ class Written(NamedTuple):
 
     @property
     def places(self) -> list[tuple[int, int, int]]:
-        """(position, document, place in it) of every token, in the order of the text."""
+        """(position, document, token of it) of every token, in text order."""
         found, begin = [], TEXT_PADDING
         for d, document in enumerate(self.documents):
             found += [(begin + t, d, t) for t in range(len(document))]
@@ -64,7 +65,7 @@ class Written(NamedTuple):
         return found
 
     def window(self, position, order):
-        """The window that ends there, zeros behind its begin mark."""
+        """Return the window that ends at a position, with zeros after its begin mark."""
         _, d, t = next(place for place in self.places if place[0] == position)
         return ranked_windows(self.documents[d], order)[t]
 
@@ -77,14 +78,14 @@ def written(documents, dtype):
 
 
 def spread(documents, bits):
-    """Ranks that use every bit of a symbol, in the same order."""
+    """Return ranks that use every bit of a symbol, in the same order."""
     top = max((rank for d in documents for rank in d), default=0)
     step = ((1 << min(bits, 32)) - 1) // max(top, 1)
     return [[rank * step for rank in document] for document in documents]
 
 
 def repeating_documents(seed, order):
-    """Long and short repeats, equal documents, and random tokens."""
+    """Return documents with long and short repeats, equal documents, and random tokens."""
     chance = random.Random(seed)
     base = [chance.randrange(1, 6) for _ in range(order + 20)]
     documents = [[chance.randrange(1, 8) for _ in range(chance.randrange(1, 40))] for _ in range(8)]
@@ -97,7 +98,7 @@ def repeating_documents(seed, order):
 
 
 def scattered(kernels, text, order, edges=None, leads=None, codes=CODES):
-    """(bounds, windows) by lead."""
+    """Return (bounds, windows) by lead."""
     low, high = leads or (0, int(text.symbols.max()) + 1)
     edges = edges or [TEXT_PADDING, len(text.symbols) - 1]
     counts = np.zeros(int(text.symbols.max()) + 1, np.uint64)
@@ -117,7 +118,7 @@ def scattered(kernels, text, order, edges=None, leads=None, codes=CODES):
 
 
 def place_bits(text):
-    """Of a word: what a position in the text and the mark take."""
+    """Return the bits of a word that the position and the mark take."""
     return 1 + len(text.symbols).bit_length()
 
 
@@ -126,7 +127,7 @@ def code_of(symbol):
 
 
 def grouped(windows):
-    """Whether windows that share their first n symbols stand together, for every n."""
+    """Check that windows that share their first n symbols are contiguous, for every n."""
     return all(
         len(list(groupby(w[:n] for w in windows))) == len({w[:n] for w in windows})
         for n in range(1, len(windows[0]) + 1)
@@ -145,7 +146,7 @@ def sort(kernels, text, order, bits, bounds, windows):
 
 
 def small_leads(documents):
-    """Documents whose ranks are 1..U, for one bucket a lead."""
+    """Return documents with ranks 1..U, for one bucket per lead."""
     used = sorted({rank for document in documents for rank in document})
     rank = {symbol: i for i, symbol in enumerate(used, start=1)}
     return [[rank[symbol] for symbol in document] for document in documents]
@@ -219,7 +220,7 @@ def test_windows_are_sorted_and_share_what_is_said(kernels, dtype, bits, order):
     text = written(ranked, dtype)
     bounds, windows = scattered(kernels, text, order)
     before = windows % (1 << place_bits(text))
-    # The leads stay small numbers, the histories get symbols of many bits.
+    # Leads stay small, but histories get symbols of many bits.
     wide = written(spread(ranked, bits), dtype)
     shared = sort(kernels, wide, order, bits, bounds, windows)
     for low, high in pairwise(bounds.tolist()):
@@ -237,7 +238,7 @@ def _shared(a, b):
 
 @pytest.mark.parametrize("size", [2, 3, 8, 9, 129, 1000])
 def test_buckets_around_what_a_prefix_holds(kernels, size):
-    """Beside a window's number fewer bits of its symbols are left, and one of them is cut."""
+    """With a window's number, a word has fewer bits of symbols, and one symbol is truncated."""
     chance = random.Random(size)
     head = [chance.randrange(1, 2**16) for _ in range(3)]
     documents = [
@@ -259,7 +260,7 @@ def test_buckets_around_what_a_prefix_holds(kernels, size):
 
 
 def scan(kernels, text, order, bounds, windows, shared, capacity=4000, cuts=()):
-    """Every kind and order from sorted buckets, a few buckets a call."""
+    """Return every kind and order from sorted buckets, with a few buckets per call."""
     small = np.zeros((len(KINDS), order + 2, ROWS), np.uint64)
     large, length = np.zeros((capacity, 4), np.uint64), np.zeros(1, np.int64)
     nodes = np.full((order + 1, 4), 99, np.uint64)

@@ -26,7 +26,7 @@ from tests.backends.definitions import (
 
 from icfast.backends.counting import KINDS, SortedRun, SpectraOut
 
-#: Fewer than most counts, so that both the dense rows and the list of large counts are used.
+#: Below most counts, so that both the dense rows and the list of large counts are used.
 ROWS = 4
 SMALL = Shape(4, 3, 1)
 LONG = Shape(7, 3, 1)
@@ -34,7 +34,7 @@ DOCUMENTS = [[1, 2, 1, 1], [2], [1, 2, 1, 1], [1, 1, 1, 1, 1, 1, 1, 1], [5, 2, 1
 
 
 def scan(kernels, runs, ends, shape, capacity=200):
-    """Every kind and order from these runs, one after the other."""
+    """Return every kind and order from these runs, in order."""
     path = np.zeros(2 + shape.words, np.uint64)
     sums = np.zeros((3, shape.order), np.uint64)
     small = np.zeros((len(KINDS), shape.order, ROWS), np.uint64)
@@ -76,13 +76,15 @@ def test_open_ngrams_are_carried_over_every_cut(kernels):
         assert scan(kernels, parts_of(run, edges), ends, SMALL) == expected
 
 
-#: Windows the core takes at a time.
+#: Windows per block of the core.
 CORE_BLOCK = 1024
 
 
 def many_windows(shape, ids, end_mark):
-    """Documents of a few ids, cut short and long, with more distinct windows than two blocks; ranks
-    are spread over all the bits of a symbol."""
+    """Return short and long documents of a few ids, with over two blocks of distinct windows.
+
+    Ranks use all bits of a symbol.
+    """
     chosen = random.Random(shape.order)
     lengths = [1, 2, 3] * 40 + [5, 17, 60] * 25 + [6000]
     documents = [[chosen.randrange(ids) for _ in range(length)] for length in lengths]
@@ -106,7 +108,7 @@ def test_runs_of_several_blocks(kernels, shape, ids, end_mark):
     run, ends = run_of(laid.windows(), shape), ends_of(laid.ends(), shape)
     assert len(run.counts) > 2 * CORE_BLOCK
     expected = naive_spectra(laid.ranked, shape.order)
-    # An entry more or less than a block, and n-grams that go on into the next one.
+    # One entry more or less than a block, and n-grams that continue in the next block.
     for edges in (
         [],
         [CORE_BLOCK - 1, 2 * CORE_BLOCK],
@@ -115,7 +117,7 @@ def test_runs_of_several_blocks(kernels, shape, ids, end_mark):
     ):
         found = scan(kernels, parts_of(run, edges), ends, shape, capacity=len(run.counts))
         assert found == expected
-    # Out of order deep inside a block: equal keys, and neighbours that differ in any word.
+    # Unsorted within a block: equal keys, and neighbours that differ in any word.
     lead = int(np.argmax(np.diff(run.bounds)))
     for at in range(int(run.bounds[lead]) + 21, int(run.bounds[lead]) + 61):
         for swapped in ([at - 1, at - 1], [at, at - 1]):
@@ -126,7 +128,7 @@ def test_runs_of_several_blocks(kernels, shape, ids, end_mark):
 
 
 def test_the_code_any_machine_runs(backend):
-    """ICFAST_ISA=portable is read once a process, so it takes another process."""
+    """Run in another process, since ICFAST_ISA is read once per process."""
     if backend != "core":
         pytest.skip("only the core chooses an instruction set")
     if os.environ.get("ICFAST_ISA") == "portable":
@@ -195,7 +197,7 @@ def test_entries_that_do_not_ascend(kernels, words):
     assert scan(kernels, [twice], ends, shape) == (4, 1, 1)
     leads = np.array([1, 3, 2], np.uint32)
     assert scan(kernels, [run._replace(leads=leads)], ends, shape) == (4, 4, 2)
-    # The run before counts too: it ends above where this one begins.
+    # The previous run ends above the beginning of this one.
     assert scan(kernels, [run, run], ends, shape) == (4, 0, 1)
 
 

@@ -25,15 +25,15 @@ def documents(seed, ids, sizes):
     ]
 
 
-#: Enough repetition for real discounts, and every length about the order; id 9 is only ever the
-#: last of its document, so that nothing follows it.
+#: Enough repetition for real discounts, and every length around the order. Id 9 occurs only at the
+#: end of documents, so nothing follows it.
 TRAINING = [*documents(1, 8, [0, 1, 2, 3, 4, 5, 6, 40, 60, 90]), [1, 2, 9], [3, 9], [9]]
 #: Ids 8, 10 and 11 are not in training.
 HELDOUT = [*documents(2, VOCABULARY, [0, 1, 2, 3, 7, 30, 50]), [1, 2, 9, 1, 2], [9, 9, 3]]
 
 
 class Fitted:
-    """What the kernel is given of a model, all of it from naive definitions."""
+    """Arguments of the kernel for a model, from naive definitions."""
 
     def __init__(self, order, convention, word=np.uint32, training=TRAINING):
         kenlm = convention == "kenlm"
@@ -59,7 +59,7 @@ class Fitted:
         starts = np.append(0, stops[:-1]).astype(np.int64)
         tokens = np.array([token for document in held for token in document], dtype)
         chunk = Chunk(tokens, starts, stops, 0, len(tokens))
-        # Whatever the rows held before is overwritten.
+        # The kernel overwrites earlier contents of the rows.
         one, each = (len(held),), (len(held), columns)
         rows = [each, each, one, one, each]
         out = ScoreOut(*(np.full(shape, 99, np.uint64) for shape in rows))
@@ -87,7 +87,7 @@ def test_losses_are_those_of_naive_models(kernels, order, convention, word, ladd
             impossible = sum(p == 0 for p in probabilities)
             assert out.infinite[d, column] == impossible
             quanta = sum(naive.fixed_point_nats(-math.log(p)) for p in probabilities if p)
-            # A logarithm may fall to either side of a half quantum.
+            # A logarithm can be rounded to either side of half a quantum.
             assert abs(int(out.low[d, column]) - quanta) <= 1e-9 * quanta + len(probabilities)
 
 
@@ -100,7 +100,7 @@ def test_every_token_dtype(kernels, dtype):
 
 
 def test_a_symbol_of_probability_zero_is_counted_apart(kernels):
-    # Nothing is taken off the counts, so nothing is left for what was not seen.
+    # Without discounts, unseen symbols have probability 0.
     fitted = Fitted(2, "tokens")
     fitted.discounts[:] = 0
     status, out = fitted.score(kernels, [[11, 11], [9]], 2)
@@ -111,7 +111,7 @@ def test_a_symbol_of_probability_zero_is_counted_apart(kernels):
 
 
 def test_sums_carry_into_128_bits(kernels):
-    # A symbol of 700 nats takes 700 * 2^32 units: 6.2 million of them pass 2^64.
+    # A symbol of 700 nats is 700 * 2^32 units; 6.2 million of them exceed 2^64.
     fitted = Fitted(1, "tokens")
     fitted.uniform = math.exp(-700.0)
     repeats = 6_200_000

@@ -1,4 +1,4 @@
-"""sort_runs around every threshold at which it changes its method."""
+"""sort_runs around every threshold between its methods."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from tests.backends.definitions import whole_keys
 
-#: Insertion below 32, introsort below 512, radix above; with AVX-512 networks of 8 to 128 keys,
-#: quicksort above; numba: insertion below 64, radix by bytes below 1024, by 11 bits above.
+#: Insertion sort below 32 keys, introsort below 512, radix sort above. With AVX-512: networks of 8
+#: to 128 keys, quicksort above. numba: insertion sort below 64, radix sort by bytes below 1024, by
+#: 11 bits above.
 SIZES = [0, 1, 2, 31, 32, 33, 63, 64, 65, 128, 129, 511, 512, 513, 1003, 1023, 1024, 1025]
 
-#: With AVX-512, keys of several words whose varying bits fit 64 are sorted as one word; up to 8
-#: bits more choose a part first, where parts have at least 16 keys; beyond, keys are sorted by
-#: their top bits and place, and runs of equal ones again, below 16 by insertion.
+#: With AVX-512, keys of several words with at most 64 varying bits are sorted as one word. Up to 8
+#: more bits choose a part first, if parts have at least 16 keys. Otherwise keys are sorted by their
+#: top bits and number, and then groups with equal top bits again, by insertion below 16 keys.
 
 #: A bucket larger than this is first split by its most significant varying byte.
 CACHE_BYTES = 1 << 19
@@ -38,7 +39,7 @@ def make_keys(pattern, size, words, generator):
         keys[:, 0] &= np.uint64(0xFF)
         keys[:, 1:] &= np.uint64(0x00FF0000)
     elif pattern == "few-but-the-last-word":
-        # Large and small groups that only their last word tells apart.
+        # Large and small groups that differ in their last word only.
         keys[:, :-1] = np.minimum(generator.geometric(0.6, (size, 1)), 9)
     elif pattern in ("sorted", "reversed"):
         keys = keys[np.lexsort(keys.T[::-1])]
@@ -47,10 +48,10 @@ def make_keys(pattern, size, words, generator):
         half = keys[np.lexsort(keys.T[::-1])][: size // 2]
         keys = np.concatenate([half, keys[: size % 2], half[::-1]])
     elif pattern == "largest":
-        # The largest key is also what fills up a vector that is not full.
+        # The largest key also pads incomplete vectors.
         keys[generator.random(size) < 0.5] = np.uint64(2**64 - 1)
     elif pattern == "one-each-side":
-        # All the same but one that sorts before and one that sorts behind them.
+        # All keys are equal except a smaller and a larger one.
         keys[:] = np.uint64(2**63)
         if size:
             keys[size // 3, -1] = 0
@@ -59,7 +60,7 @@ def make_keys(pattern, size, words, generator):
 
 
 def expect_sorted(kernels, buckets, words, lead_in=0):
-    """Sort buckets that begin behind `lead_in` rows nobody may touch."""
+    """Sort buckets that begin after `lead_in` rows, which must not change."""
     stops = np.cumsum([len(keys) for keys in buckets])
     bounds = np.append(0, stops).astype(np.int64) + lead_in
     untouched = np.full((lead_in, words), 7, np.uint64)
@@ -116,7 +117,7 @@ def test_any_number_of_bytes_that_vary(kernels, size, varying):
 
 
 def keys_of_bad_pivots(size):
-    """Keys whose sampled medians are always among the least, so that no part gets much smaller.
+    """Return keys whose sampled medians are always among the smallest, so parts hardly shrink.
 
     The sample is 32 evenly spaced keys, its median the 17th. Whatever is sampled gets the next
     larger value, after which the part up to the pivot is taken away.
@@ -136,12 +137,12 @@ def keys_of_bad_pivots(size):
 
 
 def test_pivots_that_split_badly(kernels):
-    # 64 levels of at most 32 keys each leave most of 5000 to another method.
+    # 64 levels that remove at most 32 keys each leave most of 5000 keys to introsort.
     expect_sorted(kernels, [keys_of_bad_pivots(5000)], 1)
 
 
 def keys_varying_in(bits, size, words, generator):
-    """Keys that differ in so many bits, spread over all words."""
+    """Return keys that differ in this many bits, spread over all words."""
     chosen = sorted(generator.choice(64 * words, bits, replace=False).tolist())
     drawn = random_keys(size, words, generator)
     keys = np.broadcast_to(random_keys(1, words, generator), (size, words)).copy()
@@ -200,7 +201,7 @@ print(len(cases.files))
 
 
 def test_the_code_any_machine_runs(backend, tmp_path):
-    """ICFAST_ISA=portable is read once a process, so it takes another process."""
+    """Run in another process, since ICFAST_ISA is read once per process."""
     if backend != "core":
         pytest.skip("only the core chooses an instruction set")
     generator = np.random.default_rng(6)

@@ -1,4 +1,4 @@
-"""split_keys: a bucket cut in place into ascending parts, nothing lost."""
+"""split_keys splits a bucket in place into ascending parts and loses no key."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from tests.backends.definitions import whole_keys
 
-# Nothing, one key, two, fewer than parts, more than parts; and round the vectors that are read
-# from both ends at a time (32 keys each, from 257 keys on).
+# No key, one, two, fewer than parts, more than parts; and sizes around the vectors that are read
+# from both ends (32 keys each, from 257 keys on).
 SIZES = [0, 1, 2, 200, 256, 257, 263, 264, 288, 319, 320, 321, 5000]
 
 
 def split(kernels, keys, largest=64):
-    """The parts, checked: ascending, and the same keys as before."""
+    """Split keys; check that parts ascend and have the same keys."""
     before = whole_keys(keys)
     bounds = np.full(257, -1, np.int64)
     assert kernels.split_keys(keys, largest, bounds) == (0, 0, 0)
@@ -24,14 +24,14 @@ def split(kernels, keys, largest=64):
     assert sorted(after) == sorted(before)
     parts = [after[a:b] for a, b in pairwise(bounds) if b > a]
     assert all(max(a) < min(b) for a, b in pairwise(parts))
-    # Keys that differ are always parted, so cutting again and again comes to an end.
+    # Different keys are in at least two parts, so repeated splitting ends.
     assert len(parts) > 1 or len(set(after)) <= 1
     return bounds
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("words", [1, 2, 3, 4])
-# Bits that vary: all, a digit that straddles two words, the last byte, fewer than a digit.
+# Varying bits: all, a digit that straddles two words, the last byte, fewer than a digit.
 @pytest.mark.parametrize("bits", [None, 68, 8, 3])
 def test_parts_ascend_and_nothing_is_lost(kernels, size, words, bits):
     bits = 64 * words if bits is None or bits > 64 * words else bits
@@ -53,7 +53,7 @@ LARGEST_KEY = 2**64 - 1
     ["sorted", "reversed", "least", "most", "halves", "one-below", "one-above", "last-above"],
 )
 def test_keys_that_cut_badly(kernels, pattern, size, largest):
-    """Pivots that are the least key, or the largest, or equal to nearly everything."""
+    """Pivots that are the smallest or largest key, or equal to nearly all keys."""
     generator = np.random.default_rng(size)
     keys = generator.integers(1, LARGEST_KEY, (size, 1), np.uint64)
     if pattern in ("sorted", "reversed"):
@@ -71,7 +71,7 @@ def test_keys_that_cut_badly(kernels, pattern, size, largest):
 
 @pytest.mark.parametrize("words", [1, 2])
 def test_cutting_again_leaves_parts_of_equal_keys(kernels, words):
-    """What a pass does with a bucket too large to be sorted at once."""
+    """Split a bucket repeatedly, as counting does with a bucket that is too large to sort."""
     generator = np.random.default_rng(words)
     keys = generator.geometric(0.03, (20_000, words)).astype(np.uint64)
     expected = sorted(whole_keys(keys))
@@ -98,8 +98,8 @@ def test_equal_keys_stay_in_the_first_part(kernels, words):
     assert (keys == 7).all()
 
 
-# Random keys form a few long cycles, all of which the first part sees; these form many short ones,
-# so that every part has to be looked at.
+# Random keys form a few long cycles, which all reach the first part. These keys form many short
+# cycles, so that every part must be visited.
 @pytest.mark.parametrize("partner", [lambda d: d ^ 1, lambda d: 255 - d, lambda d: d ^ 128])
 @pytest.mark.parametrize("words", [1, 2])
 def test_parts_that_only_change_places_with_one_other(kernels, words, partner):

@@ -29,14 +29,14 @@ def thue_morse(length):
     return [i.bit_count() % 2 for i in range(length)]
 
 
-#: Each reaches a part of the sort that short random texts do not.
+#: Each text reaches a part of the sort that short random texts do not.
 WORDS = {
     "one symbol": [0],
     "equal symbols": [0] * 300,  # one bucket, no substring to sort
     "falling": list(range(300, 0, -1)),  # every suffix larger than the next
     "rising": list(range(300)),
-    "zigzag": [0, 2, 1, 2] * 80,  # as many substrings as there can be, equal names
-    "fibonacci": fibonacci(600),  # one level of names after the other
+    "zigzag": [0, 2, 1, 2] * 80,  # most substrings, equal names
+    "fibonacci": fibonacci(600),  # many levels of names
     "thue-morse": thue_morse(512),
     "period 7": [3, 1, 4, 1, 5, 9, 2] * 70,
     "two copies": [random.Random(1).randrange(50) for _ in range(250)] * 2,
@@ -46,7 +46,7 @@ WORDS = {
 
 
 def text_of(documents):
-    """(symbols, first separator): ranks from 0, a separator of its own behind each document."""
+    """Return (symbols, first separator): ranks from 0, a distinct separator after each document."""
     rank = naive.ranks(documents)
     text = []
     for number, document in enumerate(documents):
@@ -62,7 +62,7 @@ def sorted_suffixes(kernels, text):
 
 
 def lengths(kernels, documents):
-    """(earlier, anywhere) of the tokens, and 0 for the separators checked and left out."""
+    """Return (earlier, anywhere) of the tokens; check and drop the zeros of separators."""
     text, separator = text_of(documents)
     tokens = text < separator
     order = sorted_suffixes(kernels, text)
@@ -83,7 +83,7 @@ def test_suffixes_of_words(kernels, word):
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60))
 def test_suffixes_of_any_text(kernels, word):
-    # Without a separator too: the end of the text is smaller than any symbol.
+    # Texts without separators work too: the end of the text is smaller than any symbol.
     text = np.array(word, np.int32)
     expected = sorted(range(len(word)), key=lambda i: word[i:])
     assert sorted_suffixes(kernels, text).tolist() == expected
@@ -114,14 +114,14 @@ def test_lengths_of_words(kernels, name):
 def test_lengths_of_a_period(kernels, period):
     size = 100_000
     earlier, anywhere = lengths(kernels, [[i % period for i in range(size)]])
-    # From the second period on, all that is left stands one period before.
+    # From the second period on, the rest of the text also occurs one period earlier.
     assert earlier == [1] * period + list(range(size - period + 1, 1, -1))
     assert anywhere == [size - period - i + 1 for i in range(period)] + earlier[period:]
 
 
 @pytest.mark.parametrize("k", range(3, 17))
 def test_lengths_of_thue_morse(kernels, k):
-    # The sums over the first 2^k symbols, for both kinds; the definition agrees for small k.
+    # Sums over the first 2^k symbols, for both kinds. The definition agrees for small k.
     size = 2**k
     earlier, anywhere = lengths(kernels, [thue_morse(size)])
     assert sum(earlier) == (23 * size**2 + 288 * size - 512) // 192

@@ -22,7 +22,7 @@ from tests.backends.definitions import (
 
 from icfast.backends.models import Trie
 
-#: A trie of order 64 has thousands of nodes a document; shorter ones say as much.
+#: A trie of order 64 has thousands of nodes per document, so lower orders suffice.
 TRIE_SHAPES = [shape for shape in SHAPES if shape.order < 64]
 SMALL = Shape(4, 3, 1)
 DOCUMENTS = [[1, 2, 1, 1], [2], [1, 2, 1, 1], [1, 1, 1, 1, 1], [5, 2, 1, 2, 1]]
@@ -35,7 +35,7 @@ def laid_out(shape, end_mark):
 
 
 def empty_like(trie):
-    """A trie of the same sizes as building begins it: root and begin mark are the caller's."""
+    """Return an empty trie of these sizes, with the root and the begin mark filled in."""
     arrays = (np.zeros_like(array) for array in trie[1:])
     grown = Trie(trie.levels, *arrays)
     grown.contexts[0] = trie.contexts[0]
@@ -46,7 +46,7 @@ def empty_like(trie):
 
 
 def grow(kernels, runs, ends, shape, trie, documents):
-    """Grows and marks; the begin mark is followed once per document."""
+    """Grow and mark a trie; the begin mark is followed once per document."""
     followed = np.zeros(trie.levels[-2], trie.counts.dtype)
     followed[:1] = documents
     path = np.zeros(2 + shape.words, np.uint64)
@@ -93,7 +93,7 @@ def test_runs_and_ranges_may_be_cut_anywhere(kernels):
     for cut in range(len(run.counts) + 1):
         found = empty_like(expected)
         assert grow(kernels, parts_of(run, [cut]), ends, SMALL, found, len(DOCUMENTS)) == (0, 0, 0)
-        # Ranges of context symbols, in any order, touch disjoint rows.
+        # Ranges of context symbols write to disjoint rows, in any order.
         middle = cut % 5
         assert link(kernels, found, middle, 5) == (0, 0, 0)
         assert link(kernels, found, 0, middle) == (0, 0, 0)
@@ -128,7 +128,7 @@ def test_a_level_that_is_too_small(kernels):
     levels = trie.levels.copy()
     levels[3:] -= 1
     status = grow(kernels, [run], ends, TRIGRAMS, trie._replace(levels=levels), len(DOCUMENTS))
-    # Entry 9 brings the last trigram; the one behind it, a document's first token, is none.
+    # Entry 9 has the last trigram. The next entry, a document's first token, has none.
     assert status == (3, 9, 3)
 
 
@@ -137,7 +137,7 @@ def test_the_first_window_in_the_way_is_the_one_named(kernels):
     levels = trie.levels.copy()
     levels[2:] -= 1
     levels[3] -= 3
-    # Room for the last bigram lacks too, but only behind the first trigram without any.
+    # There is no space for the last bigram either, but the first trigram fails before it.
     status = grow(kernels, [run], ends, TRIGRAMS, trie._replace(levels=levels), len(DOCUMENTS))
     assert status == (3, 7, 3)
 
@@ -163,7 +163,7 @@ def test_a_rank_that_never_ends_a_window(kernels):
 def test_an_ngram_without_its_context(kernels):
     run, ends, trie = grown_for_damage()
     grow(kernels, [run], ends, TRIGRAMS, trie, len(DOCUMENTS))
-    # The last trigram gets an oldest symbol that no bigram has there.
+    # The last trigram gets an oldest symbol that no bigram has here.
     node = int(trie.levels[3]) - 1
     trie.symbols[node] = 7
     assert link(kernels, trie, 0, 4) == (5, node, 7)

@@ -24,7 +24,7 @@ from icfast.backends.counting import Buckets
 all_shapes = pytest.mark.parametrize("shape", SHAPES, ids=shape_id)
 end_marks = pytest.mark.parametrize("end_mark", [False, True], ids=["tokens", "end-mark"])
 
-#: Ids each dtype can hold; the shard's foreign token needs one more.
+#: Number of ids of each dtype; the shard's foreign token needs one more.
 TOP_IDS = {"u1": 254, "u2": 65534, "u4": 70000}
 THREE_SYMBOLS = Shape(3, 8, 1)
 
@@ -45,7 +45,7 @@ def one_bucket_a_lead(laid, shape):
 
 
 def split_buckets(laid, shape):
-    """Every third distinct window begins a bucket, besides each lead's first."""
+    """Begin a bucket at each lead and at every third distinct window."""
     leads = int(laid.alphabet.ranks.max()) + 1 + laid.end_mark
     seen = sorted(set(keyed(laid.windows(), shape)))
     begins = sorted({(lead, 0) for lead in range(leads)} | set(seen[::3]))
@@ -56,7 +56,7 @@ def split_buckets(laid, shape):
 
 
 def cuts(size):
-    """The whole, every cut into two while that is few, and then some; and single tokens."""
+    """Yield the whole, splits into two (all, or some of many), and single tokens."""
     at = range(size + 1) if size < 120 else range(0, size + 1, 7)
     return [[0, size], *([0, cut, size] for cut in at), list(range(size + 1))]
 
@@ -84,7 +84,7 @@ def test_windows_are_counted_by_a_history_symbol_and_slots_left_out(kernels, sha
     laid = laid_out(shape, end_mark=end_mark)
     buckets, begins = split_buckets(laid, shape)
     columns = int(laid.alphabet.ranks.max()) + 1
-    # Every second bucket is asked for, each by another symbol of the history (0: by none).
+    # Count every second bucket, each by another symbol of the history (0: by none).
     slots = np.full(len(begins), -1, np.int32)
     slots[::2] = np.arange(len(slots[::2]))
     depths = (np.arange(len(slots[::2])) % shape.order).astype(np.int32)
@@ -102,7 +102,7 @@ def test_windows_are_counted_by_a_history_symbol_and_slots_left_out(kernels, sha
 
 @pytest.mark.parametrize("shape", [s for s in SHAPES if s.bits < 16], ids=shape_id)
 def test_symbols_of_every_bit_enter_the_key(kernels, shape):
-    """Some documents have seven ids, whose ranks leave the upper bits of a symbol alone."""
+    """Some documents have seven ids, whose ranks do not use the upper bits of a symbol."""
     document = list(range((1 << shape.bits) - 1))
     laid = lay([document[::-1], document], shape)
     buckets = one_bucket_a_lead(laid, shape)
@@ -146,10 +146,10 @@ def test_windows_land_behind_the_offsets_of_their_buckets(kernels, shape, end_ma
 
 
 def long_documents(shape, dtype, end_mark):
-    """One document longer than a kernel looks through at a time, others in the middle of it."""
+    """Return documents longer than a block of the sieve, and documents within a block."""
     generator = np.random.default_rng(3)
     ids = generator.choice(min(TOP_IDS[dtype], 1 << shape.bits) - 1, 40, replace=False)
-    # Uneven, so that some leads are rare and some are nearly everything.
+    # Uneven ids, so that some leads are rare and some very frequent.
     weights = np.arange(1, 41) ** -1.5
     lengths = (1025 + shape.order, 63, 64, 65, 1, 2100)
     documents = [
@@ -173,7 +173,7 @@ def test_the_few_windows_a_pass_keeps_are_found_in_long_documents(kernels, shape
         sizes = [len(keys) for keys in held[low:high]]
         offsets = np.append(0, np.cumsum(sizes))[:-1].astype(np.int64)
         keys = np.zeros((sum(sizes), shape.words), np.uint64)
-        # Chunks of odd sizes, so that vectors and documents are cut anywhere.
+        # Chunks of odd sizes split vectors and documents anywhere.
         for begin, end in pairwise([0, 1, 40, 1100, 1101, 2000, len(laid.tokens)]):
             chunk = laid.chunk(begin, end)
             status = kernels.scatter_windows(
@@ -264,7 +264,7 @@ def test_every_token_dtype(kernels, dtype):
 def test_a_history_that_cannot_be_counted_is_found_by_a_pass_that_keeps_few(kernels, token, code):
     shape = THREE_SYMBOLS
     laid = lay([[1, 2, 3, 7], [3, 9]], shape, "u1")
-    laid.tokens[3] = token  # before the only 7, whose windows alone are kept
+    laid.tokens[3] = token  # before the only 7; only its windows are kept
     assert laid.starts.tolist() == [1, 6]
     buckets, keys = one_bucket_a_lead(laid, shape), np.zeros((9, 1), np.uint64)
     lead = int(laid.alphabet.ranks[7])
@@ -284,7 +284,7 @@ def test_a_history_that_cannot_be_counted_is_found_by_a_pass_that_keeps_few(kern
 def test_a_token_that_cannot_be_counted_is_found_where_it_stands(kernels, kernel, token, status):
     shape = THREE_SYMBOLS
     laid = lay([[1, 2, 3], [3, 8]], shape, "u1")
-    laid.tokens[5] = token  # the first of the second document
+    laid.tokens[5] = token  # first token of the second document
     assert laid.starts.tolist() == [1, 5]
     buckets = one_bucket_a_lead(laid, shape)
     leads, keys = np.zeros(2, np.uint32), np.zeros((9, 1), np.uint64)

@@ -1,4 +1,4 @@
-"""ARPA text: every line against naive Kneser-Ney, and KenLM's own scores under it."""
+"""ARPA text: every line against naive Kneser-Ney, and KenLM's scores of the file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MARKS = {naive.BEGIN: "<s>", naive.END: "</s>", naive.UNKNOWN: "<unk>"}
 
 
 class Read:
-    """An ARPA file, read with nothing but str.split."""
+    """An ARPA file, parsed with str.split."""
 
     def __init__(self, path):
         data, *parts, end = path.read_text().split("\n\\")
@@ -39,7 +39,7 @@ class Read:
             self.backoffs = {**(self.backoffs if n > 1 else {}), **backoffs}
 
     def log10(self, words):
-        """Of the last word after the others, as every reader of ARPA computes it."""
+        """Return log10 p of the last word after the others, as readers of ARPA compute it."""
         for first in range(len(words)):
             found = self.orders[len(words) - first - 1].get(words[first:])
             if found is not None:
@@ -90,7 +90,7 @@ def test_every_line_is_that_of_the_naive_model(
 
 
 def backoff(model, context):
-    """What the model gives a symbol that never followed, for each unit of its lower probability."""
+    """Return the backoff: the factor of the lower probability of an unseen successor."""
     n = len(context) + 1
     if context not in model.contexts[n]:
         return 1.0
@@ -139,7 +139,7 @@ def test_whole_or_not_at_all(backend, tmp_path):
 
 
 def kenlm_log10(path: Path, documents, end: bool):
-    """(log10, unknown words) of each document, words added in double precision."""
+    """Return (log10, unknown words) of each document, added in double precision."""
     kenlm = pytest.importorskip("kenlm", reason="needs the kenlm package: pip install kenlm")
     config = kenlm.Config()
     config.show_progress = False

@@ -1,4 +1,4 @@
-"""Scoring in bulk is the walk from token to token, to the last unit, however it is cut."""
+"""Bulk scoring equals scoring token by token to the last unit, for any batches."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def documents(seed, sizes, ids=60):
 
 
 TRAINING = [documents(1, [1, 2, 3, 40, 200, 400], 50), documents(2, [0, 7, 900], 50)]
-#: Ids from 50 on are strangers; the longest document is longer than a small batch.
+#: Ids from 50 on are unknown. The longest document exceeds a small batch.
 HELDOUT = [documents(3, [0, 1, 2, 5, 60, 300] * 5), documents(4, [2500, 1, 40, 40, 7])]
 
 
@@ -43,7 +43,7 @@ def corpora(tmp_path):
 
 @pytest.fixture
 def batches(monkeypatch):
-    """How many windows each batch had."""
+    """Record the number of windows of each batch."""
     sizes = []
     score = bulk.Bulk.score
 
@@ -91,7 +91,7 @@ def test_small_memory_means_more_batches_and_a_walk_through_what_is_too_long(
     assert len(batches) == 1
     memory = weights_bytes(model) + 1000 * (8 + 4 + 8 * 4) * 5 // 4
     assert_same(icfast.score(heldout, model, memory=memory, backend=backend), whole)
-    # The document of 2500 tokens fits no batch of 1000 windows.
+    # The document of 2500 tokens exceeds a batch of 1000 windows.
     assert len(batches) > 2
     assert sum(batches[1:]) < batches[0] - 2500
     assert max(batches[1:]) <= 1000

@@ -1,4 +1,4 @@
-"""Compressed models: against naive Kneser-Ney, and to the last unit against their own n-grams."""
+"""Compressed models against naive Kneser-Ney, and to the last unit against their n-grams."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from icfast.kneser_ney.compression.quantise import decoded, quantised
 from icfast.kneser_ney.weights import weigh
 
 conventions = pytest.mark.parametrize("convention", ["tokens", "kenlm"])
-#: Frequent words have many left neighbours, and orders more n-grams than stand between samples.
+#: Frequent words have many left neighbours, and each order has more n-grams than one sample.
 LARGER = [documents(7, 38, [0, 1, 5, 700]), documents(8, 38, [900, 2])]
 orders = pytest.mark.parametrize("order", [1, 2, 3, 5])
 
@@ -42,7 +42,7 @@ def levels_from(fitted):
 
 
 def ngrams_of(levels):
-    """Per order the n-grams as tuples of ranks, from nothing but what each is made of."""
+    """Return the n-grams of each order as tuples of ranks, from their links alone."""
     found = [[(rank,) for rank in range(len(levels[0].nats))]]
     for level in levels[1:]:
         pairs = zip(level.contexts.tolist(), level.parents.tolist(), strict=True)
@@ -51,7 +51,7 @@ def ngrams_of(levels):
 
 
 class Table:
-    """The n-grams of levels in dictionaries, and what an unseen symbol's loss is."""
+    """The n-grams of levels in dictionaries, and the loss of an unknown symbol."""
 
     def __init__(self, levels, number=float):
         self.order = len(levels)
@@ -64,7 +64,7 @@ class Table:
         self.unknown = self.nats.pop((0,))
 
     def loss(self, history, word):
-        """Of a word (None: unknown) after ranks, of which None is unknown as well."""
+        """Return the loss of a word after ranks. None is an unknown word or rank."""
         history = tuple(history[max(0, len(history) - self.order + 1) :])
         for first in range(len(history) + 1):
             gram = (*history[first:], word)
@@ -107,7 +107,7 @@ def test_with_a_code_for_every_value_losses_are_those_of_the_naive_model(
 def test_what_is_packed_is_what_is_read(
     backend, tmp_path, convention, bits, exception_bits, monkeypatch
 ):
-    """Every document's sum in whole numbers; exceptions that cost nothing are many."""
+    """Compare every document's integer sum, also with many exceptions."""
     monkeypatch.setattr(pack_module, "_EXCEPTION_BITS", exception_bits)
     monkeypatch.setattr(test_kneser_ney, "TRAINING", LARGER)
     fitted = Fitted(tmp_path, 4, convention, backend)
@@ -159,7 +159,7 @@ def test_the_file(backend, tmp_path):
     assert again.about["whole_bytes"] == fitted.model.path.stat().st_size
     by_path = icfast.score(heldout, file, backend=backend)
     assert by_path.total == icfast.score(heldout, again, backend=backend).total
-    # Each kind says what it is where the other is meant.
+    # Loading a file as the wrong kind names its kind.
     with pytest.raises(ArtefactError, match="a compressed model can only score"):
         icfast.NgramModel.load(file)
     with pytest.raises(ArtefactError, match="holds a full model"):
@@ -259,11 +259,11 @@ def test_forged_records_do_no_harm(backend, tmp_path):
         assert scores.predicted_tokens.sum() > 0
 
 
-# What probabilities sum to -------------------------------------------------------------------
+# Sums of probabilities -----------------------------------------------------------------------
 
 
 def sums_of(levels, fitted):
-    """Sum of p over the whole vocabulary after each n-gram of orders 1..N-1, by brute force."""
+    """Return the sum of p over the vocabulary after each n-gram of orders 1..N-1."""
     table = Table(levels)
     ranks = len(levels[0].nats) - 1
     unseen = round(1 / fitted.model.uniform) - ranks
@@ -306,7 +306,7 @@ def test_a_pruned_model_is_a_distribution(tmp_path, convention, threshold):
         assert 0 < len(pruned[n].nats) < len(levels[n].nats)
     grams, before = ngrams_of(pruned), Table(levels)
     for shorter, longer, level in zip(grams[:-1], grams[1:], pruned[1:], strict=True):
-        # What an n-gram is made of stays, in the same order, with its own probability.
+        # The parts of a kept n-gram are kept, in the same order, with their probabilities.
         assert {gram[1:] for gram in longer} | {gram[:-1] for gram in longer} <= {*shorter}
         assert [gram[::-1] for gram in longer] == sorted(gram[::-1] for gram in longer)
         assert level.nats.tolist() == [before.nats[gram] for gram in longer]
@@ -327,7 +327,7 @@ def test_thresholds(tmp_path):
 
 
 def brute_force_cost(levels, grams, number, model):
-    """Sum over the vocabulary of p(h) p(w|h) ln p(w|h) / q(w|h), q without one longest n-gram."""
+    """Return the sum over w of p(h) p(w|h) ln p(w|h) / q(w|h); q lacks one longest n-gram."""
     gram = grams[-1][number]
     history, word = gram[:-1], gram[-1]
     with_it, without = Table(levels), Table(levels)
@@ -365,7 +365,7 @@ def test_the_cost_of_an_ngram_is_the_relative_entropy_without_it(tmp_path, conve
     chosen = range(0, len(grams[2]), 7)
     expected = [brute_force_cost(levels, grams, i, fitted.model) for i in chosen]
     assert min(expected) >= 0
-    # An n-gram stays where the threshold is a little below its cost, and goes a little above.
+    # An n-gram is kept at a threshold just below its cost, and removed just above.
     for i, cost in zip(chosen, expected, strict=True):
         for factor, stays in ((0.999, True), (1.001, False)):
             pruned = prune(levels, math.expm1(cost * factor), fitted.model.documents)

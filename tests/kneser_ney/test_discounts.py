@@ -1,4 +1,4 @@
-"""Discounts of modified Kneser-Ney from counts-of-counts."""
+"""Discounts of modified Kneser-Ney from counts of counts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_by_hand():
     assert not found.fallback
 
 
-#: Of real token ids, computed in double precision apart from icfast.
+#: Discounts of real token ids, computed in double precision without icfast.
 REAL = [
     ((5847, 3668, 2521, 1713), (0.4435257529, 1.085500199, 1.794510726)),
     ((358721, 73931, 28533, 14853), (0.7081189065, 1.180123760, 1.525540235)),

@@ -1,4 +1,4 @@
-"""Fan-out of fitted models against sets of successors, and the codes it makes exact."""
+"""Fan-out of fitted models against sets of successors, and code lengths from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from icfast.sums.spectrum import Spectrum
 
 
 def successors_of(shards, length, end_mark):
-    """Per history of up to `length` symbols, cut at the document's start, what followed it."""
+    """Return the successors of each history of up to `length` symbols within its document."""
     found = defaultdict(set)
     for document in (d for shard in shards for d in shard):
         marked = ["^", *document, *(["$"] if end_mark else [])]
@@ -28,7 +28,7 @@ def successors_of(shards, length, end_mark):
 @pytest.mark.parametrize("order", [1, 2, 3, 5])
 @pytest.mark.parametrize("backend", backends_under_test())
 def test_fan_out_is_the_number_of_successors(backend, order, convention, tmp_path):
-    # Enough ids that nodes of all orders cross words of the bitmap.
+    # There are enough ids that the nodes of all orders span words of the bitmap.
     shards = [*TRAINING, documents(5, 300, [400, 3, 1])]
     options = {"vocab_size": 400, "eos_id": 0, "boundary": "end", "dtype": "u2"}
     corpus = write_shards(tmp_path / "corpus", shards, **options).corpus
@@ -36,12 +36,12 @@ def test_fan_out_is_the_number_of_successors(backend, order, convention, tmp_pat
     table = icfast.count(corpus, tmp_path / "table", order, convention=convention, backend=backend)
     found, spectra = icfast.fan_out(icfast.fit(table, backend=backend)), table.spectra()
     assert found.order == order
-    # Under kenlm the end id becomes the end mark.
+    # Convention kenlm replaces the end id by the end mark.
     ended = shards if kenlm else [[[*d, 0] for d in shard] for shard in shards]
     for n in range(1, order + 1):
         naive = successors_of(ended, n - 1, kenlm)
         assert found.padded(n) == Spectrum.from_counts([len(seen) for seen in naive.values()])
-        # It fits the spectra of the same corpus, or the code would refuse it.
+        # The code length checks that it matches the spectra of the same corpus.
         bits = pitman_yor_code_bits(
             spectra.padded(n), spectra.padded_contexts(n), found.padded(n), 400, 0.5, 1.0
         )

@@ -1,4 +1,4 @@
-"""KenLM's own figures on real token ids (lmplz -o N --discount_fallback, then query)."""
+"""KenLM's figures on real token ids (lmplz -o N --discount_fallback, then query)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.kenlm, pytest.mark.corpora]
 EOS = 50256
 EVALUATED_DOCUMENTS = 200
 
-#: Per order: counts-of-counts and discounts in double precision. KenLM's printed ones differ in
-#: the 4th digit at orders below the top, since it files one n-gram wrongly.
+#: Counts of counts and discounts of each order in double precision. KenLM's printed values differ
+#: in the 4th digit below the highest order, since KenLM misplaces one n-gram.
 TOP = {
     3: ((901540, 172563, 61638, 34799), (0.7231608145, 1.225079775, 1.366898784)),
     5: ((1770201, 203033, 58699, 31798), (0.8134116816, 1.294502091, 1.237457902)),
@@ -34,7 +34,7 @@ TOTALS = {
     3: (-207984.24972, 3.33770717, 10.1099725, 9.9609749),
     5: (-191698.34695, 3.07635289, 8.4347943, 8.3094855),
 }
-#: query adds in single precision.
+#: KenLM's query adds in single precision.
 RELATIVE = {3: 2e-5, 5: 1e-4}
 
 
@@ -53,14 +53,14 @@ def compared(request, backend, shared, corpora, tmp_path_factory):
     options = {"dtype": "u2", "eos_id": EOS, "vocab_size": 50257}
     corpus = icfast.open(training, **options)
     assert corpus.documents == theirs["train_documents"]
-    assert corpus.tokens - corpus.documents == theirs["train_tokens"]  # end ids left out
+    assert corpus.tokens - corpus.documents == theirs["train_tokens"]  # without end ids
     model = icfast.fit(corpus, order, convention="kenlm", backend=backend, output=folder / "model")
     scores = icfast.score(icfast.open(evaluation, **options), model, backend=backend)
     return Compared(order, theirs, model, scores, evaluation)
 
 
 def cut(path: Path, theirs, folder: Path) -> tuple[Path, Path]:
-    """The documents that end within the first 5 M tokens, and the 200 behind them."""
+    """Return the documents that end within the first 5 M tokens, and the next 200."""
     tokens = np.memmap(path, "<u2", "r")[: theirs["train_token_range"][1] + 1_000_000]
     ends = np.flatnonzero(tokens == EOS) + 1
     documents = theirs["train_documents"]
@@ -83,7 +83,7 @@ def test_discounts(compared):
         assert found.counts_of_counts == counts_of_counts
         assert found.values == pytest.approx(values, rel=1e-8)
         assert not found.fallback
-        # KenLM's own, to the digits that its slip leaves.
+        # KenLM's values, to the digits that its misplaced n-gram leaves exact.
         assert found.values == pytest.approx(compared.theirs["discounts"][n - 1], rel=1e-3)
 
 

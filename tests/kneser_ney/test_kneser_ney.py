@@ -32,7 +32,7 @@ orders = pytest.mark.parametrize("order", [1, 2, 3, 4, 5])
 
 
 def documents(seed, ids, lengths):
-    """Uneven ids in a few habits, so that counts of 1 to 4 occur at every order."""
+    """Return ids with repeated patterns, so that counts of 1 to 4 occur at every order."""
     chance = random.Random(seed)
     habits = [[chance.randrange(1, ids) for _ in range(5)] for _ in range(6)]
     found = []
@@ -45,13 +45,13 @@ def documents(seed, ids, lengths):
     return found
 
 
-#: Lengths below, at and above every order; long ones for real discounts. Id 13 only ever ends
-#: documents.
+#: Lengths below, at and above every order; long ones for real discounts. Id 13 occurs only at the
+#: end of documents.
 TRAINING = [
     documents(1, 12, [0, 1, 2, 3, 4, 5, 6, 60, 90]),
     [*documents(2, 12, [80, 7, 1, 50]), [1, 2, 13], [13]],
 ]
-#: Id 12, 14 and above are not in training; 13 goes on.
+#: Ids 12, 14 and above are not in training. Id 13 has successors here.
 HELDOUT = [
     documents(3, 16, [0, 1, 2, 3, 4, 5, 6, 30]),
     [*documents(4, 14, [25, 1]), [1, 2, 13, 5, 1], [13, 13]],
@@ -109,7 +109,7 @@ def test_every_rung_of_the_ladder_is_the_model_of_that_order(backend, tmp_path, 
         assert rung.nats == pytest.approx(math.fsum(losses), rel=1e-9)
         assert rung.documents == len(losses)
         shorter = icfast.fit(fitted.training.corpus, order, convention=convention, backend=backend)
-        # The same model, fitted on its own: the same sum to the last unit.
+        # A model fitted with this order gives the same sum to the last unit.
         assert icfast.score(fitted.heldout.corpus, shorter, backend=backend).total == rung
 
 
@@ -164,7 +164,7 @@ def test_the_toy_of_kenlm(backend, tmp_path):
     corpus = write_shards(tmp_path / "held", [held], eos_id=EOS, vocab_size=10).corpus
     scores = icfast.score(corpus, model, backend=backend)
     log10 = scores.loss_nats / -math.log(10)
-    # b|<s>, a|<s> b, </s>|b a, as published to seven digits.
+    # b|<s>, a|<s> b, </s>|b a, published to seven digits.
     assert log10[0] == pytest.approx(-0.41574955 - 0.124077894 - 0.42082912, abs=1e-7)
     expected = [sum(math.log10(p) for p in exact.document_probabilities(d)) for d in held]
     assert log10.tolist() == pytest.approx(expected, rel=1e-9)
@@ -176,7 +176,7 @@ def test_the_toy_of_kenlm(backend, tmp_path):
 def test_probabilities_of_all_successors_sum_to_one(backend, tmp_path, order, history):
     training = write_shards(tmp_path / "t", TRAINING, eos_id=EOS, vocab_size=VOCABULARY).corpus
     model = icfast.fit(training, order, backend=backend)
-    # One document a shard, so that the end id is one of the successors.
+    # With one document per shard, the end id is one of the successors.
     shards = [[[*history, token]] for token in range(VOCABULARY)]
     corpus = write_shards(tmp_path / "next", shards, vocab_size=VOCABULARY).corpus
     losses = icfast.score(corpus, model, backend=backend).loss_nats
@@ -187,7 +187,7 @@ def test_probabilities_of_all_successors_sum_to_one(backend, tmp_path, order, hi
     assert np.exp(before - losses).sum() == pytest.approx(1.0, abs=1e-8)
 
 
-# The same, whichever way ---------------------------------------------------------------------
+# Independence of threads, shards and backends ------------------------------------------------
 
 
 def assert_same_model(found, expected):
@@ -256,7 +256,7 @@ def test_backends_agree(tmp_path, convention):
 
 @conventions
 def test_sparse_ids(backend, tmp_path, convention):
-    """The same documents under ids spread over 32 bits."""
+    """Write the documents with ids spread over 32 bits."""
     fitted = Fitted(tmp_path, 4, convention, backend)
     wide = 2**32 // VOCABULARY
     shards = {
@@ -274,7 +274,7 @@ def test_sparse_ids(backend, tmp_path, convention):
     scores = icfast.score(heldout, model, backend=backend)
     expected = icfast.score(fitted.heldout.corpus, fitted.model, backend=backend)
     assert scores.oov.tolist() == expected.oov.tolist()
-    if convention == "kenlm":  # its vocabulary is what was seen
+    if convention == "kenlm":  # its vocabulary is the ids seen
         assert scores.low.tolist() == expected.low.tolist()
 
 
@@ -293,7 +293,7 @@ def test_the_sides_of_a_split(backend, tmp_path):
     assert model.source.documents == "training at 0.4"
 
 
-# What is refused -----------------------------------------------------------------------------
+# Errors --------------------------------------------------------------------------------------
 
 
 def test_an_id_outside_the_vocabulary_of_the_model(backend, tmp_path):

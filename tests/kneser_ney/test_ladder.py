@@ -1,4 +1,4 @@
-"""Losses of every order by position, against each token's own under naive models."""
+"""Losses of every order by position, against naive losses of each token."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from icfast.parallel.threads import Work
 
 EOS, VOCABULARY, ORDER = 0, 12, 4
 TRAINING = [[[1 + (i * i + i // 3) % 9 for i in range(90)], [1, 2, 3], [2, 1, 2, 1, 2]]]
-#: Lengths at, below and above the edges of positions 1, 2, 4, 8, 16 and of the longest history;
-#: 10 and 11 are not in training.
+#: Lengths at, below and above positions 1, 2, 4, 8, 16 and the longest history. Ids 10 and 11 are
+#: not in training.
 HELDOUT = [
     [[1 + (i * 7 + n) % 11 for i in range(n)] for n in (1, 2, 3, 4, 5, 7, 8, 9)],
     [[1 + (i * i) % 10 for i in range(n)] for n in (15, 16, 17, 40, 0)],
@@ -27,7 +27,7 @@ HELDOUT = [
 
 
 def position_range(position):
-    """First and last position of the doubling that holds it."""
+    """Return the first and last position of the bin of a position."""
     if position == 0:
         return 0, 0
     low = 2 ** int(math.log2(position))
@@ -49,7 +49,7 @@ def naive_rows(training, heldout, order, convention, eos_id):
 def test_losses_by_position(backend, tmp_path, monkeypatch, convention, eos_id):
     monkeypatch.setattr(chunks, "_CHUNK_TOKENS", 20)
     options = {"eos_id": eos_id, "vocab_size": VOCABULARY}
-    # Without an end id each shard is a document.
+    # Without an end id, each shard is one document.
     sides = [
         shards if eos_id is not None else [[d] for shard in shards for d in shard if d]
         for shards in (TRAINING, HELDOUT)
@@ -84,7 +84,7 @@ def test_chunks_threads_and_sparse_ids_change_nothing(backend, tmp_path, monkeyp
 
 
 def test_tokens_of_probability_zero_keep_their_place(backend, tmp_path):
-    # A forged model may give no chance to a known word: what is left out of a sum is counted there.
+    # A forged model can give a known word probability 0. Such words are counted, not summed.
     options = {"eos_id": EOS, "vocab_size": VOCABULARY}
     model = icfast.fit(write_shards(tmp_path / "t", TRAINING, **options).corpus, 1)
     none = model.trie._replace(contexts=model.trie.contexts.copy())

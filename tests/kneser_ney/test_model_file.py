@@ -1,4 +1,4 @@
-"""Model files: what is saved is what is loaded, and nothing damaged is."""
+"""Model files: loading returns what was saved, and damaged files are rejected."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def model(tmp_path):
 
 
 def description(whole):
-    """(offset, content) of the footer."""
+    """Return (offset, content) of the footer."""
     offset, size, _, _ = struct.unpack("<QII8s", whole[-24:])
     return offset, json.loads(whole[offset : offset + size])
 
@@ -151,13 +151,13 @@ def test_a_temporary_model_goes_with_its_last_user(tmp_path, monkeypatch):
     assert read_model_file(saved.path)[0]["order"] == 2
 
 
-# Tables that are whole but wrong -------------------------------------------------------------
+# Tables that are intact but wrong ------------------------------------------------------------
 
 
 def test_a_table_whose_spectra_belong_to_another(tmp_path, monkeypatch):
     first = write_shards(tmp_path / "a", SHARDS, eos_id=0).corpus
     other = write_shards(tmp_path / "b", [[[1, 2, 1, 1, 9, 4]]], eos_id=0).corpus
-    # As many symbols, but more n-grams of them.
+    # It has as many symbols but more n-grams.
     wrong = icfast.count(first, tmp_path / "ta", 3).spectra()
     table = icfast.count(other, tmp_path / "tb", 3)
     monkeypatch.setattr(table_module.CountTable, "spectra", lambda self: wrong)

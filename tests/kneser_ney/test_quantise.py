@@ -1,4 +1,4 @@
-"""Codebooks: nearest values, preserved means, no loss where codes suffice."""
+"""Codebooks: nearest values, preserved means, and no loss with enough codes."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def test_codes(kind, bits):
     codebook, codes = quantise(values, weights, bits)
     assert codebook.shape == (1 << bits,)
     assert (np.diff(codebook) >= 0).all()
-    # The nearest value, up to the resolution of the histogram.
+    # Each code is the nearest value, up to the resolution of the histogram.
     nearest = np.abs(values[:, None] - codebook).min(axis=1)
     step = np.ptp(values) / 2**20
     assert (np.abs(values - codebook[codes]) <= nearest + 4 * step).all()
-    # A value is the mean of those it stands for.
+    # A code's value is the mean of its members.
     for code in np.unique(codes):
         here = codes == code
         mean = np.average(values[here], weights=weights[here])
@@ -42,7 +42,7 @@ def test_codes(kind, bits):
 
 
 def least_error(values, weights, size):
-    """The least squared error of so many codes, by dynamic programming over sorted values."""
+    """Return the least squared error of a number of codes, by dynamic programming."""
     sums = [np.append(0, np.cumsum(weights * values**power)) for power in (0, 1, 2)]
     best = np.append(0.0, np.full(len(values), np.inf))
     for _ in range(size):
