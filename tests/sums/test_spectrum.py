@@ -109,7 +109,7 @@ def test_contexts_and_padded_spectra():
 def test_orders_that_were_not_counted(order):
     spectra = spectra_by_hand()
     for ask in (spectra.__getitem__, spectra.contexts, spectra.padded, spectra.padded_contexts):
-        with pytest.raises(OptionError, match=rf"order {order} was not counted; .* hold 1\.\.2"):
+        with pytest.raises(OptionError, match=rf"order {order} was not counted: .* hold 1\.\.2"):
             ask(order)
 
 

@@ -1,1 +1,1 @@
-"""Pure, mergeable totals: spectra, losses, fan-outs, match lengths. Laws read nothing else."""
+"""Mergeable totals: count spectra, losses, fan-outs, match lengths. Laws read only these."""

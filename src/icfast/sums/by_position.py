@@ -1,8 +1,9 @@
-"""Losses by position in the document: exact, mergeable. Pure data.
+"""Exact, mergeable sums of losses by position in the document.
 
-The position of a token is how many tokens of its document stand before it. Positions below 256
-have a bin each; from there each doubling is cut into 128 bins of one width, so that a bin is never
-wider than 1/128 of its positions and a document of 2^40 tokens has 4352 of them.
+The position of a token is the number of tokens before it in its document. Each position below 256
+has its own bin. From there on, each doubling [2^k, 2^(k+1)) is divided into 128 bins of equal
+width. A bin is never wider than 1/128 of its first position, and a document of 2^40 tokens has 4352
+bins.
 """
 
 from __future__ import annotations
@@ -15,29 +16,30 @@ from numpy.typing import NDArray
 
 from icfast.sums.kinds import Kind
 from icfast.sums.loss import LossSum, add_halves, whole_sum
+from icfast.units import format_count
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
 
-#: Positions that have a bin of their own, and bins of each doubling behind them.
+#: log2 of the number of positions with their own bin, and bins of each later doubling.
 _EXACT_BITS = 8
 _PER_DOUBLING = 1 << (_EXACT_BITS - 1)
 
 
 def position_bins(positions: I64) -> I64:
-    """The bin of each position.
+    """Return the bin of each position, as i64.
 
     >>> position_bins(np.array([0, 255, 256, 257, 258, 511, 512, 515, 516])).tolist()
     [0, 255, 256, 256, 257, 383, 384, 384, 385]
     """
     doubling = np.frexp(np.maximum(positions, 1).astype(np.float64))[1].astype(np.int64) - 1
     shift = doubling - (_EXACT_BITS - 1)
-    behind = _PER_DOUBLING * shift + (positions >> np.maximum(shift, 0))
-    return np.where(positions < 1 << _EXACT_BITS, positions, behind)
+    shared = _PER_DOUBLING * shift + (positions >> np.maximum(shift, 0))
+    return np.where(positions < 1 << _EXACT_BITS, positions, shared)
 
 
 def first_positions(bins: int) -> I64:
-    """i64[bins]: the first position of each bin.
+    """Return the first position of each bin, as i64[bins].
 
     >>> first_positions(387)[[0, 255, 256, 257, 383, 384, 385]].tolist()
     [0, 255, 256, 258, 510, 512, 516]
@@ -49,35 +51,38 @@ def first_positions(bins: int) -> I64:
 
 
 class PositionRow(NamedTuple):
-    """Losses of the positions first..last; the sum knows no documents, bytes and words."""
+    """Losses of positions first..last. The sum has no documents, bytes and words."""
 
     first: int
     last: int
     loss: LossSum
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PositionSums:
     """Sums of losses by position in the document.
 
     Attributes:
         low, high: u64[bins], halves of the sum in units of 2^-32 nat, two's complement.
-        counts: u64[bins, kinds], tokens of each kind (``icfast.sums.kinds.Kind``).
+        counts: u64[bins, kinds], tokens of each status code of `icfast.sums.kinds.Kind`.
     """
 
     low: U64
     high: U64
     counts: U64
 
+    def __repr__(self) -> str:
+        return f"PositionSums({len(self.low)} bins, {format_count(int(self.counts.sum()))} tokens)"
+
     @classmethod
     def zeros(cls, bins: int = 0) -> PositionSums:
-        """Nothing added up yet."""
+        """Return sums to which nothing was added."""
         low, high = np.zeros((2, bins), np.uint64)
         return cls(low, high, np.zeros((bins, len(Kind)), np.uint64))
 
     @property
     def first(self) -> I64:
-        """i64[bins]: the first position of each bin."""
+        """First position of each bin, i64[bins]."""
         return first_positions(len(self.low))
 
     def __add__(self, other: PositionSums) -> PositionSums:
@@ -89,7 +94,7 @@ class PositionSums:
         return total
 
     def doublings(self) -> list[PositionRow]:
-        """The positions 0, 1, 2..3, 4..7, ..., each summed; those without tokens left out."""
+        """Return the sums of positions 0, 1, 2..3, 4..7, ..., without rows that have no tokens."""
         rows, first = [], self.first
         low = 0
         while low <= (first[-1] if len(first) else -1):

@@ -1,4 +1,4 @@
-"""Fan-out spectra: how many contexts have r distinct successors. Pure data."""
+"""Fan-out spectra: how many contexts have r distinct successors."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from icfast.sums.spectrum import Spectra, Spectrum
 
 @dataclass(frozen=True)
 class FanOut:
-    """Distinct successors of the contexts of orders 1..N, those without any left out.
+    """Numbers of distinct successors of the contexts of orders 1..N, as spectra.
+
+    A context without a successor is left out.
 
     Attributes:
         order: N.
-        empty: of the empty context: one type, seen as often as there are distinct tokens.
-        complete: per length 1..N - 1 of the context, of those that are complete n-grams.
-        starting: the same of those whose first symbol is the begin mark (length 1: it alone).
+        empty: spectrum of the empty context: one type whose multiplicity is the number of distinct
+            tokens.
+        complete: spectra of the contexts without a begin mark, by length 1..N - 1.
+        starting: spectra of the contexts whose first symbol is the begin mark, by length 1..N - 1.
+            At length 1 this is the begin mark alone.
     """
 
     order: int
@@ -26,7 +30,7 @@ class FanOut:
 
     @classmethod
     def of_unigrams(cls, spectra: Spectra) -> FanOut:
-        """Order 1, which spectra know themselves.
+        """Return the fan-out of order 1, which follows from spectra.
 
         >>> from icfast.sums.spectrum import Spectra, Spectrum
         >>> one = Spectra(1, 4, 1, (Spectrum.from_counts([3, 1]),), (), (), (), ())
@@ -36,13 +40,16 @@ class FanOut:
         return cls(1, Spectrum.from_counts([spectra[1].distinct]), (), ())
 
     def padded(self, order: int) -> Spectrum:
-        """Distinct successors of the marked histories of ``Spectra.padded_contexts``.
+        """Return the spectrum of distinct successors of the histories of `Spectra.padded_contexts`.
 
         Raises:
             OptionError: the order is not in 1..N.
         """
         if not 1 <= order <= self.order:
-            raise OptionError(f"order {order} was not counted; this fan-out holds 1..{self.order}")
+            raise OptionError(
+                f"order {order} was not counted: this fan-out holds 1..{self.order}. "
+                "Ask for one of them, or fit a model of a higher order."
+            )
         if order == 1:
             return self.empty
         return Spectrum.total([self.complete[order - 2], *self.starting[: order - 1]])

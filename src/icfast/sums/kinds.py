@@ -1,4 +1,4 @@
-"""Status of a predicted token: whether its loss enters a sum."""
+"""Status codes of predicted tokens."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from enum import IntEnum
 
 
 class Kind(IntEnum):
-    """What became of a row; only scored ones enter a sum."""
+    """Status code of a predicted token. Only the loss of a scored token enters a sum.
+
+    Attributes:
+        SCORED: the token has a finite loss.
+        IGNORED: the token is not predicted.
+        INFINITE: the token has probability 0.
+        NAN: the logits give no distribution.
+        OUT_OF_RANGE: the model has no logit for the token's id.
+        HUGE: the loss is 2^31 nats or more.
+    """
 
     SCORED = 0
     IGNORED = 1

@@ -1,7 +1,8 @@
-"""Sums of losses: exact, mergeable, the same for every order of addition. Pure data.
+"""Exact, mergeable sums of losses.
 
-A loss is quantised to 2^-32 nat and added in whole numbers, so totals do not depend on threads,
-shards or resumption. Means are derived in ``laws.loss``.
+Each loss is rounded to a multiple of 2^-32 nat and added as a whole number. The total does not
+depend on the summation order, and so not on threads, shards or resumption. `icfast.laws.loss`
+derives means.
 """
 
 from __future__ import annotations
@@ -14,35 +15,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.errors import needs_extra
+from icfast.notebook import facts_html, table_html
+from icfast.units import format_count, format_fixed, nats_to_bits
 
 if TYPE_CHECKING:
     import pyarrow
 
 U64 = NDArray[np.uint64]
 
-#: One nat in units of the fixed-point sums.
+#: Units of the fixed-point sums per nat.
 QUANTA_PER_NAT = 1 << 32
 
+#: Counts of predicted symbols whose loss is not in the sum.
+_LEFT_OUT = ("infinite", "nan", "out_of_range", "huge")
 
-@dataclass(frozen=True)
+#: Documents that a notebook lists before it counts the rest.
+_SHOWN_DOCUMENTS = 10
+
+
+@dataclass(frozen=True, repr=False)
 class LossSum:
-    """Losses added up.
+    """Sum of losses, with counts of the tokens whose loss is not in the sum.
 
-    What is in no sum is counted: a mean exists only where infinite, nan, out_of_range and huge
-    are 0.
+    A mean exists only if infinite, nan, out_of_range and huge are 0.
 
     Attributes:
         quanta: the sum in units of 2^-32 nat, a whole number of any size and sign.
-        predicted_tokens: symbols predicted, those that are in no sum among them.
-        oov: predicted symbols whose id the model never saw.
-        infinite: predicted symbols of probability 0.
-        documents: how many documents.
-        text_bytes: UTF-8 bytes of their text, or None where not known.
-        ignored: tokens of the documents that were not predicted.
-        nan: predicted symbols without a distribution: a NaN or +inf among the logits, or all -inf.
-        out_of_range: predicted symbols that the model has no logit for.
-        huge: predicted symbols of 2^31 nats or more.
-        words: of their text, runs of bytes between white space; None where not known.
+        predicted_tokens: number of predicted symbols, with those whose loss is not in the sum.
+        oov: number of predicted symbols whose id does not occur in the training data.
+        infinite: number of predicted symbols with probability 0.
+        documents: number of documents.
+        text_bytes: UTF-8 bytes of their text, or None if unknown.
+        ignored: number of tokens of the documents that were not predicted.
+        nan: number of predicted symbols without a distribution: a logit is NaN or +inf, or all are
+            -inf.
+        out_of_range: number of predicted symbols for which the model has no logit.
+        huge: number of predicted symbols with a loss of 2^31 nats or more.
+        words: number of words of their text (runs of bytes between white space), or None if
+            unknown.
+
+    >>> (LossSum(3 << 32, 4, 0, 0, 1) + LossSum(1 << 31, 2, 0, 0, 1)).nats
+    3.5
     """
 
     quanta: int
@@ -59,8 +72,31 @@ class LossSum:
 
     @property
     def nats(self) -> float:
-        """The sum in nats, rounded once."""
+        """Sum in nats, rounded once."""
         return float(Fraction(self.quanta, QUANTA_PER_NAT))
+
+    def __repr__(self) -> str:
+        left_out = [f"{name}={getattr(self, name)}" for name in _LEFT_OUT if getattr(self, name)]
+        counts = (
+            f"{format_fixed(self.nats)} nats",
+            f"{format_count(self.predicted_tokens)} predicted tokens",
+            f"{format_count(self.documents)} documents",
+        )
+        return f"LossSum({', '.join([*counts, *left_out])})"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "loss in nats": format_fixed(self.nats),
+            "loss in bits": format_fixed(nats_to_bits(self.nats)),
+            "predicted tokens": format_count(self.predicted_tokens),
+            "documents": format_count(self.documents),
+            "text bytes": format_count(self.text_bytes),
+            "words": format_count(self.words),
+            "ignored tokens": format_count(self.ignored),
+            "unknown ids": format_count(self.oov),
+            **{f"not in the sum: {name}": format_count(getattr(self, name)) for name in _LEFT_OUT},
+        }
+        return facts_html("Sum of losses", facts)
 
     def __add__(self, other: LossSum) -> LossSum:
         return LossSum(
@@ -83,7 +119,7 @@ def _known(one: int | None, other: int | None) -> int | None:
 
 
 def whole_sum(low: U64, high: U64) -> int:
-    """The sum of 128-bit numbers in two's complement, given as low and high 64-bit halves.
+    """Return the sum of 128-bit numbers in two's complement, given as 64-bit halves.
 
     >>> whole_sum(np.array([2**64 - 1, 2], np.uint64), np.array([0, 1], np.uint64)) == 2**65 + 1
     True
@@ -98,7 +134,7 @@ def whole_sum(low: U64, high: U64) -> int:
 
 
 def add_halves(low: U64, high: U64, more_low: U64, more_high: U64) -> None:
-    """Add 128-bit numbers to others in place.
+    """Add 128-bit numbers to the numbers in `low` and `high`, in place.
 
     >>> low, high = np.array([2**64 - 1], np.uint64), np.array([0], np.uint64)
     >>> add_halves(low, high, np.array([2], np.uint64), np.array([5], np.uint64))
@@ -110,30 +146,30 @@ def add_halves(low: U64, high: U64, more_low: U64, more_high: U64) -> None:
 
 
 def halves_to_nats(low: U64, high: U64) -> NDArray[np.float64]:
-    """128-bit sums in units of 2^-32 nat, in nats.
+    """Convert 128-bit sums in units of 2^-32 nat to nats.
 
     >>> halves_to_nats(np.array([2**64 - 1], np.uint64), np.array([2**64 - 1], np.uint64)) * 2**32
     array([-1.])
     """
     signed = low.astype(np.int64)
-    # One word holds nearly every sum; as two, a small negative one would cancel.
+    # Nearly every sum fits one word. Two words of a small negative sum would cancel.
     one_word = high.astype(np.int64) == signed >> 63
     nats = high.astype(np.int64) * 2.0**32 + low / float(QUANTA_PER_NAT)
     return np.where(one_word, signed / float(QUANTA_PER_NAT), nats)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DocumentScores:
-    """Losses of each document.
+    """Losses of each document. `icfast.score` returns one.
 
     Attributes:
         shards: names of the shards.
         shard: i32[documents], index into shards.
         document: i64[documents], the document's number in its shard.
-        predicted_tokens, oov, infinite, ignored, nan, out_of_range, huge: u64[documents], as in
-            :class:`LossSum`.
+        predicted_tokens, oov, infinite, ignored, nan, out_of_range, huge: u64[documents], counts as
+            in `LossSum`.
         low, high: u64[documents], halves of the loss in units of 2^-32 nat, two's complement.
-        text_bytes, words: of all of them, or None.
+        text_bytes, words: totals of all documents, or None if unknown.
     """
 
     shards: tuple[str, ...]
@@ -151,17 +187,43 @@ class DocumentScores:
     text_bytes: int | None = None
     words: int | None = None
 
+    def __len__(self) -> int:
+        return len(self.document)
+
+    def __repr__(self) -> str:
+        tokens = format_count(int(self.predicted_tokens.sum()))
+        return f"DocumentScores({format_count(len(self))} documents, {tokens} predicted tokens)"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (self.shards[shard], str(document), format_count(tokens), format_fixed(nats))
+            for shard, document, tokens, nats in zip(
+                self.shard[:_SHOWN_DOCUMENTS].tolist(),
+                self.document[:_SHOWN_DOCUMENTS].tolist(),
+                self.predicted_tokens[:_SHOWN_DOCUMENTS].tolist(),
+                self.loss_nats[:_SHOWN_DOCUMENTS].tolist(),
+                strict=True,
+            )
+        ]
+        if (hidden := len(self) - len(rows)) > 0:
+            rows.append((f"{format_count(hidden)} more", "", "", ""))
+        columns = ("shard", "document", "predicted tokens", "loss in nats")
+        return table_html("Document scores", columns, rows) + self.total._repr_html_()
+
     @property
     def loss_nats(self) -> NDArray[np.float64]:
-        """f64[documents]: each document's loss in nats; infinite where a symbol has probability 0,
-        NaN where one is in no sum for another reason."""
+        """Loss of each document in nats, f64[documents].
+
+        The loss is infinite if a symbol has probability 0. It is NaN if the loss of a symbol is
+        not in the sum for another reason.
+        """
         nats = halves_to_nats(self.low, self.high)
         nats = np.where(self.infinite > 0, np.inf, nats)
         return np.where((self.nan > 0) | (self.out_of_range > 0) | (self.huge > 0), np.nan, nats)
 
     @property
     def total(self) -> LossSum:
-        """All documents added up."""
+        """Sum over all documents."""
         return LossSum(
             whole_sum(self.low, self.high),
             int(self.predicted_tokens.sum()),
@@ -177,8 +239,10 @@ class DocumentScores:
         )
 
     def to_arrow(self) -> pyarrow.Table:
-        """An Arrow table: shard, document, predicted_tokens, loss_nats, oov, infinite, ignored,
-        nan, out_of_range, huge.
+        """Return an Arrow table with one row per document.
+
+        The columns are shard, document, predicted_tokens, loss_nats, oov, infinite, ignored, nan,
+        out_of_range and huge.
 
         Raises:
             MissingExtraError: pyarrow is not installed.

@@ -1,7 +1,8 @@
-"""Count spectra: how many types were seen r times. Pure data, no kernels, no files.
+"""Count spectra: how many types occur r times.
 
-A spectrum is all an entropy estimator needs, and has at most sqrt(2 N) rows. Spectra add over
-disjoint *key ranges* only; spectra of two data shards say nothing about their union.
+A spectrum is the input of every entropy estimator and has at most sqrt(2 N) rows for N windows.
+Spectra of disjoint key ranges can be added. Spectra of two data shards can't: the same type may
+occur in both.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from icfast.errors import OptionError
+from icfast.notebook import facts_html, table_html
+from icfast.units import format_count
 
 U64 = NDArray[np.uint64]
 
-#: Counts below are tallied in a table; the few above are sorted.
+#: Counts below this are tallied in a table. The few above are sorted.
 _TABLE = 1 << 16
 
 
@@ -26,13 +29,13 @@ def _empty() -> U64:
     return np.zeros(0, np.uint64)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Spectrum:
-    """How many types (phi_r) have each multiplicity r.
+    """Numbers phi_r of types that occur exactly r times.
 
     Attributes:
-        multiplicity: u64[rows], the counts r that occur, strictly ascending, all positive.
-        types: u64[rows], phi_r, the number of types seen exactly r times, all positive.
+        multiplicity: u64[rows], the counts r that occur, strictly ascending and positive.
+        types: u64[rows], phi_r > 0, the number of types that occur exactly r times.
     """
 
     multiplicity: U64 = field(default_factory=_empty)
@@ -40,22 +43,28 @@ class Spectrum:
 
     @classmethod
     def from_counts(cls, counts: ArrayLike) -> Spectrum:
-        """Spectrum of a 1-D array of counts; zeros are left out.
+        """Return the spectrum of a 1-D array of counts. Zeros are left out.
 
         Raises:
-            OptionError: counts are not 1-D, not whole, or negative.
+            OptionError: the counts are not 1-D, not whole, or negative.
 
         >>> Spectrum.from_counts([4, 2, 3, 0, 2]).multiplicity
         array([2, 3, 4], dtype=uint64)
         """
         array = np.asarray(counts)
         if array.ndim != 1:
-            raise OptionError(f"counts must be a 1-D array, found {array.ndim} dimensions")
+            raise OptionError(
+                f"counts must be a 1-D array, found {array.ndim} dimensions. Flatten it."
+            )
         if array.dtype.kind == "u":
             return cls._of_whole(array)
-        # Infinities and NaN are neither.
-        if array.size and not np.all((array >= 0) & (array < np.inf) & (array == np.floor(array))):
-            raise OptionError("counts must be whole and not negative")
+        # These comparisons also refuse infinities and NaN.
+        whole = (array >= 0) & (array < np.inf) & (array == np.floor(array))
+        if not np.all(whole):
+            raise OptionError(
+                f"counts must be whole and not negative, found {array[~whole][0]}. "
+                "Pass numbers of occurrences."
+            )
         return cls._of_whole(array)
 
     @classmethod
@@ -64,7 +73,7 @@ class Spectrum:
         table = np.bincount(counts[few].astype(np.int64), minlength=1)
         small = np.flatnonzero(table[1:]) + 1
         large, types = np.unique(counts[~few], return_counts=True)
-        # Signed and unsigned integers in one array would become floating-point numbers.
+        # numpy turns an array of signed and unsigned integers into floats.
         return cls(
             np.concatenate([small.astype(np.uint64), large.astype(np.uint64)]),
             np.concatenate([table[small], types]).astype(np.uint64),
@@ -72,7 +81,7 @@ class Spectrum:
 
     @classmethod
     def total(cls, parts: Iterable[Spectrum]) -> Spectrum:
-        """Sum of spectra of disjoint key ranges.
+        """Return the sum of spectra of disjoint key ranges.
 
         >>> a = Spectrum.from_counts([1, 1, 2]); b = Spectrum.from_counts([1, 5])
         >>> Spectrum.total([a, b]).types
@@ -89,18 +98,18 @@ class Spectrum:
 
     @cached_property
     def windows(self) -> int:
-        """N = sum over r of r * phi_r: how many windows (tokens of this order) were counted."""
+        """Number of windows counted, N = sum over r of r * phi_r."""
         return sum(
             r * t for r, t in zip(self.multiplicity.tolist(), self.types.tolist(), strict=True)
         )
 
     @property
     def distinct(self) -> int:
-        """K = sum over r of phi_r: how many types were seen."""
+        """Number of distinct types, K = sum over r of phi_r."""
         return int(self.types.sum())
 
     def seen(self, times: int) -> int:
-        """phi_r: how many types were seen exactly ``times`` times.
+        """Return phi_r, the number of types that occur exactly `times` times.
 
         >>> Spectrum.from_counts([1, 1, 2]).seen(1)
         2
@@ -111,13 +120,26 @@ class Spectrum:
 
     @property
     def singletons(self) -> int:
-        """phi_1."""
+        """Number of types that occur once, phi_1."""
         return self.seen(1)
 
     @property
     def doubletons(self) -> int:
-        """phi_2."""
+        """Number of types that occur twice, phi_2."""
         return self.seen(2)
+
+    def __repr__(self) -> str:
+        types, windows = format_count(self.distinct), format_count(self.windows)
+        return f"Spectrum({types} types, {windows} windows)"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "windows N": format_count(self.windows),
+            "types K": format_count(self.distinct),
+            "types seen once": format_count(self.singletons),
+            "types seen twice": format_count(self.doubletons),
+        }
+        return facts_html("Spectrum", facts)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Spectrum):
@@ -130,23 +152,25 @@ class Spectrum:
         return hash((self.multiplicity.tobytes(), self.types.tobytes()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Spectra:
-    """The spectra of orders 1..N of one set of documents; ``spectra[n]`` is the order-n one.
+    """Spectra of orders 1..N of one set of documents. `spectra[n]` is the spectrum of order n.
 
-    A document is preceded by a begin mark. An n-gram is *complete* when it holds no mark and
-    *starting* when its first symbol is the mark and the rest are tokens, so n - 1 of them.
+    Each document is preceded by a begin mark. A complete n-gram contains no mark. A starting n-gram
+    consists of the mark and n - 1 tokens.
 
     Attributes:
-        order: N.
-        tokens: D, how many symbols are predicted (an appended end mark is one of them).
-        documents: how many documents those stand in, empty ones left out.
-        complete: per order, counts of complete n-grams.
-        starting: per order, counts of starting n-grams (order 1: none).
-        followed: per order, how often each complete n-gram has a successor, where it has any.
-        starting_followed: the same for starting n-grams (order 1: the bare begin mark).
-        left_neighbours: per order, distinct left neighbours of each complete n-gram, the begin
-            mark counting as one. Empty at order N, whose neighbours were not counted.
+        order: length N of the longest n-grams.
+        tokens: number D of predicted symbols, appended end marks included.
+        documents: number of documents that are not empty.
+        complete: spectrum of complete n-grams, by order.
+        starting: spectrum of starting n-grams, by order. Empty at order 1.
+        followed: spectrum of the number of successors of complete n-grams, by order. An n-gram
+            without a successor is left out.
+        starting_followed: likewise for starting n-grams. Order 1 is the begin mark alone.
+        left_neighbours: spectrum of the number of distinct left neighbours of complete n-grams, by
+            order. The begin mark counts as a neighbour. Empty at order N, where neighbours are not
+            counted.
     """
 
     order: int
@@ -159,32 +183,57 @@ class Spectra:
     left_neighbours: tuple[Spectrum, ...]
 
     def __getitem__(self, order: int) -> Spectrum:
-        """The spectrum of complete n-grams of this order."""
+        """Return the spectrum of complete n-grams of an order."""
         self._check(order)
         return self.complete[order - 1]
 
     def __len__(self) -> int:
         return self.order
 
+    def __repr__(self) -> str:
+        return (
+            f"Spectra(orders 1..{self.order}, {format_count(self.tokens)} tokens, "
+            f"{format_count(self.documents)} documents)"
+        )
+
+    def _repr_html_(self) -> str:
+        title = f"Spectra of {format_count(self.tokens)} tokens"
+        columns = ("order", "windows N", "types K", "seen once", "seen twice")
+        rows = [
+            (
+                str(order),
+                format_count(spectrum.windows),
+                format_count(spectrum.distinct),
+                format_count(spectrum.singletons),
+                format_count(spectrum.doubletons),
+            )
+            for order, spectrum in enumerate(self.complete, 1)
+        ]
+        return table_html(title, columns, rows)
+
     def contexts(self, order: int) -> Spectrum:
-        """Counts of the contexts (order - 1 tokens) of complete n-grams of this order."""
+        """Return the spectrum of the contexts (order - 1 tokens) of complete n-grams."""
         self._check(order)
         if order == 1:
             return Spectrum.from_counts([self.tokens])
         return self.followed[order - 2]
 
     def padded(self, order: int) -> Spectrum:
-        """Counts of all histories-with-successor, cut at the document's start and marked.
+        """Return the spectrum of all pairs of a history and its successor. It has D windows.
 
-        One entry per distinct (history of up to order - 1 symbols, token); D in sum.
+        A history is the order - 1 symbols before a token. It begins with the begin mark where the
+        document has fewer tokens.
         """
         self._check(order)
         return Spectrum.total([self.complete[order - 1], *self.starting[:order]])
 
     def padded_contexts(self, order: int) -> Spectrum:
-        """Counts of the marked histories of :meth:`padded`; D in sum."""
+        """Return the spectrum of the histories of `padded`. It has D windows."""
         return Spectrum.total([self.contexts(order), *self.starting_followed[: order - 1]])
 
     def _check(self, order: int) -> None:
         if not 1 <= order <= self.order:
-            raise OptionError(f"order {order} was not counted; these spectra hold 1..{self.order}")
+            raise OptionError(
+                f"order {order} was not counted: these spectra hold 1..{self.order}. "
+                "Ask for one of them, or count to a higher order."
+            )

@@ -1,4 +1,4 @@
-"""Reading back what was stored as JSON: each field there and of its type. Pure."""
+"""Read dataclasses from JSON. Every field must exist and have its type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-#: What JSON may hold for a field of each annotation; whole numbers are counts, never negative.
+#: JSON types of a field of each annotation. Whole numbers are counts and never negative.
 _KINDS: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "bool": (bool,),
@@ -20,12 +20,17 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 
 def stored_as(cls: type[T], stored: Mapping[str, Any], **built: Any) -> T:
-    """A dataclass from the dictionary of its fields, those in `built` made by the caller.
+    """Return a dataclass from the dictionary of its fields.
+
+    Args:
+        cls: the dataclass.
+        stored: the fields by name.
+        built: fields that the caller provides.
 
     Raises:
         KeyError: a field is missing.
-        TypeError: not a dictionary.
-        ValueError: a field is of another type, or a number not between 0 and 2^63.
+        TypeError: `stored` is not a dictionary.
+        ValueError: a field has another type, or a number is negative or 2^63 or more.
     """
     values = {
         field.name: checked(stored[field.name], str(field.type), field.name)
@@ -36,19 +41,19 @@ def stored_as(cls: type[T], stored: Mapping[str, Any], **built: Any) -> T:
 
 
 def checked(value: Any, annotation: str, name: str) -> Any:
-    """The value, if JSON may hold it where `annotation` says what is expected.
+    """Return the value if it has the type of the annotation.
 
     Raises:
-        ValueError: it may not.
+        ValueError: it has another type, or is a number that is no count.
 
     >>> checked(3, "int | None", "eos_id")
     3
     """
-    # Not isinstance: True is no count.
+    # isinstance would accept True as an int.
     if type(value) not in _KINDS[annotation]:
         raise ValueError(f"{name} should be {annotation}, found {value!r:.60}")
     if type(value) is int and not 0 <= value < 1 << 63:
         raise ValueError(f"{name} should be a count, found {value!r:.60}")
     if type(value) is str:
-        value.encode()  # JSON can spell half a surrogate pair, which nothing can write again
+        value.encode()  # fails for half a surrogate pair, which JSON can express
     return value
