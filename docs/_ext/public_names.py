@@ -1,7 +1,7 @@
 """List the public names of a module, so that the reference never misses one.
 
-The line ``<!-- public names of MODULE -->`` of a page becomes a table of ``MODULE.__all__`` and
-the documentation of each name, from its docstring.
+The line ``<!-- public names of MODULE -->`` of a page becomes the documentation of every name of
+``MODULE.__all__``, from its docstring.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import re
 from importlib import import_module
 from types import ModuleType
 from typing import Any
+
+import icfast
 
 PLACE = re.compile(r"<!-- public names of ([\w.]+) -->")
 
@@ -25,11 +27,22 @@ def directive(module: str, name: str, value: Any) -> str:
     return f".. py:data:: {module}.{name}{shown}\n"
 
 
+def listed(module: ModuleType) -> list[str]:
+    """Return ``__all__``, or the classes of a module without it that icfast does not show."""
+    return getattr(module, "__all__", None) or [
+        name
+        for name, value in vars(module).items()
+        if inspect.isclass(value)
+        and value.__module__ == module.__name__
+        and name not in icfast.__all__
+    ]
+
+
 def names(found: re.Match[str]) -> str:
     """Return the reference of one module, in MyST."""
     module = found[1]
     loaded = import_module(module)
-    public = {name: getattr(loaded, name) for name in sorted(loaded.__all__, key=str.lower)}
+    public = {name: getattr(loaded, name) for name in sorted(listed(loaded), key=str.lower)}
     entries = [
         directive(module, name, value)
         for name, value in public.items()
