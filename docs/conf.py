@@ -20,6 +20,8 @@ extensions = [
     "public_names",
 ]
 exclude_patterns = ["_ext"]
+# Dashes of options stay as typed.
+smartquotes = False
 html_theme = "furo"
 html_title = f"icfast {release}"
 

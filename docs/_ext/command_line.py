@@ -13,14 +13,15 @@ PLACE = "<!-- commands -->"
 PANEL = "Options"
 
 
-def commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+def commands(group: Any, context: Any) -> Iterator[tuple[str, Any]]:
     """Yield every command below a group, depth first, with the words that call it."""
-    for name, inner in getattr(command, "commands", {}).items():
-        below = (*path, name)
-        if getattr(inner, "commands", None):
-            yield from commands(inner, below)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        words = f"{context.info_name} {name}"
+        if hasattr(command, "list_commands"):
+            yield from commands(command, type(context)(command, info_name=words))
         else:
-            yield below, inner
+            yield words, command
 
 
 def cell(text: str) -> str:
@@ -58,9 +59,8 @@ def panels(command: Any) -> Iterator[tuple[str, list[Any]]]:
     yield from found.items()
 
 
-def section(path: tuple[str, ...], command: Any) -> str:
+def section(name: str, command: Any) -> str:
     """Return the Markdown section of one command."""
-    name = " ".join(path)
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     usage = " ".join([name, "[OPTIONS]", *(p.metavar or p.name.upper() for p in arguments)])
     lines = [f"## {name}", "", (command.help or "").strip(), "", "```text", usage, "```", ""]
@@ -78,7 +78,8 @@ def insert(app: Any, docname: str, source: list[str]) -> None:
     from icfast.cli import app as icfast_app
 
     group = typer.main.get_command(icfast_app)
-    sections = (section(path, command) for path, command in commands(group, ("icfast",)))
+    found = commands(group, typer.Context(group, info_name="icfast"))
+    sections = (section(name, command) for name, command in found)
     source[0] = source[0].replace(PLACE, "\n".join(sections))
 
 

@@ -28,14 +28,20 @@ def directive(module: str, name: str, value: Any) -> str:
 
 
 def listed(module: ModuleType) -> list[str]:
-    """Return ``__all__``, or the classes of a module without it that icfast does not show."""
-    return getattr(module, "__all__", None) or [
-        name
-        for name, value in vars(module).items()
-        if inspect.isclass(value)
-        and value.__module__ == module.__name__
-        and name not in icfast.__all__
+    """Return ``__all__``, or the classes that a module without it defines.
+
+    A class that icfast itself shows is documented there and nowhere else.
+    """
+    public = getattr(module, "__all__", None) or [
+        name for name, value in vars(module).items() if inspect.isclass(value)
     ]
+    shown = set() if module is icfast else set(icfast.__all__)
+    return [name for name in public if name not in shown or not is_class(module, name)]
+
+
+def is_class(module: ModuleType, name: str) -> bool:
+    """Return whether a name of a module is a class."""
+    return inspect.isclass(getattr(module, name))
 
 
 def names(found: re.Match[str]) -> str:
