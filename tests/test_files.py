@@ -111,7 +111,7 @@ def test_no_folder_to_write_in(
 ) -> None:
     (tmp_path / "file").touch()
     with (
-        pytest.raises(OptionError, match="its folder does not exist; choose another output"),
+        pytest.raises(OptionError, match=r"its folder does not exist\. Choose another output"),
         atomic(tmp_path / "none" / "x"),
     ):
         pass

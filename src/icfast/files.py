@@ -1,7 +1,7 @@
-"""Writing whole files or none: temporary name, fsync, rename, and plain words when it fails.
+"""Atomic writes: a temporary name, fsync, rename, and a clear message on failure.
 
-Whatever happens in the body (an error, Ctrl-C, a full disk), no half-written file stays behind,
-neither under its final name nor under the temporary one.
+After an error, Ctrl-C or a full disk no half-written file remains, neither under its final name nor
+under the temporary one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from icfast.errors import OptionError, ResourceError
 _FULL = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "the file passes the largest size allowed here",
+    errno.EFBIG: "the file exceeds the largest size allowed here",
 }
 _UNWRITABLE = {
     errno.EACCES: "its folder may not be written",
@@ -35,26 +35,29 @@ _UNWRITABLE = {
 
 @contextmanager
 def _explained(final: Path, *, writing_only: bool = False) -> Iterator[None]:
-    """Say in plain words why `final` cannot be written.
+    """Explain why `final` cannot be written.
 
-    `writing_only` is for the caller's body, whose other OSErrors may be about what it reads.
+    Args:
+        final: the path.
+        writing_only: whether to explain only a full disk or quota. Other errors in the caller's
+            block may concern a file that it reads.
     """
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
             raise ResourceError(
-                f"cannot write {final}: {_FULL[error.errno]}; "
-                "free some space or choose another folder (nothing was left half-written)"
+                f"cannot write {final}: {_FULL[error.errno]}. "
+                "Free some space or choose another folder (nothing was left half-written)."
             ) from error
         if error.errno in _UNWRITABLE and not writing_only:
             raise OptionError(
-                f"cannot write {final}: {_UNWRITABLE[error.errno]}; choose another output path"
+                f"cannot write {final}: {_UNWRITABLE[error.errno]}. Choose another output path."
             ) from error
         raise
 
 
-def _temporary_beside(final: Path) -> Path:
+def _temporary_path(final: Path) -> Path:
     return final.with_name(f".{final.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
 
 
@@ -68,15 +71,15 @@ def _fsync(path: Path) -> None:
 
 def _create(final: Path) -> Path:
     if final.is_dir():
-        raise OptionError(f"cannot write {final}: it is a folder; choose a file name")
-    temporary = _temporary_beside(final)
-    # Not tempfile: its files are private (0600), results should follow the umask.
+        raise OptionError(f"cannot write {final}: it is a folder. Choose a file name.")
+    temporary = _temporary_path(final)
+    # Files of the module tempfile are private (0600). Results should follow the umask.
     os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     return temporary
 
 
 def _publish(temporaries: Sequence[Path], finals: Sequence[Path]) -> None:
-    """Rename in order; where there are several, a stale last one goes first, so no set is mixed."""
+    """Rename in order. If there are several, remove an old last file first: no set is mixed."""
     for temporary in temporaries:
         _fsync(temporary)
     if len(finals) > 1:
@@ -96,10 +99,10 @@ def _publish(temporaries: Sequence[Path], finals: Sequence[Path]) -> None:
 
 @contextmanager
 def atomic_paths(finals: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
-    """Yield one empty temporary file per final path; rename all of them on success, in order.
+    """Yield one empty temporary file per final path, and rename them in order on success.
 
-    A reader that looks for the last path first never meets an incomplete set: an earlier file of
-    that name is removed before the first rename, the new one comes last.
+    A reader that first checks for the last path never sees an incomplete set: an existing last file
+    is removed before the first rename, and its replacement is renamed last.
 
     Raises:
         OptionError: a folder is missing or not writable, or a final path is a folder.
@@ -121,9 +124,9 @@ def atomic_paths(finals: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
 
 @contextmanager
 def atomic_path(final: Path) -> Iterator[Path]:
-    """Yield an empty temporary file in the folder of `final`; fsync and rename it on success.
+    """Yield an empty temporary file in the folder of `final`. On success fsync and rename it.
 
-    An existing `final` is replaced only then.
+    Only then an existing `final` is replaced.
 
     Raises:
         OptionError: the folder is missing or not writable, or `final` is a folder.
@@ -135,13 +138,13 @@ def atomic_path(final: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_directory(final: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder beside `final`; fsync and rename it on success.
+    """Yield an empty temporary folder in the parent of `final`. On success fsync and rename it.
 
     Raises:
-        OptionError: `final` exists already, or its parent is missing or not writable.
+        OptionError: `final` already exists, or its parent is missing or not writable.
         ResourceError: the disk is full, the quota used up, or a file too large.
     """
-    temporary = _temporary_beside(final)
+    temporary = _temporary_path(final)
     try:
         _refuse_existing(final)
         with _explained(final):
@@ -150,7 +153,7 @@ def atomic_directory(final: Path) -> Iterator[Path]:
             yield temporary
         with _explained(final):
             _fsync_tree(temporary)
-            # rename() would silently replace an empty folder made in the meantime.
+            # rename() would silently replace an empty folder that was created in the meantime.
             _refuse_existing(final)
             temporary.rename(final)
             _fsync(final.parent)
@@ -160,7 +163,7 @@ def atomic_directory(final: Path) -> Iterator[Path]:
 
 def _refuse_existing(final: Path) -> None:
     if os.path.lexists(final):
-        raise OptionError(f"{final} exists already; remove it or choose another output path")
+        raise OptionError(f"{final} exists already. Remove it or choose another output path.")
 
 
 def _fsync_tree(folder: Path) -> None:
@@ -171,10 +174,10 @@ def _fsync_tree(folder: Path) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write `content` as UTF-8 JSON, keys in their own order, a newline at the end; atomically.
+    """Write `content` atomically as UTF-8 JSON with a final newline. Keys keep their order.
 
     Raises:
-        ValueError: a number is NaN or infinite, which JSON can't say.
+        ValueError: a number is NaN or infinite, which JSON can't express.
         OptionError: the folder is missing or not writable.
         ResourceError: the disk is full.
     """

@@ -150,7 +150,7 @@ def test_a_limit_of_the_system_on_file_sizes(tmp_path, written):
         text=True,
         check=True,
     )
-    assert "the file passes the largest size allowed here" in run.stdout
+    assert "the file exceeds the largest size allowed here" in run.stdout
     assert tree(tmp_path) == before
 
 

@@ -257,7 +257,7 @@ def test_an_id_outside_the_vocabulary(backend, tmp_path, vocab_size):
     written = write_shards(tmp_path / "c", [[[1]], [tokens]], dtype="u4", vocab_size=vocab_size)
     message = (
         rf"token {vocab_size + 3} at position 7 of .*1\.bin is outside the vocabulary of "
-        rf"{vocab_size}; was it written with another tokenizer or dtype\?"
+        rf"{vocab_size} ids\. Was it written with another tokenizer or dtype\?"
     )
     for threads in (1, 2):
         with pytest.raises(CorpusError, match=message):
