@@ -68,7 +68,7 @@ def device_linear_token_losses(
     states = _one_matrix(hidden, Matrix(values, form), arrays)
     if states is None:
         return found
-    operands = tuple(arrays.matrix(*matrix) for matrix in (states, layer, bias_row))
+    operands = (arrays.matrix(*states), arrays.matrix(*layer), arrays.matrix(*bias_row))
     size = kernels.linear_scratch_bytes(*operands, softmax, tile)
     scratch = arrays.empty((size,), "uint8")
     status = kernels.linear_cross_entropy(

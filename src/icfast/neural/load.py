@@ -8,19 +8,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from icfast.corpus.tokenizers.gguf_file import PREFIX as GGUF
-from icfast.corpus.tokenizers.gguf_file import GgufFile
+from icfast.corpus.tokenizers.gguf_file import PREFIX, GgufFile
 from icfast.errors import ModelError, OptionError, needs_extra
 from icfast.neural.gguf_config import apply_rope_factors, file_config
 from icfast.neural.token_model import CPU, TensorSize, TokenModel
 from icfast.neural.transformers_model import TransformersModel
 from icfast.neural.weight_files import model_tensor_sizes, sha256_of, weight_files
 
-#: Prefix of the names of models in folders of transformers.
+#: Prefixes of model names.
 HF = "hf:"
+GGUF = PREFIX
 
 #: Dtypes that a model can compute in.
-_DTYPES = (None, "float32", "bfloat16", "float16")
+_DTYPES = ("float32", "bfloat16", "float16")
 _TOKENIZER = "tokenizer.json"
 
 
@@ -42,8 +42,8 @@ def load_model(
         ModelError: there is no model, or it is damaged or unsupported.
         MissingExtraError: torch, transformers, accelerate or gguf is missing.
     """
-    if dtype not in _DTYPES:
-        raise OptionError(f"unknown dtype {dtype!r}; expected one of {', '.join(_DTYPES[1:])}")  # type: ignore[arg-type]
+    if dtype not in (None, *_DTYPES):
+        raise OptionError(f"unknown dtype {dtype!r}; expected one of {', '.join(_DTYPES)}")
     if name.startswith(HF):
         return load_folder(Path(name.removeprefix(HF)), dtype, backend, device)
     if name.startswith(GGUF):
