@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.losses import test_linear_cross_entropy as linear
+from tests.losses import linear_operands as linear
 from tests.losses import test_losses_accuracy as accuracy
 from tests.losses.loss_definitions import EVERYTHING, assert_losses, define_losses
 

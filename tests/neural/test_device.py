@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.losses.test_device_arrays import Kernels
+from tests.losses.fake_device import Kernels
 from tests.neural.tiny_models import V, save_gguf, save_model, tiny_tokens
 from tests.ngrams.corpora import write_shards
 

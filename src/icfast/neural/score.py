@@ -18,10 +18,12 @@ from icfast.corpus.word_counts import count_words
 from icfast.errors import (
     ArtefactError,
     CorpusError,
+    IcfastError,
     MergeError,
     OptionError,
     ResourceError,
 )
+from icfast.laws.loss import bits_per_token
 from icfast.neural.checkpoint import Checkpoint, ChunkSums
 from icfast.neural.context_policy import ContextCounts, ContextPolicy, ResolvedPolicy
 from icfast.neural.contexts import ContextChunk, ShardContexts
@@ -35,11 +37,12 @@ from icfast.neural.loss_device import (
     zero_cells,
 )
 from icfast.neural.token_model import CPU, ModelRecord, TokenModel, device_of
+from icfast.notebook import facts_html
 from icfast.parallel.threads import Work
 from icfast.sums.by_position import PositionSums
 from icfast.sums.kinds import Kind
 from icfast.sums.loss import DocumentScores, add_halves
-from icfast.units import format_bytes
+from icfast.units import format_bytes, format_count, format_fixed
 
 #: Default number of positions in a batch; larger batches only use more memory.
 _BATCH_POSITIONS = 1 << 13
@@ -67,6 +70,25 @@ class NeuralScores(DocumentScores):
     predicted_set_sha256: str
     resumed_units: int
     refused_files: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"NeuralScores({self.model.label}, {self.policy.name}, {self.total!r})"
+
+    def _repr_html_(self) -> str:
+        total = self.total
+        try:
+            bits: float | None = bits_per_token(total)
+        except IcfastError:
+            bits = None
+        facts = {
+            "loss in bits per token": format_fixed(bits),
+            "predicted tokens": format_count(total.predicted_tokens),
+            "documents": format_count(total.documents),
+            "contexts": format_count(self.counts.windows),
+            "policy": self.policy.name,
+            "logits": self.model.logits_format,
+        }
+        return facts_html(f"Loss under {self.model.label}", facts)
 
 
 def score_tokens(
