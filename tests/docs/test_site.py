@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.docs.console import DOCS
 
+pytestmark = pytest.mark.ci
 PARTS = ("sphinx", "myst_parser", "furo")
 
 

@@ -45,4 +45,25 @@ MUTATIONS = [
         "before[0] = 0",
         ("logs/test_formats.py", "logs/test_labels.py"),
     ),
+    Mutation(
+        "a wrap of an energy counter is not added",
+        "src/icfast/energy/meter.py",
+        "counts = now - before if now >= before else most - before + now",
+        "counts = max(now - before, 0)",
+        ("energy/test_meter.py",),
+    ),
+    Mutation(
+        "a counter that was reset counts as wrapped",
+        "src/icfast/energy/meter.py",
+        "if 2 * counts > most:",
+        "if False:",
+        ("energy/test_meter.py",),
+    ),
+    Mutation(
+        "counters are not read while the work runs",
+        "src/icfast/energy/meter.py",
+        "while not self._stop.wait(sample_seconds):",
+        "while not self._stop.wait():",
+        ("energy/test_meter.py",),
+    ),
 ]
