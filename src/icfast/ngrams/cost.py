@@ -44,7 +44,7 @@ def key_cost(count: WindowCount, table: Table) -> Cost:
     """Return the cost of a count of packed keys."""
     windows, limits = count.documents.tokens, count.limits
     key_bytes = count.symbols.shape.key_bytes
-    distinct = _distinct(count, exact=table != "none")
+    distinct = _distinct(count, for_table=table != "none")
     table_bytes = round(distinct * (key_bytes + _ENTRY_BYTES)) if table != "none" else 0
     spilled_bytes = count.plan.pass_windows * key_bytes if limits.spills else 0
     memory_bytes = _memory_bytes(count, distinct / max(windows, 1), table != "none")
@@ -95,18 +95,18 @@ def _memory_bytes(count: WindowCount, distinct_share: float, keeps: bool) -> int
     return int(fixed + held * key_bytes + scratch + counts + waiting)
 
 
-def _distinct(count: WindowCount, exact: bool) -> float:
+def _distinct(count: WindowCount, for_table: bool) -> float:
     """Return the number of distinct windows, extrapolated by Heaps' law from two samples.
 
     Args:
-        exact: whether the smaller sample, which gives the exponent, is as large as half of the
-            larger one. Only the size of a table depends on it much.
+        for_table: whether the size of a table depends on the result. The smaller sample, which
+            gives the exponent, is then half of the larger one; otherwise a sixteenth.
     """
     windows, limits = count.documents.tokens, count.limits
     held = limits.bucket_windows if limits.spills else limits.pass_windows // 4
     tokens = min(max(int(windows * _SAMPLE_SHARE), _LEAST_SAMPLE), _MOST_SAMPLE, held)
     places = max(1, min(_PLACES, tokens // _PLACE_TOKENS))
-    divisor = 2 if exact else 16
+    divisor = 2 if for_table else 16
     few, few_distinct = _sampled(count, max(1, tokens // divisor), max(1, places // (divisor // 2)))
     many, many_distinct = _sampled(count, tokens, places)
     if not few_distinct or many >= windows or few >= many:
