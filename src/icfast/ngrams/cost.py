@@ -44,7 +44,7 @@ def key_cost(count: WindowCount, table: Table) -> Cost:
     """Return the cost of a count of packed keys."""
     windows, limits = count.documents.tokens, count.limits
     key_bytes = count.symbols.shape.key_bytes
-    distinct = _distinct(count, for_table=table != "none")
+    distinct = _distinct(count)
     table_bytes = round(distinct * (key_bytes + _ENTRY_BYTES)) if table != "none" else 0
     spilled_bytes = count.plan.pass_windows * key_bytes if limits.spills else 0
     memory_bytes = _memory_bytes(count, distinct / max(windows, 1), table != "none")
@@ -95,19 +95,13 @@ def _memory_bytes(count: WindowCount, distinct_share: float, keeps: bool) -> int
     return int(fixed + held * key_bytes + scratch + counts + waiting)
 
 
-def _distinct(count: WindowCount, for_table: bool) -> float:
-    """Return the number of distinct windows, extrapolated by Heaps' law from two samples.
-
-    Args:
-        for_table: whether the size of a table depends on the result. The smaller sample, which
-            gives the exponent, is then half of the larger one; otherwise a sixteenth.
-    """
+def _distinct(count: WindowCount) -> float:
+    """Return the number of distinct windows, extrapolated by Heaps' law from two samples."""
     windows, limits = count.documents.tokens, count.limits
     held = limits.bucket_windows if limits.spills else limits.pass_windows // 4
     tokens = min(max(int(windows * _SAMPLE_SHARE), _LEAST_SAMPLE), _MOST_SAMPLE, held)
     places = max(1, min(_PLACES, tokens // _PLACE_TOKENS))
-    divisor = 2 if for_table else 16
-    few, few_distinct = _sampled(count, max(1, tokens // divisor), max(1, places // (divisor // 2)))
+    few, few_distinct = _sampled(count, max(1, tokens // 2), places)
     many, many_distinct = _sampled(count, tokens, places)
     if not few_distinct or many >= windows or few >= many:
         return float(many_distinct)
