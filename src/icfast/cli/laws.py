@@ -106,7 +106,7 @@ class Uncertainty:
 
 @dataclass(frozen=True)
 class DataNames:
-    """Names of the baseline and of the tokens behind H and L."""
+    """Names of the baseline, and of the tokens on which H and L were measured."""
 
     baseline: str | None = _field("NAME", "Baseline of H: uniform, unigram, ...", _SETS)
     entropy_predicted_set: str | None = _field(

@@ -82,7 +82,7 @@ def open_shards(paths: Iterable[Path], options: CorpusOptions) -> Corpus:
 
 
 def typed(options: CorpusOptions) -> str:
-    """Return the options that differ from their defaults, as they are typed."""
+    """Return the options that differ from their defaults, with their dashes."""
     return ", ".join("--" + name.replace("_", "-") for name in options.given)
 
 

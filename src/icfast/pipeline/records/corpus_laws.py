@@ -22,7 +22,7 @@ class CorpusLaw(Generic[Found]):
     Attributes:
         formula: formula of the law.
         unit: unit of its figures.
-        convention: documents and conventions behind the figures.
+        convention: documents and conventions of the figures.
         reason: why the law could not be computed, None if it was.
         gate: how far the figures can be trusted, None if there are none.
         found: the figures, None if there are none.
