@@ -87,13 +87,11 @@ def test_compress_without_meaning(
 ) -> None:
     small = tmp_path / "small"
     answer = run("compress", model, "--output", small, "--dtype", "u2")
-    assert (answer.code, "--dtype describes a corpus, and none" in answer.err) == (
-        2,
-        True,
-    )
+    assert answer.code == 2
+    assert "--dtype describes a corpus, and none was given" in answer.err
     assert run("compress", model, "--output", small, "--bits", "17").code == 2
     assert run("compress", model, "--output", small).code == 0
     for command in ("compress", "export"):
         answer = run(command, small, "--output", tmp_path / "again")
-        assert (answer.code, "only the order-N loss is left" in answer.err) == (1, True)
+        assert (answer.code, "a compressed model can only score" in answer.err) == (1, True)
         assert not (tmp_path / "again").exists()

@@ -26,7 +26,7 @@ def commands(shards: Shards, options: tuple[str, ...], tmp_path: Path) -> list[t
     """The schema of a result, and a command that prints one; later ones use files of earlier."""
     model, table = tmp_path / "model", tmp_path / "table"
     read = (*shards, *options, "--threads", 1)
-    params, tokens = (1e7, 1e8, 1e9), (1e9, 1e10)
+    params, tokens = (1e7, 1e8, 1e9), (1e8, 1e9, 1e10)
     rows = [f"{p},{d},{1.8 + 400 * p**-0.34 + 410 * d**-0.28}" for p in params for d in tokens]
     runs = tmp_path / "runs.csv"
     runs.write_text("\n".join(["params,tokens,loss", *rows]))
