@@ -295,7 +295,7 @@ def test_lengths_whose_sum_wraps_are_refused(table):
     bounds = np.append(np.uint64(0), np.cumsum(lengths)).view(np.int64)
     assert bounds[-1] == len(run.counts)
     write_runs(table / "windows.run", shape, [*others, run._replace(bounds=bounds)])
-    with pytest.raises(ArtefactError, match="leads don't add up"):
+    with pytest.raises(ArtefactError, match="leads of a block do not add up"):
         contents(table)
 
 
@@ -314,7 +314,9 @@ def test_ends_that_are_no_windows_are_not_fitted(made, table):
     )
     write_runs(table / "ends.run", shape, [one])
     seal(table)
-    with pytest.raises(ArtefactError, match="documents end with other windows"):
+    with pytest.raises(
+        ArtefactError, match="windows that end its documents do not match its n-grams"
+    ):
         icfast.fit(CountTable.load(table))
     with pytest.raises(IcfastError):
         icfast.merge([CountTable.load(table)], merged)
