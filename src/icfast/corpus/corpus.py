@@ -141,7 +141,7 @@ class Corpus:
         if self.eos_id is not None and self.eos_id >= size:
             raise OptionError(
                 f"eos_id {self.eos_id} does not occur: the largest id is {size - 1}. Correct it, "
-                "or pass the size of the vocabulary (--vocab-size)"
+                "or pass the size of the vocabulary (--vocab-size)."
             )
         return size
 
@@ -200,7 +200,7 @@ class Corpus:
             raise CorpusError(
                 f"document {number} of {shard.path} is empty (its index repeats the end "
                 f"{documents.stops[number]}). Write the file without it, or skip and count such "
-                "documents (--skip-bad)"
+                "documents (--skip-bad)."
             )
         text_bytes = None if documents.text_bytes is None else documents.text_bytes[full]
         skipped = len(full) - int(np.count_nonzero(full))

@@ -133,6 +133,12 @@ def inspect(
 
     Raises:
         OptionError: an option has no meaning. A problem of a file is reported, not raised.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     np.array([5, 7, 0], "<u2").tofile(f"{folder}/a.bin")
+    ...     inspect(folder, dtype="u2", vocab_size=6).all_problems[0].split('. ')[1]
+    'Was it written with another tokenizer or dtype? Pass --vocab-size or --dtype.'
     """
     chosen = combined(
         options,
@@ -200,7 +206,7 @@ def _report(path: Path, options: CorpusOptions) -> tuple[ShardReport, Shard | No
         disk_bytes = path.stat().st_size if path.is_file() else None
         return ShardReport(str(path), disk_bytes=disk_bytes, problems=problems), None
     if not len(shard.tokens):
-        problems.append(f"{path} holds no tokens. Take it out, or skip it (--skip-bad)")
+        problems.append(f"{path} holds no tokens. Take it out, or skip it (--skip-bad).")
     report = ShardReport(
         path=str(path),
         format=shard.format,
@@ -229,7 +235,7 @@ def _documents(shard: Shard, options: CorpusOptions, problems: list[str]) -> int
     if corpus.skipped_documents and not options.skip_bad:
         problems.append(
             f"{corpus.skipped_documents} documents of {shard.path} are empty (its index repeats "
-            "an end). Write the file without them, or skip and count them (--skip-bad)"
+            "an end). Write the file without them, or skip and count them (--skip-bad)."
         )
     return corpus.documents
 
@@ -266,11 +272,11 @@ def _warnings(shard: Shard, options: CorpusOptions) -> list[str]:
     if shard.format == "raw" and len(sample) >= 2:
         if shard.dtype == "u2" and not np.any(sample[1::2]) and np.any(sample):
             warnings.append(
-                f"every second u2 id of {shard.path} is 0: it looks like u4 ids. Check --dtype"
+                f"every second u2 id of {shard.path} is 0: it looks like u4 ids. Check --dtype."
             )
         if sample.itemsize == 4 and int(np.median(sample)) >= _IMPLAUSIBLE_ID:
             warnings.append(
                 f"most {shard.dtype} ids of {shard.path} are above {_IMPLAUSIBLE_ID}: "
-                "it looks like u2 ids. Check --dtype"
+                "it looks like u2 ids. Check --dtype."
             )
     return warnings

@@ -67,9 +67,9 @@ def expand(path: Path) -> list[Path]:
         found = _shard_files(map(Path, names))
         missing = f"{path} matches no file"
     else:
-        raise CorpusError(f"{path}: there is no such file or folder. Check the path")
+        raise CorpusError(f"{path}: there is no such file or folder. Check the path.")
     if not found:
-        raise CorpusError(f"{missing}. Name the files, or a pattern that matches them")
+        raise CorpusError(f"{missing}. Name the files, or a pattern that matches them.")
     return found
 
 
@@ -95,7 +95,7 @@ def refuse_duplicates(paths: Iterable[Path]) -> None:
         if real in seen:
             raise CorpusError(
                 f"{path} is in the list twice (first as {seen[real]}) and would be counted twice. "
-                "Take one of them out"
+                "Take one of them out."
             )
         seen[real] = path
 
@@ -109,7 +109,9 @@ def sniff(path: Path) -> Format | None:
     try:
         return next((known for known in FORMATS if known.sniff(path)), None)
     except OSError as error:
-        raise CorpusError(f"cannot read {path}: {error.strerror}") from error
+        raise CorpusError(
+            f"cannot read {path}: {error.strerror}. Check its permissions."
+        ) from error
 
 
 def choose_format(path: Path, dtype: str | None, name: str | None) -> Format:
@@ -121,19 +123,20 @@ def choose_format(path: Path, dtype: str | None, name: str | None) -> Format:
     """
     if not path.is_file():
         raise CorpusError(
-            f"{path} is not a regular file; icfast memory-maps its input. Copy it to a regular file"
+            f"{path} is not a regular file; icfast memory-maps its input. "
+            "Copy it to a regular file."
         )
     if name is not None:
         return _named(name)
     chosen = sniff(path)
     if chosen is None and path.suffix in SIDECAR_SUFFIXES:
         raise CorpusError(
-            f"{path} is a sidecar, not a file of ids. Name the file that it belongs to"
+            f"{path} is a sidecar, not a file of ids. Name the file that it belongs to."
         )
     if chosen is None and dtype is None:
         raise CorpusError(
             f"{path} has none of the known formats ({_names()}). Pass --dtype u2 (or u1, u4, i4) "
-            "for a headerless file of ids, or run `icfast tokenize` on text first"
+            "for a headerless file of ids, or run `icfast tokenize` on text first."
         )
     return chosen or _RAW
 
@@ -146,7 +149,7 @@ def _named(name: str) -> Format:
     for known in FORMATS:
         if known.name == name:
             return known
-    raise OptionError(f"format {name!r} is not one of {_names()}. Pass one of them, or none")
+    raise OptionError(f"format {name!r} is not one of {_names()}. Pass one of them, or none.")
 
 
 def _refuse_disguised(path: Path) -> None:
@@ -155,13 +158,13 @@ def _refuse_disguised(path: Path) -> None:
         if starts_with(path, known.magics):
             raise CorpusError(
                 f"{path} is not headerless: it begins with the magic of format {known.name}. "
-                f"Leave --format and --dtype out, or pass --format {known.name}"
+                f"Leave --format and --dtype out, or pass --format {known.name}."
             )
     for magic, owner in _FOREIGN.items():
         if starts_with(path, (magic,)):
             raise CorpusError(
                 f"{path} is not a headerless file of ids: it looks like {owner}. Convert or "
-                f"decompress it to a format that icfast reads ({_names()})"
+                f"decompress it to a format that icfast reads ({_names()})."
             )
 
 
@@ -177,7 +180,9 @@ def read_shard(path: Path, format_name: str | None, options: ReadOptions) -> Sha
             _refuse_disguised(path)
         return chosen.open(path, options)
     except OSError as error:
-        raise CorpusError(f"cannot read {path}: {error.strerror}") from error
+        raise CorpusError(
+            f"cannot read {path}: {error.strerror}. Check its permissions."
+        ) from error
 
 
 def open_corpus(
@@ -196,7 +201,7 @@ def open_corpus(
     """Open a corpus of tokenised files. The files are memory-mapped, not read.
 
     Args:
-        paths: a file, a folder, a glob pattern, or several of them. A folder stands for its files
+        paths: a file, a folder, a glob pattern, or several of them. A folder means its files
             of a known format, sorted by name.
         options: the keywords below as one record, instead of keywords.
         dtype: "u1", "u2", "u4" or "i4" (little-endian). A file without a header needs it.
@@ -211,12 +216,20 @@ def open_corpus(
             icfast refuses them.
 
     Returns:
-        The corpus. Its `tokens` attribute is mapped data; documents are found on first use.
+        The corpus. Each shard holds its ids as a memory-mapped array of u1, u2 or u4, shape
+        (tokens,). Documents are found on first use.
 
     Raises:
         CorpusError: a file can't be read, appears twice, or contradicts the options.
         OptionError: an option has no meaning, or `options` and keywords are both given.
         ResourceError: too many files are open.
+
+    >>> import numpy as np
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     np.array([5, 7, 0, 5, 0], "<u2").tofile(f"{folder}/a.bin")
+    ...     open_corpus(folder, dtype="u2", eos_id=0).documents
+    2
     """
     chosen = combined(
         options,
@@ -236,9 +249,9 @@ def open_corpus(
         raise CorpusError(
             f"{empty[0]} holds no tokens"
             + (
-                ". Take it out, or skip and count it (--skip-bad)"
+                ". Take it out, or skip and count it (--skip-bad)."
                 if kept
-                else ", nor does any other file. Name files with tokens"
+                else ", nor does any other file. Name files with tokens."
             )
         )
     return Corpus(
@@ -254,7 +267,7 @@ def open_corpus(
 def _read_all(paths: Iterable[Path], options: CorpusOptions) -> list[Shard]:
     found = [shard for path in paths for shard in expand(path)]
     if not found:
-        raise CorpusError("no path was given. Name a file, a folder or a pattern")
+        raise CorpusError("no path was given. Name a file, a folder or a pattern.")
     refuse_duplicates(found)
     return [read_shard(path, options.format, ReadOptions(options.dtype)) for path in found]
 
@@ -293,6 +306,6 @@ def _same(shard: Shard, what: str, told: T, known: T | None) -> T:
         raise CorpusError(
             f"{shard.path} was written with {what} {told!r} according to its sidecar, but "
             f"{known!r} was given or comes from another shard. Leave {what} out, or take the file "
-            "out"
+            "out."
         )
     return told

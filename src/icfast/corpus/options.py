@@ -80,7 +80,7 @@ class CorpusOptions:
         if self.boundary not in BOUNDARIES:
             raise OptionError(
                 f"boundary {self.boundary!r} is not one of {', '.join(BOUNDARIES)}. "
-                "It is the position of the end id in its document"
+                "It is the position of the end id in its document: pass one of them."
             )
         check_ids(self.vocab_size, self.eos_id)
 
@@ -99,7 +99,7 @@ def combined(options: CorpusOptions | None, **keywords: Any) -> CorpusOptions:
     if options is not None and passed.given:
         raise OptionError(
             f"options and {', '.join(passed.given)} are both given. Put every option into the "
-            "record, or pass keywords only"
+            "record, or pass keywords only."
         )
     chosen = options or passed
     chosen.check()
@@ -115,7 +115,7 @@ def check_dtype(dtype: str | None) -> None:
     if dtype is not None and dtype not in DTYPES:
         raise OptionError(
             f"dtype {dtype!r} is not one of {', '.join(DTYPES)}. Ids are little-endian: unsigned "
-            "with 1, 2 or 4 bytes, or signed with 4"
+            "with 1, 2 or 4 bytes, or signed with 4. Pass one of them."
         )
 
 
@@ -126,11 +126,14 @@ def check_ids(vocab_size: int | None, eos_id: int | None) -> None:
         OptionError: the vocabulary is empty or above 2^32, or the end id is negative or outside.
     """
     if vocab_size is not None and not 1 <= vocab_size <= _LARGEST_VOCABULARY:
-        raise OptionError(f"vocab_size {vocab_size} is not between 1 and 2^32")
+        raise OptionError(
+            f"vocab_size {vocab_size} is not between 1 and 2^32. "
+            "Pass the number of ids of the tokenizer."
+        )
     if eos_id is not None and eos_id < 0:
-        raise OptionError(f"eos_id {eos_id} is negative. Ids count from 0")
+        raise OptionError(f"eos_id {eos_id} is negative, but ids count from 0. Pass another id.")
     if eos_id is not None and vocab_size is not None and eos_id >= vocab_size:
         raise OptionError(
             f"eos_id {eos_id} is outside the vocabulary of {vocab_size} ids. The end id belongs to "
-            "the vocabulary: pass a larger vocab_size"
+            "the vocabulary: pass a larger vocab_size."
         )

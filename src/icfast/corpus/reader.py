@@ -88,7 +88,7 @@ def whole_ids(path: Path, byte_count: int, dtype: str, options: ReadOptions) -> 
         options.fault(
             f"{path}: {byte_count} bytes of ids are not a multiple of {itemsize(dtype)} (dtype "
             f"{dtype}): {left} bytes are left over. Is the dtype right, or was the file truncated? "
-            "Pass --dtype, or copy the file again"
+            "Pass --dtype, or copy the file again."
         )
     return count
 
@@ -100,7 +100,7 @@ def stated_ids(path: Path, stated: int, dtype: str, offset: int, options: ReadOp
     if size != expected:
         options.fault(
             f"{path}: its header states {stated} {dtype} ids, so {expected} bytes with the header, "
-            f"but the file has {size}. Was it truncated? Copy or write it again"
+            f"but the file has {size}. Was it truncated? Copy or write it again."
         )
     return min(stated, whole_ids(path, size - offset, dtype, options))
 
@@ -110,7 +110,7 @@ def refuse_other_dtype(path: Path, found: str, options: ReadOptions) -> None:
     if options.dtype is not None and options.dtype != found:
         options.fault(
             f"{path}: dtype {options.dtype} was given, but the file states that its ids are "
-            f"{found}. Leave the dtype out"
+            f"{found}. Leave the dtype out."
         )
 
 
@@ -131,8 +131,10 @@ def map_array(path: Path, dtype: str, count: int, offset: int = 0) -> NDArray[An
             mapped = _map(file.fileno(), offset + count * seen.itemsize)
     except OSError as error:
         if error.errno in _NO_ROOM:
-            raise ResourceError(f"cannot map {path}: {_NO_ROOM[error.errno]}") from error
-        raise CorpusError(f"cannot read {path}: {error.strerror}") from error
+            raise ResourceError(f"cannot map {path}: {_NO_ROOM[error.errno]}.") from error
+        raise CorpusError(
+            f"cannot read {path}: {error.strerror}. Check its permissions."
+        ) from error
     return np.frombuffer(mapped, seen, count, offset)
 
 

@@ -129,6 +129,6 @@ def outside_vocabulary(shard: Shard, index: int, vocab_size: int) -> IcfastError
     if shard.signed and value >= _FIRST_NEGATIVE:
         return CorpusError(
             f"token {value - (1 << 32)} at position {index} of {shard.path} is negative, but ids "
-            "count from 0. Is i4 the right dtype? Pass --dtype"
+            "count from 0. Is i4 the right dtype? Pass --dtype."
         )
     return kernel_error((ID_OUTSIDE_VOCABULARY, index, value), shard.path, vocab_size)

@@ -70,12 +70,12 @@ def read_description(path: Path) -> Description | None:
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise CorpusError(f"{path} is not JSON: {error}. Delete it, or tokenise again") from error
+        raise CorpusError(f"{path} is not JSON: {error}. Delete it, or tokenise again.") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:
         raise CorpusError(
             f"{path} has schema_version {version!r}; this icfast reads {SCHEMA_VERSION}. "
-            "Tokenise again, or use the icfast that wrote it"
+            "Tokenise again, or use the icfast that wrote it."
         )
     values = [_typed(path, content, key, kinds) for key, kinds in _KEYS.items()]
     return Description(*values)
@@ -98,6 +98,6 @@ def _typed(path: Path, content: dict[str, Any], key: str, kinds: tuple[type, ...
     if key not in content or not sound or text != text.encode(errors="replace").decode():
         expected = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
         raise CorpusError(
-            f"{path} should have {key!r} as {expected}, found {value!r}. Tokenise again"
+            f"{path} should have {key!r} as {expected}, found {value!r}. Tokenise again."
         )
     return value

@@ -26,7 +26,7 @@ class Skipped:
 def text_files(paths: Iterable[Path], leave_out: Collection[Path] = ()) -> list[Path]:
     """Return the files of a list of files and folders.
 
-    A folder stands for all files in it and in its subfolders, sorted.
+    A folder means all files in it and in its subfolders, sorted.
 
     Args:
         paths: files and folders.
@@ -45,17 +45,17 @@ def text_files(paths: Iterable[Path], leave_out: Collection[Path] = ()) -> list[
         elif path.resolve() in written:
             raise CorpusError(
                 f"{path} is named as a text and would be overwritten by the output. "
-                "Choose another output"
+                "Choose another output."
             )
         else:
             found = [path] if path.is_file() else []
         if not found:
             raise CorpusError(
-                f"{path} is neither a text file nor a folder with files. Check the path"
+                f"{path} is neither a text file nor a folder with files. Check the path."
             )
         files += found
     if not files:
-        raise CorpusError("no text was given. Name files or folders")
+        raise CorpusError("no text was given. Name files or folders.")
     return files
 
 
@@ -83,7 +83,9 @@ def read_texts(files: Iterable[Path], skipped: Skipped, *, skip_bad: bool) -> It
                 else:
                     skipped.empty += 1
         except OSError as error:
-            raise CorpusError(f"cannot read {path}: {error.strerror}") from error
+            raise CorpusError(
+                f"cannot read {path}: {error.strerror}. Check its permissions."
+            ) from error
 
 
 def _whole(path: Path) -> Iterator[bytes | CorpusError]:
@@ -107,7 +109,7 @@ def _not_utf8(path: Path, content: bytes, position: int) -> CorpusError | None:
         return CorpusError(
             f"{path} is not UTF-8: byte 0x{content[error.start]:02x} at byte position "
             f"{position + error.start} ({error.reason}). Convert it, or skip and count such "
-            "documents (--skip-bad)"
+            "documents (--skip-bad)."
         )
     return None
 
@@ -125,5 +127,5 @@ def _field(path: Path, number: int, line: bytes) -> bytes | CorpusError:
         found = str(error)
     return CorpusError(
         f'line {number} of {path} should be a JSON object with a "text" string: {found}. Correct '
-        "it, or skip and count such lines (--skip-bad)"
+        "it, or skip and count such lines (--skip-bad)."
     )

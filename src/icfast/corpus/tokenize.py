@@ -75,8 +75,8 @@ def tokenize(
 ) -> Tokenized:
     """Write the documents of text files as ids, for `icfast.open` to read.
 
-    Each file is a document. Each line of a .jsonl file is a document, its "text". A folder stands
-    for all files in it and in its subfolders, sorted. Empty documents are left out and counted. A
+    Each file is a document. Each line of a .jsonl file is a document, its "text". A folder means
+    all files in it and in its subfolders, sorted. Empty documents are left out and counted. A
     special token of the tokenizer becomes one id where the text spells it. An existing output is
     replaced. After a failure no new output remains.
 
@@ -99,10 +99,17 @@ def tokenize(
         ModelError: a GGUF file can't be read, or icfast does not know its kind of vocabulary.
         MissingExtraError: the tokenizer needs `tokenizers` or `gguf`, which is not installed.
         ResourceError: the disk is full.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     text = Path(folder, "a.txt")
+    ...     _ = text.write_text("two words")
+    ...     tokenize(text, Path(folder, "a.ds")).tokens
+    9
     """
     output = Path(output)
     if output.suffix != ".ds":
-        raise OptionError(f"output {output} must end in .ds, datatrove's suffix for files of ids")
+        raise OptionError(f"output {output} must end in .ds, datatrove's suffix for files of ids.")
     encoder = open_encoder(tokenizer, eos_id)
     # The index comes last: readers treat a file without its index as incomplete.
     finals = [output, *(sidecar_path(output, suffix) for suffix in (".bytes", ".json", ".index"))]
@@ -128,7 +135,7 @@ def _no_text(files: Sequence[Path], skipped: Skipped) -> CorpusError:
     return CorpusError(
         f"{files[0]}{' and the other files hold' if len(files) > 1 else ' holds'} no text: "
         f"{skipped.empty} documents are empty, {skipped.undecodable} undecodable. "
-        "Pass other files"
+        "Pass other files."
     )
 
 

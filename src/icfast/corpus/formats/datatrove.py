@@ -45,7 +45,7 @@ class Datatrove:
         if not index_path.is_file():
             raise CorpusError(
                 f"{path}: datatrove keeps the document ends in {index_path.name}, which does not "
-                "exist. Copy it too, or pass --format raw --dtype u2 --eos-id ID"
+                "exist. Copy it too, or pass --format raw --dtype u2 --eos-id ID."
             )
         index = _u64(index_path, options)
         description = _described(path, options)
@@ -75,7 +75,7 @@ def _u64(path: Path, options: ReadOptions) -> NDArray[Any]:
     if left:
         options.fault(
             f"{path} should hold u64 numbers, but {left} bytes are left over. Was it truncated? "
-            "Copy or write it again"
+            "Copy or write it again."
         )
     return map_array(path, "u8", count)
 
@@ -106,7 +106,7 @@ def _dtype(
     raise CorpusError(
         f"{path} has {size} bytes and its index ends at token {last}: that is "
         f"{size / last if last else float('inf'):.3f} bytes per id, expected exactly 1, 2 or 4. "
-        "Does the index belong to another file, or was one of the two truncated? Copy both again"
+        "Does the index belong to another file, or was one of the two truncated? Copy both again."
     )
 
 
@@ -115,7 +115,7 @@ def _agreed(path: Path, found: str, description: Description | None, options: Re
     if description is not None and description.dtype != found:
         options.fault(
             f"{sidecar_path(path, '.json')} states dtype {description.dtype}, but by the index the "
-            f"ids are {found}. Tokenise again, or delete the sidecar"
+            f"ids are {found}. Tokenise again, or delete the sidecar."
         )
     if options.dtype == "i4" and found == "u4":  # sizes do not tell signed ids from unsigned ones
         return "i4"
@@ -133,18 +133,18 @@ def _checked_stops(
         at = int(descents[0]) + 1
         options.fault(
             f"{path}: document {at} ends at token {index[at]}, before the previous document "
-            f"({index[at - 1]}). Ends must ascend; write the index again"
+            f"({index[at - 1]}). Ends must ascend; write the index again."
         )
     elif last > count:
         options.fault(
             f"{path} points outside the file: it ends at token {last}, the file holds {count}. "
-            "Was the file truncated, or does the index belong to another file? Copy both again"
+            "Was the file truncated, or does the index belong to another file? Copy both again."
         )
     elif last < count:
         options.fault(
             f"{path} stops at token {last}, but the file holds {count}: {count - last} tokens "
             "belong to no document. Was the index truncated, or does it belong to another file? "
-            "Copy both again"
+            "Copy both again."
         )
     else:
         return index.view(np.int64)
@@ -159,7 +159,7 @@ def _text_bytes(path: Path, documents: int, options: ReadOptions) -> NDArray[np.
     if len(text_bytes) != documents:
         options.fault(
             f"{sidecar} has the bytes of {len(text_bytes)} documents, the index has {documents}. "
-            "Tokenise again, or delete it"
+            "Tokenise again, or delete it."
         )
         return None
     return text_bytes

@@ -54,18 +54,18 @@ class LlmC:
         if len(header) < HEADER_BYTES:
             raise CorpusError(
                 f"{path}: an llm.c header is {HEADER_BYTES} bytes, the file has {len(header)}. "
-                "Copy or write it again"
+                "Copy or write it again."
             )
         magic, version, count = struct.unpack_from("<3i", header)
         if magic not in _KINDS:
             raise CorpusError(
                 f"{path} begins with {magic}, llm.c files begin with one of {sorted(_KINDS)}. "
-                "Pass --format raw for a headerless file"
+                "Pass --format raw for a headerless file."
             )
         expected, dtype = _KINDS[magic]
         if version != expected or count < 0:
             raise CorpusError(
                 f"{path}: llm.c magic {magic} goes with version {expected} and a count of ids, "
-                f"found version {version} and count {count}. Write the file again"
+                f"found version {version} and count {count}. Write the file again."
             )
         return dtype, count

@@ -62,7 +62,7 @@ class Npy:
         if not starts_with(path, self.magics):
             raise CorpusError(
                 f"{path} has no NumPy header. OLMo and dolma name headerless files .npy: read them "
-                "with --format raw --dtype u2 (format='raw', dtype='u2')"
+                "with --format raw --dtype u2 (format='raw', dtype='u2')."
             )
         stated, dtype, offset = _header(path)
         refuse_other_dtype(path, dtype, options)
@@ -81,7 +81,7 @@ def _header(path: Path) -> tuple[int, str, int]:
             shape, fortran_order, dtype = _READ_HEADER[version](file)
         except _BAD_HEADER as error:
             raise CorpusError(
-                f"{path}: its NumPy header can't be read: {error}. Save the array again"
+                f"{path}: its NumPy header can't be read: {error}. Save the array again."
             ) from error
         offset = file.tell()
     name = _id_dtype(path, dtype)
@@ -89,11 +89,12 @@ def _header(path: Path) -> tuple[int, str, int]:
         order = "Fortran" if fortran_order else "C"
         raise CorpusError(
             f"{path} holds an array of shape {shape} in {order} order, expected one dimension. "
-            "Save it again with numpy.save(file, array.ravel())"
+            "Save it again with numpy.save(file, array.ravel())."
         )
     if offset % itemsize(name):
         raise CorpusError(
-            f"{path}: its ids begin at byte {offset}, which is not aligned. Save it with numpy.save"
+            f"{path}: its ids begin at byte {offset}, which is not aligned. "
+            "Save it with numpy.save."
         )
     return shape[0], name, offset
 
@@ -106,5 +107,5 @@ def _id_dtype(path: Path, dtype: np.dtype[Any]) -> str:
     raise CorpusError(
         f"{path} holds {found} values, expected little-endian ids of dtype u1, u2, u4 or "
         "non-negative i4 (no vocabulary needs 8 bytes per id). Save it again with "
-        "numpy.save(file, array.astype('<u4'))"
+        "numpy.save(file, array.astype('<u4'))."
     )

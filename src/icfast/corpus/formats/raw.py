@@ -28,7 +28,7 @@ class Raw:
         if options.dtype is None:
             raise CorpusError(
                 f"{path} has no header that states the dtype of its ids. Pass --dtype u2 for "
-                "vocabularies of up to 65536 ids, such as GPT-2's, or u4, i4 or u1"
+                "vocabularies of up to 65536 ids, such as GPT-2's, or u4, i4 or u1."
             )
         count = whole_ids(path, path.stat().st_size, options.dtype, options)
         tokens = map_array(path, options.dtype, count)

@@ -40,7 +40,7 @@ class ByteEncoder:
 
 
 class PackageEncoder:
-    """A tokenizer of the `tokenizers` package. It adds no special ids of its own.
+    """A tokenizer of the `tokenizers` package. No special ids are added.
 
     Args:
         tokenizer: a `tokenizers.Tokenizer`.
@@ -61,7 +61,7 @@ class PackageEncoder:
         if eos_id is not None and not 0 <= eos_id < vocab_size:
             raise OptionError(
                 f"eos_id {eos_id} is outside the {vocab_size} ids of {name}. "
-                "Pass an id of that vocabulary"
+                "Pass an id of that vocabulary."
             )
         dtype = "u2" if vocab_size <= 1 << 16 else "u4"
         self.description = Description(name, sha256, vocab_size, eos_id, dtype)
@@ -101,6 +101,6 @@ def open_encoder(tokenizer: str | Path, eos_id: int | None) -> Encoder:
     if eos_id is not None:
         raise OptionError(
             f"eos_id {eos_id} is given with tokenizer bytes: all {ALL_BYTES} ids are text, none is "
-            "free for an end id. Leave it out; the index keeps the document ends"
+            "free for an end id. Leave it out; the index keeps the document ends."
         )
     return ByteEncoder()

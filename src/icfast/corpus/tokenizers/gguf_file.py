@@ -58,7 +58,7 @@ class GgufFile:
             self._reader = gguf.GGUFReader(path)
         except Exception as error:  # the package checks little and fails with any exception
             raise ModelError(
-                f"{path} is a damaged GGUF file: {error!r}. Download or convert it again"
+                f"{path} is a damaged GGUF file: {error!r}. Download or convert it again."
             ) from error
         self.path = path
 
@@ -94,7 +94,7 @@ class GgufFile:
         if found is None:
             raise ModelError(
                 f"{self.path} has no metadata key {key}, which a complete model has. "
-                "Download or convert it again"
+                "Download or convert it again."
             )
         return found
 
@@ -122,10 +122,10 @@ def _check_magic(path: Path) -> None:
             magic = file.read(len(_MAGIC))
     except OSError as error:
         raise ModelError(
-            f"cannot read {path} as a GGUF file: {error.strerror}. Check the path"
+            f"cannot read {path} as a GGUF file: {error.strerror}. Check the path."
         ) from error
     if magic != _MAGIC:
         raise ModelError(
             f"{path} is not a GGUF file: it begins with {magic!r} instead of {_MAGIC!r}. "
-            "Pass a .gguf file of llama.cpp"
+            "Pass a .gguf file of llama.cpp."
         )

@@ -40,7 +40,7 @@ def gguf_tokenizer(file: GgufFile) -> Any:
     if kind != "gpt2":
         raise ModelError(
             f"{file.path}: the vocabulary is of kind {kind!r}; icfast reads only byte-level BPE "
-            "('gpt2'). Pass the model's tokenizer.json"
+            "('gpt2'). Pass the model's tokenizer.json."
         )
     tokens, merges = file.need("tokenizer.ggml.tokens"), file.need("tokenizer.ggml.merges")
     types = file.need("tokenizer.ggml.token_type")
@@ -77,5 +77,5 @@ def _pre_tokenizer(file: GgufFile, name: str) -> Any:
     known = ", ".join((*_GPT2, *_DIGITS, *_PATTERNS))
     raise ModelError(
         f"{file.path}: the pre-tokenizer is {name!r}; icfast knows {known}. "
-        "Pass the model's tokenizer.json"
+        "Pass the model's tokenizer.json."
     )

@@ -25,14 +25,14 @@ def load_tokenizer(path: Path) -> Any:
     tokenizers = _import_tokenizers()
     if not path.is_file():
         raise OptionError(
-            f"tokenizer {path} is neither {BYTES!r} nor a file. Pass the path of a tokenizer.json"
+            f"tokenizer {path} is neither {BYTES!r} nor a file. Pass the path of a tokenizer.json."
         )
     try:
         return tokenizers.Tokenizer.from_file(str(path))
     except Exception as error:  # the package raises no narrower class
         raise OptionError(
             f"{path} is not a tokenizer of the tokenizers package: {error}. "
-            "Pass the path of a tokenizer.json"
+            "Pass the path of a tokenizer.json."
         ) from error
 
 
@@ -58,7 +58,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int, output: str | os.PathLike[s
     if vocab_size < ALL_BYTES:
         raise OptionError(
             f"vocab_size {vocab_size} is below the {ALL_BYTES} bytes that a byte-level vocabulary "
-            f"holds. Pass at least {ALL_BYTES}"
+            f"holds. Pass at least {ALL_BYTES}."
         )
     tokenizers = _import_tokenizers()
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
