@@ -155,8 +155,8 @@ Bigrams<Word> bigrams_of(const py::tuple& bigrams) {
 }
 
 template <class Word>
-ContextScratch<Word> context_scratch_of(const py::tuple& room) {
-  return {out<std::uint32_t>(room[0]), out<Word>(room[1])};
+ContextScratch<Word> context_scratch_of(const py::tuple& scratch) {
+  return {out<std::uint32_t>(scratch[0]), out<Word>(scratch[1])};
 }
 
 inline Matches matches_of(const py::tuple& matches) {

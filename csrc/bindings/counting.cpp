@@ -88,9 +88,9 @@ Result py_sort_runs(const py::object& bounds, const py::object& keys, const py::
     const std::int64_t buckets = rows(bounds) - 1;
     auto* key = keys_out<width()>(keys);
     auto* count = out<std::uint64_t>(counts);
-    auto* room = keys_out<width()>(scratch);
+    auto* sort_scratch = keys_out<width()>(scratch);
     auto* left = out<std::int64_t>(distinct);
-    return run([&] { return sort_runs(bound, buckets, key, count, room, left); });
+    return run([&] { return sort_runs(bound, buckets, key, count, sort_scratch, left); });
   });
 }
 
@@ -158,10 +158,10 @@ Result py_sort_positions(const py::object& text, int order, int bits, const py::
     auto* words = out<std::uint64_t>(windows);
     auto* neighbours = out<std::uint32_t>(shared);
     auto* entry = out<std::uint64_t>(entries);
-    auto* room = out<std::uint64_t>(scratch);
+    auto* sort_scratch = out<std::uint64_t>(scratch);
     return run([&] {
       return sort_positions(from, size, order, bits, bound, buckets, words, neighbours, entry,
-                            room);
+                            sort_scratch);
     });
   });
 }
@@ -198,7 +198,7 @@ Result py_remap_keys(const py::object& keys, const py::object& ranks, int order,
 }
 
 Result py_merge_runs(const py::tuple& runs, const py::object& sequence, const py::tuple& sum,
-                     const py::tuple& room) {
+                     const py::tuple& scratch) {
   return with_width(sum[2], [&](auto width) {
     const auto from = run_of<width()>(runs);
     const auto* next = in<std::int64_t>(sequence);
@@ -207,8 +207,8 @@ Result py_merge_runs(const py::tuple& runs, const py::object& sequence, const py
     auto* bounds = out<std::int64_t>(sum[1]);
     auto* keys = keys_out<width()>(sum[2]);
     auto* counts = out<std::uint64_t>(sum[3]);
-    auto* key_scratch = keys_out<width()>(room[0]);
-    auto* count_scratch = out<std::uint64_t>(room[1]);
+    auto* key_scratch = keys_out<width()>(scratch[0]);
+    auto* count_scratch = out<std::uint64_t>(scratch[1]);
     return run([&] {
       return merge_runs(from, next, leads, buckets, bounds, keys, counts, key_scratch,
                         count_scratch);
@@ -231,8 +231,8 @@ Result py_sort_suffixes(const py::object& symbols, std::int64_t alphabet, const 
   const auto* text = in<std::int32_t>(symbols);
   const std::int64_t size = rows(symbols);
   auto* to = out<std::int32_t>(order);
-  auto* room = out<std::int32_t>(work);
-  return run([&] { return sort_suffixes(text, size, alphabet, to, room); });
+  auto* space = out<std::int32_t>(work);
+  return run([&] { return sort_suffixes(text, size, alphabet, to, space); });
 }
 
 Result py_match_lengths(const py::object& symbols, std::int32_t separator, const py::object& order,
@@ -240,8 +240,8 @@ Result py_match_lengths(const py::object& symbols, std::int32_t separator, const
   auto* text = out<std::int32_t>(symbols);
   const std::int64_t size = rows(symbols);
   auto* suffixes = out<std::int32_t>(order);
-  auto* room = out<std::int32_t>(links);
-  return run([&] { return match_lengths(text, size, separator, suffixes, room); });
+  auto* space = out<std::int32_t>(links);
+  return run([&] { return match_lengths(text, size, separator, suffixes, space); });
 }
 
 }  // namespace

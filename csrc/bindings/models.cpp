@@ -31,11 +31,11 @@ Result py_mark_contexts(const py::tuple& trie, const py::object& followed) {
 }
 
 Result py_link_contexts(const py::tuple& trie, const py::tuple& bigrams, std::uint32_t low,
-                        std::uint32_t high, const py::tuple& room) {
+                        std::uint32_t high, const py::tuple& scratch) {
   return with_word(trie, [&](auto word) {
     const auto levels = trie_of<decltype(word)>(trie, Access::kWrite);
     const auto pairs = bigrams_of<decltype(word)>(bigrams);
-    const auto lists = context_scratch_of<decltype(word)>(room);
+    const auto lists = context_scratch_of<decltype(word)>(scratch);
     return run([&] { return link_contexts(levels, pairs, low, high, lists); });
   });
 }
@@ -57,15 +57,16 @@ Result py_score_ngrams(const py::tuple& chunk, const py::tuple& alphabet, const 
 }
 
 Result py_weigh_ngrams(const py::tuple& trie, const py::tuple& bigrams, const py::object& discounts,
-                       double uniform, std::uint32_t low, std::uint32_t high, const py::tuple& room,
-                       const py::object& probabilities, const py::object& backoffs) {
+                       double uniform, std::uint32_t low, std::uint32_t high,
+                       const py::tuple& scratch, const py::object& probabilities,
+                       const py::object& backoffs) {
   return with_word(trie, [&](auto word) {
     const auto levels = trie_of<decltype(word)>(trie, Access::kRead);
     const auto* discount = in<double>(discounts);
     auto* probability = out<double>(probabilities);
     auto* backoff = out<double>(backoffs);
     const auto pairs = bigrams_of<decltype(word)>(bigrams);
-    const auto lists = context_scratch_of<decltype(word)>(room);
+    const auto lists = context_scratch_of<decltype(word)>(scratch);
     return run([&] {
       return weigh_ngrams(levels, pairs, discount, uniform, low, high, lists, probability, backoff);
     });
@@ -74,7 +75,7 @@ Result py_weigh_ngrams(const py::tuple& trie, const py::tuple& bigrams, const py
 
 Result py_match_windows(const py::object& leads, const py::object& bounds, const py::object& keys,
                         int bits, const py::tuple& trie, const py::tuple& weights,
-                        const py::tuple& room, const py::tuple& matches) {
+                        const py::tuple& scratch, const py::tuple& matches) {
   return with_word(trie, [&](auto word) {
     return with_width(keys, [&](auto width) {
       const auto* lead = in<std::uint32_t>(leads);
@@ -84,12 +85,12 @@ Result py_match_windows(const py::object& leads, const py::object& bounds, const
       const auto levels = trie_of<decltype(word)>(trie, Access::kRead);
       const auto* probabilities = in<double>(weights[0]);
       const auto* backoffs = in<double>(weights[1]);
-      auto* scratch = keys_out<width()>(room[0]);
-      auto* table = out<std::uint32_t>(room[1]);
+      auto* key_scratch = keys_out<width()>(scratch[0]);
+      auto* table = out<std::uint32_t>(scratch[1]);
       const Matches found = matches_of(matches);
       return run([&] {
         return match_windows(lead, bound, buckets, key, bits, levels, probabilities, backoffs,
-                             scratch, table, found);
+                             key_scratch, table, found);
       });
     });
   });

@@ -222,7 +222,7 @@ struct ByContextArrays {
   Array<Word> lists;
 
   Bigrams<Word> bigrams() const { return {starts.data(), words.data(), nodes.data()}; }
-  ContextScratch<Word> room() { return {table.data(), lists.data()}; }
+  ContextScratch<Word> scratch() { return {table.data(), lists.data()}; }
 };
 
 template <class Word>

@@ -21,7 +21,7 @@ Weights weigh(const KneserNey& model, TrieArrays<Word>& trie, std::uint32_t rank
   auto contexts = by_context(trie);
   for (std::uint32_t low = 0; low < ranks; low += 2) {
     CHECK_OK(weigh_ngrams(trie.trie(), contexts.bigrams(), discounts.data(), model.uniform, low,
-                          std::min(low + 2, ranks), contexts.room(), made.probabilities.data(),
+                          std::min(low + 2, ranks), contexts.scratch(), made.probabilities.data(),
                           made.backoffs.data()));
   }
   return made;

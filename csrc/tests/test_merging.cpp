@@ -121,12 +121,12 @@ TEST(runs_are_added) {
                   });
         Array<std::int64_t> bounds(sums.size() + 1);
         Array<Key<width()>> keys(joined.keys.size());
-        Array<Key<width()>> key_room(joined.keys.size());
+        Array<Key<width()>> key_scratch(joined.keys.size());
         Array<std::uint64_t> counts(keys.size());
-        Array<std::uint64_t> count_room(keys.size());
+        Array<std::uint64_t> count_scratch(keys.size());
         CHECK_OK(merge_runs(joined.run(), sequence.data(), expected.leads.data(),
                             expected.leads.rows(), bounds.data(), keys.data(), counts.data(),
-                            key_room.data(), count_room.data()));
+                            key_scratch.data(), count_scratch.data()));
         CHECK_EQUAL(expected.bounds.copy(), bounds.copy());
         CHECK_EQUAL(expected.keys.copy(), keys.copy(0, expected.keys.size()));
         CHECK_EQUAL(expected.counts.copy(), counts.copy(0, expected.keys.size()));

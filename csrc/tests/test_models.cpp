@@ -39,7 +39,7 @@ TrieArrays<Word> grown(const KneserNey& model, const Documents& documents, Shape
   CHECK_OK(mark_contexts(made.trie(), followed.data()));
   auto contexts = by_context(made);
   for (std::uint32_t low = 0; low < ranks; ++low) {
-    CHECK_OK(link_contexts(made.trie(), contexts.bigrams(), low, low + 1, contexts.room()));
+    CHECK_OK(link_contexts(made.trie(), contexts.bigrams(), low, low + 1, contexts.scratch()));
   }
   return made;
 }
@@ -70,7 +70,7 @@ TEST(a_trie_grows_and_contexts_know_their_successors) {
   });
 }
 
-TEST(windows_a_trie_has_no_room_for_are_refused) {
+TEST(windows_beyond_the_trie_are_errors) {
   const Shape shape{3, 8};
   const Documents documents{{1, 2, 1}, {2, 2, 2, 1}};
   const auto run = run_of<1>(count(windows_of(documents, 3)), shape.bits);
@@ -93,7 +93,7 @@ TEST(windows_a_trie_has_no_room_for_are_refused) {
   CHECK_EQUAL(Code::not_sorted, grow(documents, twice.run()));
 }
 
-TEST(contexts_without_room_for_a_row_are_refused) {
+TEST(contexts_without_space_for_a_row_are_errors) {
   const KneserNey model({{1, 2, 1, 2, 2, 1}}, 3, 0.01);
   auto made = empty_trie<std::uint32_t>(model, 3);
   const Array<std::uint32_t> followed(followed_of<std::uint32_t>(model, 3));
@@ -111,7 +111,7 @@ TEST(an_ngram_whose_context_is_missing_is_named) {
   }
   auto contexts = by_context(made);
   CHECK_EQUAL(Code::table_without_context,
-              link_contexts(made.trie(), contexts.bigrams(), 0, 3, contexts.room()).code);
+              link_contexts(made.trie(), contexts.bigrams(), 0, 3, contexts.scratch()).code);
 }
 
 struct Scores {

@@ -134,7 +134,7 @@ TEST(windows_that_do_not_ascend_are_named) {
   check(leads, 1);
 }
 
-TEST(spectra_without_room_say_so) {
+TEST(spectra_without_space_are_errors) {
   const Shape shape{2, 3};
   const auto run = run_of<1>(count(windows_of({{1, 1, 1, 1, 1, 1}}, 2)), shape.bits);
   const auto ends = ends_of<1>(Counts{}, shape.bits);

@@ -174,7 +174,7 @@ void check_model(Shape shape) {
     const auto edge = [&](std::size_t e) { return static_cast<std::uint32_t>(ranks * e / 4); };
     auto contexts = by_context(made);
     statuses[i] =
-        link_contexts(made.trie(), contexts.bigrams(), edge(i), edge(i + 1), contexts.room());
+        link_contexts(made.trie(), contexts.bigrams(), edge(i), edge(i + 1), contexts.scratch());
   });
   for (const Status& status : statuses) CHECK_OK(status);
   CHECK_EQUAL(expected.contexts.copy(), made.contexts.copy());
@@ -194,15 +194,15 @@ void check_model(Shape shape) {
                                  out[2].data() + begin, out[3].data() + begin,
                                  out[4].data() + begin * columns, true});
   };
-  const auto room = [&] {
+  const auto arrays = [&] {
     std::vector<Array<std::uint64_t>> out;
     for (const std::size_t size : {columns, columns, std::size_t{1}, std::size_t{1}, columns}) {
       out.emplace_back(documents * size);
     }
     return out;
   };
-  auto alone = room();
-  auto together = room();
+  auto alone = arrays();
+  auto together = arrays();
   CHECK_OK(score(0, documents, alone.data()));
   in_threads([&](std::size_t i) {
     statuses[i] = score(documents * i / kThreads, documents * (i + 1) / kThreads, together.data());

@@ -95,7 +95,7 @@ Status for_each_kept_window(const Chunk<Token>& chunk, const Alphabet& alphabet,
   const std::uint32_t* ranks = alphabet.ranks;
   const auto low = static_cast<Token>(kept.first_id);
   const auto span = static_cast<Token>(kept.last_id - kept.first_id);
-  std::uint32_t places[kSieveRoom];
+  std::uint32_t places[kSieveCapacity];
   for (std::int64_t d = 0; d < chunk.documents && history.status().code == Code::ok; ++d) {
     const std::int64_t start = chunk.starts[d];
     const std::int64_t last = std::min(chunk.stops[d], chunk.end);

@@ -13,16 +13,16 @@ namespace icfast {
 /// Element 0 is the n-gram that was unfinished when the block began; the others begin in the block.
 /// If none was unfinished, its sums are 0 and change nothing.
 struct Level {
-  static constexpr std::int64_t kBlock = 1024;           // windows per block
-  static constexpr std::int64_t kRoom = kBlock + 1 + 8;  // vectors reach past the last element
+  static constexpr std::int64_t kBlock = 1024;               // windows per block
+  static constexpr std::int64_t kCapacity = kBlock + 1 + 8;  // vectors reach past the last element
 
   std::int64_t size = 1;
   bool ended = false;  // documents end in the block; otherwise `followed` is not set
   /// Orders shared with the previous window, and from bit 8 on its history length.
-  alignas(64) std::uint64_t mark[kRoom];
-  alignas(64) std::uint64_t windows[kRoom];
-  alignas(64) std::uint64_t followed[kRoom];
-  alignas(64) std::uint64_t children[kRoom];  // (n+1)-grams
+  alignas(64) std::uint64_t mark[kCapacity];
+  alignas(64) std::uint64_t windows[kCapacity];
+  alignas(64) std::uint64_t followed[kCapacity];
+  alignas(64) std::uint64_t children[kCapacity];  // (n+1)-grams
 };
 
 constexpr std::uint64_t mark_of(int shared_orders, int history_length) {
@@ -36,8 +36,8 @@ struct Closed {
   std::uint64_t twos;
   std::int64_t others;
   std::int64_t incomplete;
-  std::uint64_t other[Level::kRoom];  // sums of complete n-grams other than 1 and 2
-  std::uint64_t at[Level::kRoom];     // positions of the incomplete ones, which have a begin mark
+  std::uint64_t other[Level::kCapacity];  // sums of complete n-grams other than 1 and 2
+  std::uint64_t at[Level::kCapacity];  // positions of the incomplete ones, which have a begin mark
 };
 
 /// closed = sums[i + 1] - sums[i] over a level of order n.

@@ -44,11 +44,11 @@ struct Entries {
 
 /// Destination of a sum.
 template <int W>
-struct Room {
+struct Destination {
   Key<W>* keys;
   std::uint64_t* counts;
 
-  Room behind(std::int64_t entries) const { return {keys + entries, counts + entries}; }
+  Destination after(std::int64_t entries) const { return {keys + entries, counts + entries}; }
 };
 
 /// 0 or 1 as a number. The compiler would turn two conditions into branches.
@@ -78,7 +78,7 @@ struct Choice {
 /// a + b. Which side is next can't be predicted, so there is no branch on it. Each step depends on
 /// the previous one, so the sum grows from both ends at once.
 template <int W>
-Entries<W> add(const Entries<W>& a, const Entries<W>& b, const Room<W>& to) {
+Entries<W> add(const Entries<W>& a, const Entries<W>& b, const Destination<W>& to) {
   std::int64_t i = 0;
   std::int64_t j = 0;
   std::int64_t i_end = a.size;
@@ -121,7 +121,7 @@ Entries<W> add(const Entries<W>& a, const Entries<W>& b, const Room<W>& to) {
 /// entries of one lead mostly fit the first-level cache, so only the first round reads memory.
 template <int W>
 Entries<W> add_buckets(const SortedRun<W>& runs, const std::int64_t* sequence, std::int64_t size,
-                       const Room<W>& to, const Room<W>& other) {
+                       const Destination<W>& to, const Destination<W>& other) {
   if (size == 1) {
     const std::int64_t first = runs.bounds[*sequence];
     return {runs.keys + first, runs.counts + first, runs.bounds[*sequence + 1] - first};
@@ -129,7 +129,7 @@ Entries<W> add_buckets(const SortedRun<W>& runs, const std::int64_t* sequence, s
   const std::int64_t half = size / 2;
   const Entries<W> a = add_buckets(runs, sequence, half, other, to);
   const std::int64_t used = half == 1 ? 0 : a.size;
-  const Entries<W> b = add_buckets(runs, sequence + half, size - half, other.behind(used), to);
+  const Entries<W> b = add_buckets(runs, sequence + half, size - half, other.after(used), to);
   return add(a, b, to);
 }
 
@@ -146,9 +146,9 @@ Status merge_runs(const SortedRun<W>& runs, const std::int64_t* sequence,
     bounds[bucket] = out;
     std::int64_t last = first;
     while (last < runs.buckets && runs.leads[sequence[last]] == leads[bucket]) ++last;
-    const Room<W> to{keys + out, counts + out};
-    const Entries<W> sum =
-        add_buckets(runs, sequence + first, last - first, to, Room<W>{key_scratch, count_scratch});
+    const Destination<W> to{keys + out, counts + out};
+    const Entries<W> sum = add_buckets(runs, sequence + first, last - first, to,
+                                       Destination<W>{key_scratch, count_scratch});
     if (last - first == 1) {
       std::copy(sum.keys, sum.keys + sum.size, to.keys);
       std::copy(sum.counts, sum.counts + sum.size, to.counts);

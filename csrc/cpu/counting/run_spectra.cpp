@@ -105,8 +105,8 @@ class Scan {
   Status read() {
     for (std::int64_t b = 0; b < run_.buckets; ++b) {
       for (std::int64_t i = run_.bounds[b]; i < run_.bounds[b + 1];) {
-        const std::int64_t room = Level::kBlock + 1 - level_.size;
-        const std::int64_t last = std::min(run_.bounds[b + 1], i + room);
+        const std::int64_t available = Level::kBlock + 1 - level_.size;
+        const std::int64_t last = std::min(run_.bounds[b + 1], i + available);
         const Status status = append(run_.leads[b], i, last);
         if (status.code != Code::ok) return status;
         i = last;

@@ -5,7 +5,7 @@
 namespace icfast {
 
 inline constexpr std::int64_t kSieve = 1024;  // tokens searched at a time
-inline constexpr std::int64_t kSieveRoom =
+inline constexpr std::int64_t kSieveCapacity =
     1040;  // entries of positions, since whole vectors are stored
 
 /// positions[i] = position of the i-th token with low <= id <= low + span, of `size` tokens (at

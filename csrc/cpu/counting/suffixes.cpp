@@ -179,7 +179,7 @@ void sort_text(const Index* text, Index size, Index alphabet, Index* order, Inde
 /// The previous and the next suffix in suffix order, by position; -1 for none.
 struct Links {
   Index before;
-  Index behind;
+  Index after;
 };
 
 }  // namespace
@@ -199,7 +199,7 @@ Status match_lengths(std::int32_t* symbols, std::int64_t size, std::int32_t sepa
     if (r + kAhead < end) fetch(link + order[r + kAhead]);
     const Index i = order[r];
     link[i] = {last, -1};
-    if (last >= 0) link[last].behind = i;
+    if (last >= 0) link[last].after = i;
     last = i;
   }
   // The order is not needed again; its space receives the shared length of each suffix with the
@@ -214,10 +214,10 @@ Status match_lengths(std::int32_t* symbols, std::int64_t size, std::int32_t sepa
     shared[i] = j < 0 ? 0 : common;
     common = std::max(common - 1, 0);
   }
-  const auto behind = [&](Index i) { return i < 0 ? 0 : shared[i]; };
+  const auto shared_of = [&](Index i) { return i < 0 ? 0 : shared[i]; };
   for (Index i = 0; i < end; ++i) {
-    if (i + kAhead < end) fetch(shared + std::max(link[i + kAhead].behind, 0));
-    const Index length = 1 + std::max(shared[i], behind(link[i].behind));
+    if (i + kAhead < end) fetch(shared + std::max(link[i + kAhead].after, 0));
+    const Index length = 1 + std::max(shared[i], shared_of(link[i].after));
     symbols[i] = symbols[i] < separator ? length : 0;
   }
   // Remove suffixes from the last position on: the neighbours of a suffix then begin before it.
@@ -225,17 +225,17 @@ Status match_lengths(std::int32_t* symbols, std::int64_t size, std::int32_t sepa
     if (i >= kAhead) {
       const Links ahead = link[i - kAhead];
       fetch(link + std::max(ahead.before, 0));
-      fetch(link + std::max(ahead.behind, 0));
-      fetch(shared + std::max(ahead.behind, 0));
+      fetch(link + std::max(ahead.after, 0));
+      fetch(shared + std::max(ahead.after, 0));
     }
     const auto [j, k] = link[i];
-    const Index next = behind(k);
+    const Index next = shared_of(k);
     const Index length = 1 + std::max(shared[i], next);
     if (k >= 0) {
       shared[k] = std::min(shared[i], next);
       link[k].before = j;
     }
-    if (j >= 0) link[j].behind = k;
+    if (j >= 0) link[j].after = k;
     shared[i] = symbols[i] ? length : 0;
   }
   return {};

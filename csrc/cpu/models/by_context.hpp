@@ -22,8 +22,8 @@ inline constexpr std::int64_t kNear = 8;
 template <class Word, class Visit>
 class ByContext {
  public:
-  ByContext(const Trie<Word>& trie, const ContextScratch<Word>& room, Visit visit)
-      : trie_(trie), room_(room), visit_(visit) {}
+  ByContext(const Trie<Word>& trie, const ContextScratch<Word>& scratch, Visit visit)
+      : trie_(trie), scratch_(scratch), visit_(visit) {}
 
   /// Visits all n-grams whose context ends in this symbol.
   Status walk(const Bigrams<Word>& bigrams, std::int64_t symbol) {
@@ -34,21 +34,21 @@ class ByContext {
              static_cast<std::int64_t>(bigrams.words[i]));
     }
     if (trie_.order == 2) return {};
-    return hand_down(2, symbol, bigrams.nodes + first, size, room_.lists);
+    return distribute(2, symbol, bigrams.nodes + first, size, scratch_.lists);
   }
 
  private:
   /// Distributes the children of order-n n-grams that share a context to that context's children.
-  Status hand_down(int n, std::int64_t context, const Word* ngrams, std::int64_t size,
-                   Word* free_room) {
+  Status distribute(int n, std::int64_t context, const Word* ngrams, std::int64_t size,
+                    Word* free_lists) {
     const Siblings contexts = children(trie_, context);
     const std::int64_t number = contexts.end - contexts.next;
     for (std::int64_t k = 0; k < number; ++k) {
-      room_.table[trie_.symbols[contexts.next + k]] = static_cast<std::uint32_t>(k);
+      scratch_.table[trie_.symbols[contexts.next + k]] = static_cast<std::uint32_t>(k);
     }
     const bool last = n + 1 == trie_.order;
-    Word* ends = free_room;
-    Word* dealt = free_room + number;
+    Word* ends = free_lists;
+    Word* distributed = free_lists + number;
     if (!last) std::fill(ends, ends + number, Word{0});
     for (std::int64_t j = 0; j < size; ++j) {
       if (j + kFar < size) __builtin_prefetch(trie_.child + ngrams[j + kFar]);
@@ -61,7 +61,7 @@ class ByContext {
       const Siblings longer = children(trie_, ngram);
       for (std::int64_t i = longer.next; i < longer.end; ++i) {
         const std::uint32_t symbol = trie_.symbols[i];
-        const std::int64_t k = symbol < trie_.levels[1] ? room_.table[symbol] : number;
+        const std::int64_t k = symbol < trie_.levels[1] ? scratch_.table[symbol] : number;
         if (k >= number || trie_.symbols[contexts.next + k] != symbol) {
           return {Code::table_without_context, i, symbol};
         }
@@ -75,15 +75,15 @@ class ByContext {
     for (std::int64_t j = 0; j < size; ++j) {
       const Siblings longer = children(trie_, static_cast<std::int64_t>(ngrams[j]));
       for (std::int64_t i = longer.next; i < longer.end; ++i) {
-        dealt[ends[room_.table[trie_.symbols[i]]]++] = static_cast<Word>(i);
+        distributed[ends[scratch_.table[trie_.symbols[i]]]++] = static_cast<Word>(i);
       }
     }
     begin = 0;
     for (std::int64_t k = 0; k < number; ++k) {
       const auto here = static_cast<std::int64_t>(ends[k] - begin);
       if (here != 0) {
-        const Status status =
-            hand_down(n + 1, contexts.next + k, dealt + begin, here, dealt + ends[number - 1]);
+        const Status status = distribute(n + 1, contexts.next + k, distributed + begin, here,
+                                         distributed + ends[number - 1]);
         if (status.code != Code::ok) return status;
       }
       begin = ends[k];
@@ -92,7 +92,7 @@ class ByContext {
   }
 
   const Trie<Word>& trie_;
-  const ContextScratch<Word>& room_;
+  const ContextScratch<Word>& scratch_;
   Visit visit_;
 };
 

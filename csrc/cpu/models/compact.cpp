@@ -95,8 +95,8 @@ class CompactReader {
   /// The loss (0) or the backoff (1) of an n-gram of order n >= 2.
   std::int64_t code(int n, std::int64_t node, int which) const {
     const int width = __builtin_ctzll(static_cast<std::uint64_t>(trie_.codes));
-    const auto behind = static_cast<std::int64_t>(which) * width;
-    const std::uint64_t found = read(record(n, node) + layout(n)[0] + behind, width);
+    const auto offset = static_cast<std::int64_t>(which) * width;
+    const std::uint64_t found = read(record(n, node) + layout(n)[0] + offset, width);
     return trie_.codebooks[(2 * (n - 2) + which) * trie_.codes + static_cast<std::int64_t>(found)];
   }
 

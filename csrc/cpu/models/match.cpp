@@ -116,11 +116,11 @@ Status match_windows(const std::uint32_t* leads, const std::int64_t* bounds, std
     }
     const Key<W>* bucket = keys + bounds[b];
     Key<W>* distinct = scratch;
-    Key<W>* room = scratch + size;
+    Key<W>* sort_scratch = scratch + size;
     std::copy(bucket, bucket + size, distinct);
     // The counts are not needed; they overwrite the space of the table.
     auto* counts = reinterpret_cast<std::uint64_t*>(table);
-    const std::int64_t number = sort_and_count(distinct, room, size, counts);
+    const std::int64_t number = sort_and_count(distinct, sort_scratch, size, counts);
     matcher.begin(leads[b]);
     for (std::int64_t i = 0; i < number; ++i) {
       matcher.move_to(distinct[i], i == 0 ? 0 : shape.shared_symbols(distinct[i - 1], distinct[i]));

@@ -82,9 +82,9 @@ void add_successor(const Trie<Word>& trie, int order, std::int64_t ngram, std::i
 
 template <class Word>
 Status link_contexts(const Trie<Word>& trie, const Bigrams<Word>& bigrams, std::uint32_t low,
-                     std::uint32_t high, const ContextScratch<Word>& room) {
+                     std::uint32_t high, const ContextScratch<Word>& scratch) {
   if (trie.order == 1) return {};
-  ByContext walk(trie, room, [&](int n, std::int64_t ngram, std::int64_t context, std::int64_t) {
+  ByContext walk(trie, scratch, [&](int n, std::int64_t ngram, std::int64_t context, std::int64_t) {
     add_successor(trie, n, ngram, context);
   });
   for (std::int64_t symbol = low; symbol < high; ++symbol) {

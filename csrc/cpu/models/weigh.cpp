@@ -8,7 +8,7 @@ namespace icfast {
 template <class Word>
 Status weigh_ngrams(const Trie<Word>& trie, const Bigrams<Word>& bigrams, const double* discounts,
                     double uniform, std::uint32_t low, std::uint32_t high,
-                    const ContextScratch<Word>& room, double* probabilities, double* backoffs) {
+                    const ContextScratch<Word>& scratch, double* probabilities, double* backoffs) {
   const Levels<Word> levels(trie, discounts);
   const auto probability = [&](int n, std::int64_t ngram, const Word* row, double lower) {
     return n == trie.order ? levels.top(n, row, ngram, lower)
@@ -32,7 +32,7 @@ Status weigh_ngrams(const Trie<Word>& trie, const Bigrams<Word>& bigrams, const 
     begin = static_cast<std::int64_t>(trie.child[begin]);
     end = static_cast<std::int64_t>(trie.child[end]);
   }
-  ByContext walk(trie, room,
+  ByContext walk(trie, scratch,
                  [&](int n, std::int64_t ngram, std::int64_t context, std::int64_t shorter) {
                    // A unigram may belong to a range that is not finished yet.
                    const double lower = n == 2 ? unigram(shorter) : probabilities[shorter];
