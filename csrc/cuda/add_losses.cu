@@ -1,4 +1,5 @@
-// Losses added to their cells in whole numbers: any order of the atomic additions gives the same.
+// Kernel that adds losses to their cells. Sums are integers, so the order of the atomic additions
+// does not matter.
 #include <algorithm>
 
 #include "cell_sum.hpp"

@@ -1,5 +1,5 @@
-// One loss added to a sum of 128 bits that others add to at the same time. For the host too, where
-// tests have threads do it.
+// Concurrent addition of a loss to a 128-bit sum. It also compiles for the host, where tests run it
+// on threads.
 #pragma once
 #include <cstdint>
 
@@ -7,9 +7,9 @@
 
 namespace icfast::cuda {
 
-/// fetch_add(word, addend) is atomic and returns what was there. Each wrap of the low word is seen
-/// by the one addition that causes it, so the two words end up as LossAccumulator's, whatever the
-/// order; read between two additions they may not fit each other.
+/// fetch_add(word, addend) is atomic and returns the previous value. Exactly one addition sees each
+/// wrap of the low word, so the two words end up equal to those of LossAccumulator in any order. A
+/// reader between two additions may see words that do not belong together.
 template <class FetchAdd>
 ICFAST_HOST_DEVICE void add_to_cell(std::uint64_t* low, std::uint64_t* high, std::int64_t quanta,
                                     FetchAdd fetch_add) {
@@ -20,7 +20,7 @@ ICFAST_HOST_DEVICE void add_to_cell(std::uint64_t* low, std::uint64_t* high, std
   if (carried.high != 0) fetch_add(high, carried.high);
 }
 
-/// One row; false where its cell or kind is none.
+/// Adds one row; returns false if its cell or kind is invalid.
 template <class FetchAdd>
 ICFAST_HOST_DEVICE bool add_row(double nats, std::uint8_t kind, std::int64_t cell,
                                 const LossCells& sums, FetchAdd fetch_add) {

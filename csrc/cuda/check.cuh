@@ -1,4 +1,4 @@
-// CUDA's errors as a Status, and the device that work is queued on.
+// CUDA errors as a Status, and the current device during a call.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -11,10 +11,10 @@ inline Status status_of(cudaError_t error) {
   return {Code::device_failed, 0, static_cast<std::uint64_t>(error)};
 }
 
-/// What became of the launches since the last call.
+/// Returns the status of the launches since the last call.
 inline Status launched() { return status_of(cudaGetLastError()); }
 
-/// The caller's device again when it goes.
+/// Restores the caller's device in its destructor.
 class DeviceGuard {
  public:
   explicit DeviceGuard(int device) {

@@ -1,4 +1,4 @@
-// The loss of each row of a matrix of logits: a row by a block of threads.
+// Kernel for the loss of each row of a matrix of logits. A block of threads computes a row.
 #include <algorithm>
 
 #include "check.cuh"
@@ -15,11 +15,11 @@ struct Call {
   Softmax softmax;
   SoftmaxScale scale;
   TokenOut out;
-  std::int64_t first;  // row of this launch
-  bool always;         // rows without a target, too
+  std::int64_t first;  // first row of this launch
+  bool always;         // also sweep rows without a target
 };
 
-/// sums(row, scale): how a row is swept.
+/// sums(row, scale) is the function that sweeps a row.
 template <class Source, class Sums>
 __device__ void write_row(const Call& call, Sums sums) {
   const std::int64_t row = call.first + blockIdx.x;
@@ -34,7 +34,7 @@ __device__ void write_row(const Call& call, Sums sums) {
   if (threadIdx.x == 0) write_token(scale, found, kind, call.out, row);
 }
 
-/// Four blocks at a time leave 64 registers; tanh needs more of them.
+/// Four blocks per multiprocessor leave 64 registers per thread; tanh needs more.
 template <class Source, bool kCapped, bool kExtras>
 __global__ void __launch_bounds__(kMostThreads, kCapped ? 3 : 4)
     sweep_rows(const __grid_constant__ Call call) {
@@ -102,7 +102,7 @@ Status cross_entropy(const Matrix& logits, const Targets& targets, const Softmax
 const char* device_error() {
   int devices = 0;
   if (const cudaError_t error = cudaGetDeviceCount(&devices); error != cudaSuccess) {
-    cudaGetLastError();  // told; not to be found by the next launch
+    cudaGetLastError();  // clear the error, which is reported here
     return cudaGetErrorString(error);
   }
   if (devices == 0) return cudaGetErrorString(cudaErrorNoDevice);

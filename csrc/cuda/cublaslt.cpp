@@ -5,7 +5,7 @@
 namespace icfast::cuda::lt {
 namespace {
 
-/// Newest first.
+/// Names of the library, newest first.
 constexpr const char* kNames[] = {"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so.11"};
 
 template <class Function>
@@ -15,7 +15,7 @@ void bind(void* library, const char* name, Function*& function, std::string& mis
   function = reinterpret_cast<Function*>(symbol);
 }
 
-/// The name of a function that is not there, or empty.
+/// Looks functions up. Returns the name of a missing one, or an empty string.
 std::string bind_all(void* library, Functions& to) {
   std::string missing;
 #define ICFAST_BIND(name) bind(library, "cublasLt" #name, to.name, missing)
@@ -49,7 +49,7 @@ Library open(const std::vector<std::string>& folders) {
     }
     const std::string missing = bind_all(library, found.functions);
     if (!missing.empty()) {
-      found.error += "\n  " + path + ": has no " + missing;
+      found.error += "\n  " + path + ": missing function " + missing;
       dlclose(library);
       return false;
     }

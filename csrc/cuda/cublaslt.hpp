@@ -1,6 +1,6 @@
-// The part of cuBLASLt that products need, declared here: the library is loaded when it is first
-// asked for, and a toolkit may lack its header. Values and layouts are those of cublasLt.h 11 to 13
-// (csrc/tests/check_cublaslt.cpp compares, where one is found).
+// Declarations of the part of cuBLASLt that products need. The library is loaded on first use, and
+// a toolkit may lack its header. Values and layouts are those of cublasLt.h 11 to 13;
+// csrc/tests/check_cublaslt.cpp compares them with a header if one is found.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +16,7 @@ constexpr Status kSuccess = 0;
 constexpr Status kNotInitialized = 1;
 constexpr Status kNotSupported = 15;
 
-// Made and destroyed by the library, which alone knows their insides.
+// Opaque types that the library creates and destroys.
 struct Handle;
 struct MatmulDesc;
 struct MatrixLayout;
@@ -42,7 +42,7 @@ constexpr int kRealBf16 = 14;
 constexpr int kCompute32 = 68;  // CUBLAS_COMPUTE_32F: no TF32
 constexpr std::int32_t kTransposed = 1;
 constexpr std::uint32_t kBiasEpilogue = 4;
-constexpr std::uint32_t kNoReduction = 0;  // a dot product in one sequence
+constexpr std::uint32_t kNoReduction = 0;  // sum a dot product in one sequence
 
 enum MatmulAttribute : int { kTransposeA = 3, kEpilogue = 7, kBiasPointer = 8 };
 enum PreferenceAttribute : int {
@@ -63,7 +63,7 @@ enum AlgoAttribute : int {
   kStagesId = 6,
 };
 
-/// The library's functions, by their names without "cublasLt". Matrices are column by column.
+/// The library's functions, named without the prefix "cublasLt". Matrices are column-major.
 struct Functions {
   std::size_t (*GetVersion)();
   const char* (*GetStatusString)(Status);
@@ -89,15 +89,15 @@ struct Functions {
                    std::size_t workspace_bytes, CUstream_st*);
 };
 
-/// What was loaded, or why nothing was.
+/// The loaded library, or the reason why none was loaded.
 struct Library {
   Functions functions{};
   std::string path;
   std::string error;
 };
 
-/// The first there is: one that this process has loaded (torch's), one in these folders, one that
-/// the loader finds by its name. It stays loaded.
+/// Loads the first library found: one that this process has loaded already (torch's), one in these
+/// folders, or one that the loader finds by its name. The library stays loaded.
 Library open(const std::vector<std::string>& folders);
 
 }  // namespace icfast::cuda::lt

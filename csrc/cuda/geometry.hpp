@@ -1,5 +1,5 @@
-// How rows are laid over threads: functions of the number of columns and of addresses alone, so
-// that a row's bits are its own, whatever batch it stands in. Without CUDA's headers.
+// Distribution of a row over threads. It depends only on the number of columns and on addresses, so
+// a row has the same bits in every batch. This file needs no CUDA headers.
 #pragma once
 #include <cstdint>
 
@@ -13,9 +13,9 @@
 
 namespace icfast::cuda {
 
-constexpr int kVectorBytes = 16;  // of a load
+constexpr int kVectorBytes = 16;  // size of a load
 constexpr int kVectorWords = 4;
-constexpr int kVectorsAtOnce = 4;  // loads of a thread under way together
+constexpr int kVectorsAtOnce = 4;  // loads of a thread that are in flight together
 constexpr int kWarp = 32;
 constexpr int kMostThreads = 256;
 
@@ -23,7 +23,7 @@ ICFAST_HOST_DEVICE constexpr std::int64_t bytes_of(Format format) {
   return format == Format::fp64 ? 8 : format == Format::fp32 ? 4 : 2;
 }
 
-/// Threads of a row, one row a block of them: each has a vector or more, as long as one warp does.
+/// Number of threads of a block, which computes one row: at least a warp, at most one per vector.
 ICFAST_HOST_DEVICE constexpr int threads_of(std::int64_t columns, Format format) {
   const std::int64_t vectors = (columns * bytes_of(format) + kVectorBytes - 1) / kVectorBytes;
   int threads = kWarp;
@@ -31,12 +31,12 @@ ICFAST_HOST_DEVICE constexpr int threads_of(std::int64_t columns, Format format)
   return threads;
 }
 
-/// A row cut into vectors from its first logit on, wherever that lies. What an address leaves over
-/// of 16 bytes changes how a vector is loaded, not which logits it has.
+/// Division of a row into vectors from its first logit on, at any address. The alignment of the
+/// address changes how a vector is loaded, not the logits that it holds.
 struct RowVectors {
-  std::int64_t count;  // the last one may be partly filled
-  int offset;          // bytes from a multiple of 16 to the row
-  std::int64_t first;  // vectors [first, last) can be loaded whole: each byte touched is the row's
+  std::int64_t count;  // number of vectors; the last may be partly filled
+  int offset;          // bytes from a multiple of 16 to the row's start
+  std::int64_t first;  // vectors [first, last) load without touching bytes outside the row
   std::int64_t last;
 
   ICFAST_HOST_DEVICE static RowVectors of(std::uintptr_t address, std::int64_t columns,
@@ -44,7 +44,7 @@ struct RowVectors {
     const std::int64_t bytes = columns * bytes_of(format);
     RowVectors row{(bytes + kVectorBytes - 1) / kVectorBytes,
                    static_cast<int>(address % kVectorBytes), 0, bytes / kVectorBytes};
-    if (row.offset != 0) {  // a vector lies in two of the loads, i and i + 1
+    if (row.offset != 0) {  // a vector spans loads i and i + 1
       row.first = 1;
       row.last = (row.offset + bytes) / kVectorBytes - 1;
       if (row.last < row.first) row.last = row.first;
@@ -53,7 +53,7 @@ struct RowVectors {
   }
 };
 
-/// words[0..4) from byte `offset` on of eight of them.
+/// Returns four words that start at byte `offset` of eight words.
 ICFAST_HOST_DEVICE inline void align_words(const std::uint32_t (&from)[2 * kVectorWords],
                                            int offset, std::uint32_t (&words)[kVectorWords]) {
   std::uint32_t moved[kVectorWords + 2];
@@ -75,7 +75,7 @@ ICFAST_HOST_DEVICE inline void align_words(const std::uint32_t (&from)[2 * kVect
   }
 }
 
-/// 2^n of a whole number in fp64; 0 below its normal numbers.
+/// Returns 2^n in fp64 for an integer n; 0 below the normal numbers.
 ICFAST_HOST_DEVICE inline double power_of_two(double n) {
   if (!(n >= -1022)) return 0;
   const std::uint64_t bits = static_cast<std::uint64_t>(static_cast<std::int64_t>(n) + 1023) << 52;

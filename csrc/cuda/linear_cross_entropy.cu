@@ -1,5 +1,5 @@
-// Losses of hidden states and an output layer: products by cuBLASLt, rows of a tile by a block of
-// threads each.
+// Kernels for the losses of hidden states and an output layer. cuBLASLt computes the products, and
+// a block of threads sweeps each row of a tile.
 #include "check.cuh"
 #include "linear_rows.cuh"
 #include "tile_product.hpp"
@@ -13,7 +13,7 @@ __global__ void __launch_bounds__(kStageThreads)
   stage_row<From, To>(staging, blockIdx.x);
 }
 
-/// Four blocks at a time leave 64 registers, which the last of these needs more of.
+/// Four blocks per multiprocessor leave 64 registers per thread; the last of these needs more.
 template <bool kCapped, bool kExtras>
 __global__ void __launch_bounds__(kMostThreads, kCapped&& kExtras ? 3 : 4)
     sweep_tile(const __grid_constant__ TileSweep sweep) {
@@ -62,7 +62,7 @@ Status status_of_product(lt::Status status) {
   return {Code::device_failed, 0, kProductErrors + static_cast<std::uint64_t>(status)};
 }
 
-/// All of it on one stream.
+/// Operations of linear_tiles.hpp, queued on one stream.
 class StreamDevice {
  public:
   StreamDevice(const TokenOut& out, const Queue& queue, TileProduct& product)

@@ -1,5 +1,5 @@
-// How logits = hidden weight^T + bias are cut into tiles, and where scratch holds what: functions
-// of the layer and its formats alone, so that a row's bits are its own whatever batch it stands in.
+// Division of logits = hidden weight^T + bias into tiles, and the layout of the scratch. Both
+// depend only on the layer and its formats, so a row has the same bits in every batch.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -11,38 +11,39 @@
 
 namespace icfast::cuda {
 
-/// What is known of a row of a tile between two tiles of the vocabulary.
+/// State of a row between two tiles of the vocabulary.
 struct LinearRow {
   RowSums sums;
-  double target;  // its logit, once its tile was there
+  double target;  // its logit, after its tile was computed
 };
 
-constexpr std::int64_t kColumnStep = 64;  // a row of logits begins at a multiple of 256 bytes
-constexpr std::int64_t kOperandBytes = 64 << 20;    // of a tile's hidden states, and of its weights
-constexpr std::int64_t kWorkspaceBytes = 32 << 20;  // as cuBLAS asks for on sm_90
+constexpr std::int64_t kColumnStep = 64;  // rows of logits start at multiples of 256 bytes
+constexpr std::int64_t kOperandBytes =
+    64 << 20;  // limit of a tile's hidden states, and of its weights
+constexpr std::int64_t kWorkspaceBytes = 32 << 20;  // the size that cuBLAS recommends on sm_90
 constexpr std::int64_t kScratchStep = 256;
 
 constexpr std::int64_t up_to(std::int64_t size, std::int64_t multiple) {
   return (size + multiple - 1) / multiple * multiple;
 }
 
-/// Operands of a product: as they are stored, or fp32 where they differ.
+/// Format of a product's operands: the stored one, or fp32 if the two differ.
 constexpr Format product_format(Format hidden, Format weight) {
   return hidden == weight ? hidden : Format::fp32;
 }
 
 struct LinearPlan {
-  Format format;         // of a product's operands
-  std::int64_t width;    // of them: the hidden width and zeros up to a multiple of 16 bytes
-  std::int64_t rows;     // of a tile; those that are none are zeros
-  std::int64_t columns;  // of a tile, all of one size
-  std::int64_t stride;   // of a tile's rows of logits
+  Format format;         // format of a product's operands
+  std::int64_t width;    // their width: the hidden width, zero-padded to 16 bytes
+  std::int64_t rows;     // rows of a tile, zero-padded
+  std::int64_t columns;  // columns of a tile, equal for all tiles
+  std::int64_t stride;   // row stride of a tile's logits
   std::int64_t vocabulary;
-  std::int64_t tiles;  // of the vocabulary
-  bool stages_weight;  // products can't read the weights where they lie
+  std::int64_t tiles;  // number of tiles of the vocabulary
+  bool stages_weight;  // whether products need a copy of the weights
   bool has_bias;
 
-  // Places in the scratch, from its first multiple of kScratchStep on.
+  // Offsets in the scratch, from its first multiple of kScratchStep.
   std::int64_t hidden_at;
   std::int64_t weight_at;
   std::int64_t bias_at;
@@ -64,8 +65,7 @@ struct LinearPlan {
     plan.rows = std::min(linear.most.rows, operand_rows);
     const std::int64_t widest = std::min(linear.most.columns, operand_rows);
     plan.vocabulary = vocabulary;
-    // Tiles of one size, as few as can be: a short last one would be filled with what is not
-    // needed.
+    // As few tiles of equal size as possible: a short last tile would need padding.
     const std::int64_t fewest = (vocabulary + widest - 1) / widest;
     const std::int64_t even = (vocabulary + fewest - 1) / fewest;
     plan.columns = std::min(vocabulary, up_to(even, kColumnStep));
@@ -88,16 +88,16 @@ struct LinearPlan {
     plan.logits_at = carve(plan.rows * plan.stride * bytes_of(Format::fp32));
     plan.rows_at = carve(plan.rows * static_cast<std::int64_t>(sizeof(LinearRow)));
     plan.workspace_at = carve(kWorkspaceBytes);
-    plan.scratch_bytes = next + kScratchStep;  // it may begin anywhere
+    plan.scratch_bytes = next + kScratchStep;  // the scratch may start at any address
     return plan;
   }
 
-  /// The first column that a tile's product has. The last tile reaches back, to be as large as the
-  /// others and yet within the weights.
+  /// Returns the first column of a tile's product. The last tile overlaps the one before, so that
+  /// it has the size of the others and stays within the weights.
   std::int64_t begin_of(std::int64_t tile) const {
     return std::min(tile * columns, vocabulary - columns);
   }
-  /// The first that no tile before had; the tile is swept from there to its end.
+  /// Returns the first column that no earlier tile had; the sweep of the tile starts there.
   std::int64_t first_of(std::int64_t tile) const { return tile * columns; }
 };
 

@@ -1,4 +1,4 @@
-// What threads of a device do for a tile of logits: operands staged, rows swept, losses written.
+// Work of device threads on a tile of logits: stage operands, sweep rows and write losses.
 #pragma once
 #include <type_traits>
 
@@ -10,7 +10,7 @@ namespace icfast::cuda {
 
 constexpr int kStageThreads = 256;
 
-/// One row, by all threads of a block.
+/// Stages one row with all threads of a block.
 template <class From, class To>
 __device__ void stage_row(const Staging& staging, std::int64_t row) {
   static_assert(std::is_same_v<From, To> || std::is_same_v<To, Fp32>);
@@ -34,7 +34,7 @@ __device__ void stage_row(const Staging& staging, std::int64_t row) {
   }
 }
 
-/// One row, by all threads of a block. sums(row, scale): how it is swept.
+/// Sweeps one row with all threads of a block. sums(row, scale) is the function that sweeps it.
 template <class Sums>
 __device__ void sweep_tile_row(const TileSweep& sweep, std::int64_t r, Sums sums) {
   const TileRows& rows = sweep.rows;
@@ -61,7 +61,7 @@ __device__ void sweep_tile_row(const TileSweep& sweep, std::int64_t r, Sums sums
   *known = row;
 }
 
-/// One row, by one thread.
+/// Writes the results of one row with one thread.
 __device__ inline void write_tile_row(const TileRows& rows, const TokenOut& out, std::int64_t r) {
   const std::int64_t row = rows.first + r;
   const Kind kind = kind_of_target(target_at(rows.targets, row), rows.softmax);

@@ -1,13 +1,14 @@
-// Losses of hidden states, tile by tile: rows of the batch in the outer loop, the vocabulary in the
-// inner one, so that a tile's logits are swept while the device's cache still has them.
+// Losses of hidden states, tile by tile. The outer loop runs over rows of the batch, the inner one
+// over the vocabulary, so a tile's logits are swept while they are still in the device's cache.
 //
-// What is done is the device's; the order is written here, for the host too, where tests do it.
+// This file defines the order of the operations, and the device implements them. Tests implement
+// them on the host.
 #pragma once
 #include "linear_plan.hpp"
 
 namespace icfast::cuda {
 
-/// to[rows, width], packed, of the numbers of a matrix, and zeros where it has none.
+/// Copy of a matrix to to[rows, width] without gaps, zero-padded.
 struct Staging {
   Matrix from;
   void* to;
@@ -16,30 +17,30 @@ struct Staging {
   std::int64_t width;
 };
 
-/// What rows of a tile are, beside its logits.
+/// Rows of a tile without its logits.
 struct TileRows {
   Targets targets;
   Softmax softmax;
   SoftmaxScale scale;
-  std::int64_t first;  // of the batch
-  std::int64_t size;   // those behind are zeros, and none's
+  std::int64_t first;  // first row in the batch
+  std::int64_t size;   // number of rows; later rows are padding
   LinearRow* known;
-  bool always;  // rows without a target, too
+  bool always;  // also sweep rows without a target
 };
 
-/// Logits of a tile added to what is known of its rows.
+/// Sweep of a tile's logits, which updates the state of its rows.
 struct TileSweep {
   TileRows rows;
-  const float* logits;  // of the first row
+  const float* logits;  // logits of the first row
   std::int64_t stride;
-  std::int64_t first;  // of the vocabulary
+  std::int64_t first;  // first column in the vocabulary
   std::int64_t columns;
-  bool begins;  // nothing is known yet, but where it counts
-  bool counts;  // those above the target's, which is known by now, and no sums
+  bool begins;  // first tile: initialise the state, unless counts is set
+  bool counts;  // count logits above the target's instead of adding up sums
 };
 
-/// Device: stage(Staging), multiply(hidden, weight, bias, logits, workspace) -> Status,
-/// sweep(TileSweep), write(TileRows) and status(), each behind the one before.
+/// Device has stage(Staging), multiply(hidden, weight, bias, logits, workspace) -> Status,
+/// sweep(TileSweep), write(TileRows) and status(). Each runs after the one before.
 template <class Device>
 class LinearTiles {
  public:
@@ -50,7 +51,7 @@ class LinearTiles {
         static_cast<char*>(linear.scratch) + (kScratchStep - address % kScratchStep) % kScratchStep;
   }
 
-  /// Staged biases, whether or not they are there yet.
+  /// Address of the staged biases, also before they are written.
   float* bias() const { return plan_.has_bias ? at<float>(plan_.bias_at) : nullptr; }
 
   Status run() {
@@ -68,13 +69,13 @@ class LinearTiles {
     return reinterpret_cast<T*>(scratch_ + place);
   }
 
-  /// Rows of a matrix from one on.
+  /// Returns the rows of a matrix from `first` on.
   static Matrix part(const Matrix& of, std::int64_t first, std::int64_t rows) {
     const char* data = static_cast<const char*>(of.data) + first * of.stride * bytes_of(of.format);
     return {data, of.format, rows, of.columns, of.stride};
   }
 
-  /// Those of each tile from a multiple of 256 bytes on.
+  /// Returns a tile's biases, which start at a multiple of 256 bytes.
   void stage_bias() {
     if (!plan_.has_bias) return;
     const std::int64_t last = plan_.tiles - 1;
@@ -110,7 +111,7 @@ class LinearTiles {
         linear_.out.logsumexp_nats != nullptr || linear_.out.entropy_nats != nullptr};
     device_.stage({part(linear_.hidden, first, size), at<void>(plan_.hidden_at), plan_.format,
                    plan_.rows, plan_.width});
-    // Ranks compare with the target's logit, which stands in a tile: all of them once more.
+    // Ranks compare with the target's logit, which is known only now: compute all tiles again.
     const int passes = linear_.out.ranks != nullptr ? 2 : 1;
     for (int pass = 0; pass < passes; ++pass) {
       for (std::int64_t tile = 0; tile < plan_.tiles; ++tile) {

@@ -1,6 +1,6 @@
-// A row of logits by a block of threads, in one read. Threads' sums are merged in an order that
-// depends on the number of columns alone. nvcc brings what it takes of CUDA; tests on the host
-// bring threads instead.
+// Sums of a row of logits by a block of threads, in one read. The order in which threads' sums are
+// merged depends only on the number of columns. nvcc provides the CUDA intrinsics; tests on the
+// host replace them by functions on threads.
 #pragma once
 #include "row_sweep.hpp"
 
@@ -20,8 +20,8 @@ class RowLoader {
 
   __device__ std::int64_t count() const { return vectors_.count; }
 
-  /// Vectors i, i + step, ..; those that are none are left as they are. All loads are under way
-  /// before the first is waited for.
+  /// Loads vectors i, i + step, ...; vectors outside the row keep their contents. All loads are
+  /// issued before the first result is used.
   __device__ void load(std::int64_t i, std::int64_t step,
                        std::uint32_t (&words)[kVectorsAtOnce][kVectorWords]) const {
     if (i >= vectors_.first && i + (kVectorsAtOnce - 1) * step < vectors_.last) {
@@ -43,7 +43,8 @@ class RowLoader {
     }
   }
 
-  /// A vector lies in two loads; the second is a neighbour's first, and the first cache answers it.
+  /// Loads a vector as two halves; the second half is a neighbour's first, so it is in the L1
+  /// cache.
   __device__ void load_across(std::int64_t i, std::int64_t step,
                               std::uint32_t (&words)[kVectorsAtOnce][kVectorWords]) const {
     uint4 a[kVectorsAtOnce];
@@ -60,7 +61,7 @@ class RowLoader {
     }
   }
 
-  /// At the ends of a row, where not all of a thread's vectors are there.
+  /// Loads vectors at the ends of a row, where some of a thread's vectors are outside it.
   __device__ void load_one(std::int64_t i, std::uint32_t (&words)[kVectorWords]) const {
     if (i < vectors_.first || i >= vectors_.last) return load_edge(i, words);
     const uint4 a = __ldcs(base_ + i);
@@ -69,7 +70,7 @@ class RowLoader {
     align_words(both, vectors_.offset, words);
   }
 
-  /// Element by element; what lies behind the row is -inf.
+  /// Loads element by element; elements after the end of the row are -inf.
   __device__ void load_edge(std::int64_t i, std::uint32_t (&words)[kVectorWords]) const {
     constexpr int kIn = Source::kPer / kVectorWords;
     ICFAST_UNROLL
@@ -105,16 +106,16 @@ __device__ inline float largest_of_warp(float x) {
   return x;
 }
 
-/// What warps tell each other.
+/// Shared memory for the exchange between warps.
 struct Partial {
   float k[kMostWarps];
   double sum[kMostWarps];
   double weighted[kMostWarps];
   long long larger[kMostWarps];
-  double wide[kMostWarps][3];  // a SoftmaxSum each, which shared memory can't initialise
+  double wide[kMostWarps][3];  // one SoftmaxSum per warp; shared memory allows no constructors
 };
 
-/// All threads call; the first one has the result.
+/// All threads must call; the first thread gets the result.
 __device__ inline SoftmaxSum merged_wide(SoftmaxSum wide, double temperature, Partial& shared) {
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   for (int step = kWarp / 2; step > 0; step /= 2) {
@@ -149,7 +150,7 @@ __device__ inline long long merged_count(long long count, Partial& shared) {
   return count;
 }
 
-/// The sums of `columns` logits; all threads call, the first one has the result.
+/// Returns the sums of `columns` logits. All threads must call; the first thread gets the result.
 template <class Source, bool kCapped, bool kExtras>
 __device__ RowSums sums_of_row(const void* row, std::int64_t columns, const SoftmaxScale& scale,
                                Partial& shared) {
@@ -193,7 +194,7 @@ __device__ RowSums sums_of_row(const void* row, std::int64_t columns, const Soft
   return row_sums(fast, wide, larger);
 }
 
-/// The same in fp64 throughout: logits of fp64, and temperatures fp32 can't take.
+/// Computes in fp64 only, for fp64 logits and for temperatures outside the range of fp32.
 template <class Source>
 __device__ RowSums wide_sums_of_row(const void* row, std::int64_t columns,
                                     const SoftmaxScale& scale, Partial& shared) {

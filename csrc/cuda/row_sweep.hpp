@@ -1,10 +1,10 @@
-// One thread's share of a row of logits, and how shares become the row's sums. Compiled for the
-// device; for the host too, where tests run all threads of a row one after another.
+// One thread's part of a row of logits, and the merge of parts into the row's sums. It compiles for
+// the device and for the host, where tests run the threads of a row one after another.
 //
-// As the CPU's sweep: (k, s) with t = fma(x, c, -k), k raised where t would exceed 8. A thread has
-// its own k, and vectors are added to its sums with their rounding error kept (two fp32 numbers),
-// since consumer devices have little fp64. What fp32 can't take (logits of millions, +inf) is
-// added in fp64 beside it.
+// Like the CPU's sweep it keeps (k, s) with t = fma(x, c, -k), and raises k if t would exceed 8.
+// Each thread has its own k. Consumer devices are slow in fp64, so a sum is two fp32 numbers, the
+// second of which collects rounding errors. Numbers outside the range of fp32 (logits of millions,
+// +inf) are added separately in fp64.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -40,8 +40,8 @@ ICFAST_HOST_DEVICE inline std::uint32_t bits_of(float number) {
   return bits;
 }
 
-/// 2^t; 0 for -inf, NaN for NaN, t <= 9. On the device by its own unit, with an error of 2 units in
-/// the last place at most, 2.4e-7 of a sum or of the nats of a loss: an eighth of the budget.
+/// Returns 2^t for t <= 9; 0 for -inf, NaN for NaN. The device's instruction has an error of at
+/// most 2 units in the last place, 2.4e-7 of a sum or of a loss in nats: an eighth of the budget.
 ICFAST_HOST_DEVICE inline float exp2_of(float t) {
 #if defined(__CUDA_ARCH__)
   float power;
@@ -52,7 +52,7 @@ ICFAST_HOST_DEVICE inline float exp2_of(float t) {
 #endif
 }
 
-/// How numbers are stored: kPer of them in a vector of four words; element e of those.
+/// A storage format: a vector of four words has kPer elements; element(words, e) reads one.
 struct Fp32 {
   using Stored = std::uint32_t;
   static constexpr Format kFormat = Format::fp32;
@@ -78,8 +78,8 @@ struct Fp16 {
     asm("cvt.f32.f16 %0, %1;" : "=f"(wide) : "h"(static_cast<std::uint16_t>(bits)));
     return wide;
 #else
-    // Exponent and fraction where fp32 has them, 2^112 too small; infinity and NaN come out as 2^16
-    // and more.
+    // Move exponent and fraction to their places in fp32, which gives a number 2^112 too small.
+    // Infinity and NaN become 2^16 and more.
     const float size = float_of((bits & 0x7fff) << 13) * 0x1p112F;
     const std::uint32_t beyond = size >= 65536.0F ? 0x7f800000 : 0;
     return float_of(bits_of(size) | beyond | (bits & 0x8000) << 16);
@@ -97,7 +97,7 @@ ICFAST_HOST_DEVICE float element(const std::uint32_t (&words)[kVectorWords], int
   return Source::number(e % 2 == 0 ? words[e / 2] & 0xffff : words[e / 2] >> 16);
 }
 
-/// One stored number, exact.
+/// Returns one stored number exactly.
 template <class Source>
 ICFAST_HOST_DEVICE double stored_number(const void* row, std::int64_t index) {
   const auto bits = static_cast<const typename Source::Stored*>(row)[index];
@@ -114,7 +114,7 @@ ICFAST_HOST_DEVICE double stored_number(const void* row, std::int64_t index) {
   }
 }
 
-/// A sum in fp32 and what its additions rounded off: error-free as long as that fits fp32 itself.
+/// A sum in fp32 with the rounding errors of its additions, exact as long as these fit in fp32.
 struct PairSum {
   float high = 0;
   float low = 0;
@@ -134,7 +134,7 @@ struct PairSum {
   }
 };
 
-/// One logit in fp64, under its cap.
+/// Returns one capped logit in fp64.
 ICFAST_HOST_DEVICE ICFAST_RARE inline void add_wide(double logit, double temperature,
                                                     SoftmaxSum& sums) {
   if (logit == -kInfinite) return;
@@ -145,7 +145,7 @@ ICFAST_HOST_DEVICE ICFAST_RARE inline void add_wide(double logit, double tempera
   }
 }
 
-/// kExp2Fp64 from power I on; a device reads arrays of constants by constant places alone.
+/// Evaluates kExp2Fp64 from power I on; a device reads constant arrays only at constant indices.
 template <int I>
 ICFAST_HOST_DEVICE double exp2_part(double f) {
   constexpr double kFactor = kExp2Fp64[I];
@@ -156,11 +156,11 @@ ICFAST_HOST_DEVICE double exp2_part(double f) {
   }
 }
 
-/// t of a capped logit, c cap tanh(x / cap) - k in fp64, since fp32 can't hold what the largest
-/// logits differ by; tanh(u) = 1 - 2 / (e^2u + 1).
+/// Returns t of a capped logit, c cap tanh(x / cap) - k. It computes in fp64, because fp32 cannot
+/// hold the differences of the largest logits; tanh(u) = 1 - 2 / (e^2u + 1).
 ICFAST_HOST_DEVICE inline float capped_t(float x, double slope, double cap, double k) {
   double u = static_cast<double>(x) * slope;
-  u = u < -64 ? -64 : u > 64 ? 64 : u;  // NaN stays
+  u = u < -64 ? -64 : u > 64 ? 64 : u;  // NaN stays NaN
   const double whole = std::floor(u);
   const double f = u - whole;
   const double p = exp2_part<0>(f) * power_of_two(whole);
@@ -168,7 +168,7 @@ ICFAST_HOST_DEVICE inline float capped_t(float x, double slope, double cap, doub
   return std::isinf(x) ? x : t;
 }
 
-/// What a thread knows of its vectors.
+/// Sums of a thread's vectors.
 template <class Source, bool kCapped, bool kExtras>
 class ThreadSweep {
  public:
@@ -188,7 +188,7 @@ class ThreadSweep {
       const float p = exp2_of(t);
       sum[e % 2] += p;
       if constexpr (kExtras) {
-        // Where p is 0, t may be -inf.
+        // If p is 0, t may be -inf.
         weighted[e % 2] = std::fma(p, std::fmax(t, -127.0F), weighted[e % 2]);
         larger_ += x > static_cast<float>(scale_.target);
       }
@@ -201,7 +201,7 @@ class ThreadSweep {
   ICFAST_HOST_DEVICE int larger() const { return larger_; }
   ICFAST_HOST_DEVICE const SoftmaxSum& wide() const { return wide_; }
 
-  /// The sums to a reference that is not below k().
+  /// Returns the sums relative to a reference of at least k().
   ICFAST_HOST_DEVICE PowerSum to(float reference) const {
     const double gap = static_cast<double>(k_) - static_cast<double>(reference);
     const double scale = power_of_two(gap);
@@ -218,7 +218,7 @@ class ThreadSweep {
     return t > k_ + 8;
   }
 
-  /// Sets k to a logit; false where fp32 can't take it.
+  /// Sets k to a logit; returns false if the logit is outside the range of fp32.
   ICFAST_HOST_DEVICE bool raise(float top) {
     const double t = static_cast<double>(scale_.c) * scale_.capped(static_cast<double>(top));
     if (!(t >= -PowerSum::kLargest && t <= PowerSum::kLargest)) return false;
@@ -255,7 +255,7 @@ class ThreadSweep {
   SoftmaxSum wide_;
 };
 
-/// A row's sums from those of its threads, which have the same reference.
+/// Returns a row's sums from those of its threads, which have one reference.
 ICFAST_HOST_DEVICE inline RowSums row_sums(const PowerSum& fast, const SoftmaxSum& wide,
                                            std::int64_t larger) {
   RowSums sums{fast, wide, larger};

@@ -1,4 +1,4 @@
-// Targets of every integer type, as 64 bits.
+// Targets of any integer type, read as 64-bit integers.
 #pragma once
 #include "device_losses.hpp"
 
@@ -28,7 +28,7 @@ __device__ inline std::int64_t target_at(const Targets& targets, std::int64_t ro
     case IdType::u64:
       break;
   }
-  // A huge one is no column, and must not become a negative one.
+  // A huge unsigned target must stay out of range, not wrap to a negative number.
   const std::uint64_t id = static_cast<const std::uint64_t*>(targets.ids)[row];
   return id >> 63 != 0 ? INT64_MAX : static_cast<std::int64_t>(id);
 }

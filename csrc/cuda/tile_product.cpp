@@ -13,7 +13,7 @@ int type_of(Format format) {
                                   : lt::kReal32;
 }
 
-/// Status of the first that fails; the others are not tried.
+/// Returns the status of the first call that fails; later calls are skipped.
 template <class... Steps>
 lt::Status all(Steps... steps) {
   lt::Status status = lt::kSuccess;
@@ -57,7 +57,8 @@ TileProduct::~TileProduct() {
   }
 }
 
-/// Row by row here is column by column there: logits^T = weight hidden^T, the weights transposed.
+/// Row-major matrices are column-major for cuBLASLt: logits^T = weight hidden^T, weights
+/// transposed.
 lt::Status TileProduct::describe(const LinearPlan& plan, const float* bias) {
   const auto layout = [&](lt::MatrixLayout*& to, int type, std::int64_t rows, std::int64_t columns,
                           std::int64_t stride) {

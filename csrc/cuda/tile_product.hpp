@@ -1,4 +1,4 @@
-// Tiles of logits by cuBLASLt: one algorithm for each shape of tile and device, chosen once.
+// Tiles of logits by cuBLASLt, with one algorithm for each device and shape of tile, chosen once.
 #pragma once
 #include <map>
 #include <mutex>
@@ -11,10 +11,10 @@
 
 namespace icfast::cuda {
 
-/// Handles of devices and algorithms of shapes, for as long as the process lives.
+/// Handles of devices and algorithms of shapes, kept until the process ends.
 class Products {
  public:
-  /// Loads the library where it was not; empty, or what was tried and why nothing came of it.
+  /// Loads the library if necessary. Returns an empty string, or the places tried and their errors.
   std::string load(const std::vector<std::string>& folders);
   const char* name_of(lt::Status status);
 
@@ -30,13 +30,13 @@ class Products {
 
 Products& products();
 
-/// What a status of cuBLASLt is called.
+/// Returns the name of a status of cuBLASLt.
 const char* name_of_product_error(lt::Status status);
 
 /// logits[rows, columns] = hidden[rows, width] weight[columns, width]^T + bias[columns], of one
-/// plan. The algorithm adds a dot product in one sequence (no split of the width), and is the first
-/// that the library proposes for the tile's shape and what alignment the plan grants; never that of
-/// a batch.
+/// plan. The algorithm sums a dot product in one sequence, without a split of the width. It is the
+/// first that the library proposes for the tile's shape and the plan's alignment, and does not
+/// depend on the batch.
 class TileProduct {
  public:
   explicit TileProduct(Products& of) : products_(of), call_(of.cublaslt_.functions) {}
@@ -44,11 +44,11 @@ class TileProduct {
   TileProduct(const TileProduct&) = delete;
   TileProduct& operator=(const TileProduct&) = delete;
 
-  /// `device` must be current. A bias is any of those that will be given.
+  /// `device` must be current. `bias` may be any of the biases of later calls.
   lt::Status make(const LinearPlan& plan, int device, const float* bias);
   lt::Status run(const void* hidden, const void* weight, const float* bias, float* logits,
                  void* workspace, CUstream_st* stream);
-  /// The chosen algorithm's configuration, as cuBLASLt numbers it.
+  /// Returns the configuration of the chosen algorithm in cuBLASLt's numbers.
   std::string algorithm() const;
 
  private:

@@ -122,7 +122,7 @@ TEST(cuda_linear_says_where_it_looked_for_products) {
     CHECK(has(none.error, "/nowhere/libcublasLt.so.13"));
     CHECK(has(none.error, "/nowhere/libcublasLt.so.11"));
     CHECK(has(none.error, std::string(ICFAST_BARE_CUBLASLT) +
-                              "/libcublasLt.so.12: has no cublasLtGetStatusString"));
+                              "/libcublasLt.so.12: missing function cublasLtGetStatusString"));
     CHECK(has(none.error, "\n  libcublasLt.so.13: "));
   }
   const cuda::lt::Library found = open({"/nowhere", ICFAST_FAKE_CUBLASLT});

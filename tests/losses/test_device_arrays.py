@@ -311,5 +311,7 @@ def test_sums_on_a_device_are_read_as_the_cpus(kernels):
     with pytest.raises(OptionError, match=r"cells are int64 \(2,\); expected int64 \(3,\)"):
         sums.add(Array(nats), Array(kinds), Array(cells[:2]))
     sums.add(Array(nats[:2]), Array(kinds[:2]), Array(np.array([0, 2])))
-    with pytest.raises(OptionError, match=r"row 1 of a batch has a cell outside 0\.\.1"):
+    with pytest.raises(
+        OptionError, match=r"row 1 of a batch has an invalid kind or a cell outside 0\.\.1"
+    ):
         sums.read()
