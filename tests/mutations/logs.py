@@ -1,4 +1,4 @@
-"""Readers of training logs, and meters, broken on purpose."""
+"""Readers of training logs broken on purpose."""
 
 from tests.mutations.harness import Mutation
 
@@ -46,24 +46,24 @@ MUTATIONS = [
         ("logs/test_formats.py", "logs/test_labels.py"),
     ),
     Mutation(
-        "a wrap of an energy counter is not added",
-        "src/icfast/energy/meter.py",
-        "counts = now - before if now >= before else most - before + now",
-        "counts = max(now - before, 0)",
-        ("energy/test_meter.py",),
-    ),
-    Mutation(
-        "a counter that was reset counts as wrapped",
-        "src/icfast/energy/meter.py",
-        "if 2 * counts > most:",
+        "a TensorBoard file that is cut short is not reported",
+        "src/icfast/logs/tensorboard.py",
+        "if any(file.is_cut for file in files):",
         "if False:",
-        ("energy/test_meter.py",),
+        ("logs/test_tensorboard.py",),
     ),
     Mutation(
-        "counters are not read while the work runs",
-        "src/icfast/energy/meter.py",
-        "while not self._stop.wait(sample_seconds):",
-        "while not self._stop.wait():",
-        ("energy/test_meter.py",),
+        "a wrong checksum ends a TensorBoard file silently",
+        "src/icfast/logs/tensorboard.py",
+        'is_cut = "truncated" in str(error)',
+        "is_cut = True",
+        ("logs/test_tensorboard.py",),
+    ),
+    Mutation(
+        "TensorBoard files are ordered by name instead of time",
+        "src/icfast/logs/tensorboard.py",
+        "sorted((_read_file(path) for path in paths), key=lambda file: file.start)",
+        "[_read_file(path) for path in paths]",
+        ("logs/test_tensorboard.py",),
     ),
 ]

@@ -12,7 +12,17 @@ from pathlib import Path
 import pytest
 from tests.mutations.harness import ROOT, Mutation, Tree
 
-ROOMS = ("compiled", "counting", "fallback", "kneser_ney", "laws", "logs", "neural", "sums")
+ROOMS = (
+    "compiled",
+    "counting",
+    "energy",
+    "fallback",
+    "kneser_ney",
+    "laws",
+    "logs",
+    "neural",
+    "sums",
+)
 MUTATIONS: dict[str, Mutation] = {
     f"{room}: {mutation.breaks}": mutation
     for room in ROOMS
