@@ -22,6 +22,7 @@ from icfast.laws.entropy import entropy_bits as entropy_bits
 from icfast.laws.matches import MatchEntropy as MatchEntropy
 from icfast.losses.cross_entropy import cross_entropy as cross_entropy
 from icfast.losses.cross_entropy import linear_cross_entropy as linear_cross_entropy
+from icfast.neural.score import NeuralScores as NeuralScores
 from icfast.ngrams.count import count as count
 from icfast.ngrams.count import merge as merge
 from icfast.ngrams.spectra import cost as cost

@@ -1,4 +1,4 @@
-"""--energy of score and measure: joules beside E0, and why there are none."""
+"""Option --energy of score and measure: joules next to E0, or why there are none."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def score(shards: Shards, options: tuple[str, ...]) -> tuple[object, ...]:
     return ("score", shards[0], *options, "--model", "hf:folder")
 
 
-def test_joules_stand_beside_the_floor(run: Run, model: Any, meters: Meters, score: Any) -> None:
+def test_joules_and_their_floor(run: Run, model: Any, meters: Meters, score: Any) -> None:
     found = run(*score, "--energy", "rapl", "--json").json
     assert meters == [("rapl", None)]
     floor = found["ic2"]["energy_joules"]
@@ -208,7 +208,7 @@ def test_measure(
 def test_measure_with_a_neural_model_on_a_gpu(
     run: Run, model: Any, meters: Meters, shards: Shards, options: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """The GPU's joules are those of the neural model, and stand beside its floor."""
+    """The GPU's joules belong to the neural model and are compared with its floor."""
     model("GPU-a1")
     command = ("measure", *shards, *options, "--order", 2, "--heldout", 0.2, "--model", "hf:folder")
     command = (*command, "--output", tmp_path / "out")

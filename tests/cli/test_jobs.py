@@ -46,7 +46,7 @@ def _no_page(*_: object) -> None:
 
 @pytest.fixture
 def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("icfast.report.page.write_report", _no_page)
+    monkeypatch.setattr("icfast.report.page.render_report", _no_page)
 
 
 @pytest.fixture

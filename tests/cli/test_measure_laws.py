@@ -22,7 +22,7 @@ LAW_KEYS = {"formula", "unit", "convention", "gate", "reason"}
 
 
 def documents_of(path: Path) -> list[list[int]]:
-    """Ids cut behind each 0, as the options of the `shards` fixture say."""
+    """Ids cut behind each 0, with the options of the `shards` fixture."""
     ids = np.fromfile(path, "<u2").tolist()
     ends = [i + 1 for i, token in enumerate(ids) if token == 0] + [len(ids)]
     starts = [0, *ends[:-1]]
@@ -31,7 +31,7 @@ def documents_of(path: Path) -> list[list[int]]:
 
 @pytest.fixture
 def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("icfast.report.page.write_report", lambda result, path: path.write_text(""))
+    monkeypatch.setattr("icfast.report.page.render_report", lambda result: "")
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def test_entropy_rate_leaves_orders_out_that_are_lower_bounds(measured: Any) -> 
     assert found["from_plug_in"]["orders"] == len(list(known))
     heldout = found["from_heldout"]
     assert heldout["orders"] == ORDER
-    # Independent tokens: nothing falls at the higher orders, or it rises; either is said.
+    # Tokens are independent, so the entropies need not fall; the reason then says so.
     assert heldout["reason"] is None or "must not increase" in heldout["reason"]
 
 

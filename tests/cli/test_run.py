@@ -81,7 +81,7 @@ COMMANDS = {
 
 
 def shell(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    """A Python of its own."""
+    """Run Python in a new process."""
     command = [sys.executable, *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.run(

@@ -8,7 +8,7 @@ import pytest
 
 from icfast.report.energy_chart import LANDAUER, energy_chart
 
-#: A point is a drawing of a circle with a colour of its own.
+#: A point is a circle with its own colour.
 _POINT = re.compile(
     r'<use href="#[^"]*" x="([\d.]+)" y="([\d.]+)" style="fill: var\(--(blue|orange)\)'
 )

@@ -7,7 +7,6 @@ import itertools
 import math
 import re
 import sys
-from pathlib import Path
 
 import pytest
 from tests.report.made_up import Result, with_neural, without_windows
@@ -15,9 +14,7 @@ from tests.report.pages import page_of, parse, printed
 
 from icfast.errors import MissingExtraError
 from icfast.pipeline.records.entropy import SpectrumRows
-from icfast.pipeline.records.measure import MeasureResult
 from icfast.report.charts import SPECTRUM_ROWS, thin_spectrum
-from icfast.report.page import write_report
 
 SECTIONS = {"entropy", "spectra", "ladder", "ic1", "ic2", "codes", "quality", "laws", "model"}
 
@@ -138,13 +135,6 @@ def test_long_spectra_are_thinned_from_end_to_end() -> None:
     assert max(gaps) == pytest.approx(math.log(2))
 
 
-def test_write_report_writes_exactly_that_path(result: Result, tmp_path: Path) -> None:
-    target = tmp_path / "report.html.partial"
-    write_report(MeasureResult.from_json(result), target)
-    assert list(tmp_path.iterdir()) == [target]
-    assert target.read_text(encoding="utf-8") == page_of(result)
-
-
 @pytest.mark.parametrize("package", ["jinja2", "markupsafe", "matplotlib.figure"])
 def test_a_missing_package_names_the_extra(
     result: Result, package: str, monkeypatch: pytest.MonkeyPatch
@@ -198,7 +188,7 @@ def test_one_law_that_is_not_given_takes_no_other_with_it(result: Result) -> Non
         assert ">None<" not in page
 
 
-def test_joules_that_were_metered_stand_in_place_of_the_marks(result: Result) -> None:
+def test_metered_joules_replace_the_comparisons(result: Result) -> None:
     result["spent"] = {
         "work": "counting, fitting and scoring",
         "source": "rapl",

@@ -55,7 +55,7 @@ def result(once: str) -> Result:
 
 
 def circles(svg: str, colour: int) -> list[tuple[float, float]]:
-    """Where the points of a line stand, in drawing units."""
+    """Return the positions of the points of a line, in drawing units."""
     found = re.findall(r'<use href="[^"]*" x="([\d.-]+)" y="([\d.-]+)" style="([^"]*)"', svg)
     return [
         (float(x), float(y)) for x, y, style in found if f"fill: var(--series-{colour})" in style

@@ -1,4 +1,4 @@
-"""A drawing as a file of its own: well-formed, and every colour it names is there, twice."""
+"""Drawings as separate files: well-formed, and every colour is defined for light and dark."""
 
 from __future__ import annotations
 

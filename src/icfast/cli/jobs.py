@@ -91,10 +91,10 @@ def measure(
 
 def _finish(result: MeasureResult, output: Path, as_json: bool) -> None:
     """Write the page and print the result."""
-    from icfast.report.page import write_report
+    from icfast.report.page import render_report
     from icfast.report.terminal import print_result
 
-    page = write_page(lambda path: write_report(result, path), output)
+    page = write_page(lambda: render_report(result), output)
 
     def show(console: Console) -> None:
         print_result(result, console)

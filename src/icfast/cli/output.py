@@ -107,14 +107,14 @@ def print_table(console: Console, columns: Sequence[str], rows: Iterable[Sequenc
     console.print(table(None, columns, rows))
 
 
-def write_page(write: Callable[[Path], None], folder: Path) -> Path | None:
+def write_page(render: Callable[[], str], folder: Path) -> Path | None:
     """Write report.html; return None, and print one line, if its packages are missing."""
     from icfast.files import atomic_path
 
     page = folder / _PAGE
     try:
         with atomic_path(page) as temporary:
-            write(temporary)
+            temporary.write_text(render(), encoding="utf-8")
     except MissingExtraError as error:
         # A page of an earlier run would contradict the new result.
         page.unlink(missing_ok=True)

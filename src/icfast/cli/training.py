@@ -40,7 +40,7 @@ def run(
     from icfast import laws
     from icfast.logs import read_training_log
     from icfast.pipeline.training import training_result
-    from icfast.report.run_page import write_run_report
+    from icfast.report.run_page import render_run_report
 
     found = laws.training_run(
         read_training_log(log, log_options), run_facts, spent=spent_options.joules()
@@ -55,16 +55,16 @@ def run(
     for index, flag in enumerate(found.flags):
         facts["Note" if index == 0 else " " * index] = flag
     if output is not None:
-        facts["Written"] = _write(result, output, lambda page: write_run_report(result, page))
+        facts["Written"] = _write(result, output, lambda: render_run_report(result))
     emit(result, as_json, lambda console: print_facts(console, facts))
 
 
-def _write(result: Result, output: Path, write: Callable[[Path], None]) -> str:
+def _write(result: Result, output: Path, render: Callable[[], str]) -> str:
     """Write result.json and the page, and return the path to look at."""
     from icfast.pipeline.training import write_result
 
     write_result(result, output)
-    return str(write_page(write, output) or output)
+    return str(write_page(render, output) or output)
 
 
 def _code_facts(found: TrainingRun) -> dict[str, str]:
@@ -172,7 +172,7 @@ def scaling(
     from icfast import laws
     from icfast.logs import read_scaling_points
     from icfast.pipeline.scaling import scaling_result
-    from icfast.report.scaling_page import write_scaling_report
+    from icfast.report.scaling_page import render_scaling_report
 
     points = read_scaling_points(table)
     chinchilla, kaplan = (
@@ -182,7 +182,7 @@ def scaling(
     result = scaling_result(points, chinchilla, kaplan, table, bootstraps=bootstraps, seed=seed)
     facts = {**_scaling_facts(chinchilla), **_scaling_facts(kaplan)}
     if output is not None:
-        facts["Written"] = _write(result, output, lambda page: write_scaling_report(result, page))
+        facts["Written"] = _write(result, output, lambda: render_scaling_report(result))
     emit(result, as_json, lambda console: print_facts(console, facts))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from icfast.errors import needs_extra
 from icfast.pipeline.records.capacity import CapacityRow
 from icfast.pipeline.records.measure import MeasureResult
@@ -22,15 +20,6 @@ _ESTIMATORS = {
 }
 #: Energies that give the axis a scale if nothing was metered.
 _COMPARISONS = (("one joule", 1.0), ("one kilowatt-hour", 3.6e6))
-
-
-def write_report(result: MeasureResult, path: Path) -> None:
-    """Write the page to exactly ``path``.
-
-    Raises:
-        MissingExtraError: jinja2 or matplotlib is not installed.
-    """
-    path.write_text(render_report(result), encoding="utf-8")
 
 
 def render_report(result: MeasureResult) -> str:

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from icfast.errors import needs_extra
 from icfast.laws.training_result import TrainingRun
 from icfast.pipeline.records.training import TrainingResult
 from icfast.report import run_charts
 from icfast.report.energy_chart import LANDAUER, EnergyRow, energy_chart
 from icfast.report.environment import environment
-
-
-def write_run_report(result: TrainingResult, path: Path) -> None:
-    """Write the page to exactly ``path``.
-
-    Raises:
-        MissingExtraError: jinja2 or matplotlib is not installed.
-    """
-    path.write_text(render_run_report(result), encoding="utf-8")
 
 
 def render_run_report(result: TrainingResult) -> str:

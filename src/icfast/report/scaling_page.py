@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from icfast.errors import needs_extra
 from icfast.pipeline.records.training import ScalingResult, ScalingRun
 from icfast.report import scaling_charts
 from icfast.report.environment import environment
-
-
-def write_scaling_report(result: ScalingResult, path: Path) -> None:
-    """Write the page to exactly ``path``.
-
-    Raises:
-        MissingExtraError: jinja2 or matplotlib is not installed.
-    """
-    path.write_text(render_scaling_report(result), encoding="utf-8")
 
 
 def render_scaling_report(result: ScalingResult) -> str:
