@@ -1,4 +1,4 @@
-"""Whole files or none, whatever goes wrong in between."""
+"""Atomic writes: a complete file or none, after every kind of failure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def names(folder: Path) -> list[str]:
 
 @contextmanager
 def largest_file(byte_count: int) -> Iterator[None]:
-    """As if the disk had room for so many bytes."""
+    """Limit the size of files, as a full disk would."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (byte_count, hard))
     try:

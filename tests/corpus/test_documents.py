@@ -1,4 +1,4 @@
-"""Documents: ranges by end id or index, the same as a naive splitter finds."""
+"""Documents by end id or index are those that a naive splitter finds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every format: ids come back as written, mapped, and every damage is named."""
+"""Formats: ids are memory-mapped as written, and every kind of damage is reported."""
 
 from __future__ import annotations
 

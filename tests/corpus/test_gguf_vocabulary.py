@@ -1,4 +1,4 @@
-"""The vocabulary in a GGUF file as a tokenizer, against byte-pair merging done by hand."""
+"""The vocabulary of a GGUF file as a tokenizer, compared with byte-pair merging by definition."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def merged(word: str) -> list[str]:
-    """Byte-pair merging of one word by its definition: the earliest merge first, everywhere."""
+    """Merge the byte pairs of one word by definition: the earliest merge first, everywhere."""
     parts = list(word)
     ranks = {tuple(merge.split()): rank for rank, merge in enumerate(MERGES)}
     while True:
@@ -42,7 +42,7 @@ def merged(word: str) -> list[str]:
 
 
 def definition(text: str) -> list[str]:
-    """Digits apart, then words with the space before them; enough for letters, digits, spaces."""
+    """Split off digits, then words with the space before them, and merge each."""
     words: list[str] = []
     for letter in text:
         kind = "N" if unicodedata.category(letter)[0] == "N" else "L" if letter != " " else "S"
@@ -59,7 +59,7 @@ def definition(text: str) -> list[str]:
 
 @given(st.lists(st.sampled_from(["hello", "hell", "w", "12", "1", "²", "é"]), max_size=8))
 def test_digits_apart_then_merges(vocabulary: Path, words: list[str]) -> None:
-    """smollm's way; 1 2 is a merge that no text reaches."""
+    """The pre-tokenizer smollm splits off digits, so the merge "1 2" never applies."""
     text = " ".join(words)
     assert gguf_tokenizer(GgufFile(vocabulary)).encode(text).tokens == definition(text)
 

@@ -1,4 +1,4 @@
-"""Inspecting: all figures of a sound corpus, all problems of a broken one."""
+"""inspect: every figure of a sound corpus, every problem of a damaged one."""
 
 from __future__ import annotations
 

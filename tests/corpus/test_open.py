@@ -1,4 +1,4 @@
-"""Opening: paths, formats, options, and what sidecars say against what is given."""
+"""open: paths, formats, options, and sidecars that contradict the options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text to ids and back: nothing lost, nothing half-written."""
+"""tokenize: text to ids and back without loss, and no half-written files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Damage as hypothesis draws it: to bytes, to JSON, and to arrays.
+"""Hypothesis strategies that damage bytes, JSON and arrays.
 
 ICFAST_FUZZ_EXAMPLES says how often each test draws; the suite's own number takes seconds.
 """
@@ -23,7 +23,7 @@ fuzz = settings(
 
 @st.composite
 def damaged_bytes(draw: st.DrawFn, whole: bytes) -> bytes:
-    """The bytes with one kind of damage; other than they were."""
+    """Return the bytes with one kind of damage. They differ from the original."""
     size = len(whole)
     first = draw(st.integers(0, size - 1))
     last = draw(st.integers(first + 1, min(size, first + 64)))
@@ -68,7 +68,7 @@ leaves = st.one_of(
 
 
 def places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The path of every value in a JSON tree."""
+    """Return the path of every value in a JSON tree."""
     found = [path] if path else []
     if isinstance(tree, dict | list):
         for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
@@ -78,7 +78,7 @@ def places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @st.composite
 def damaged_json(draw: st.DrawFn, tree: Any) -> Any:
-    """The tree with one to three of its values replaced, or removed."""
+    """Return the tree with one to three values replaced or removed."""
     tree = copy.deepcopy(tree)
     for _ in range(draw(st.integers(1, 3))):
         if not places(tree):
@@ -96,7 +96,7 @@ def damaged_json(draw: st.DrawFn, tree: Any) -> Any:
 
 @st.composite
 def damaged_array(draw: st.DrawFn, array: np.ndarray) -> np.ndarray:
-    """Some elements changed or exchanged, or others in front, behind, or away."""
+    """Return the array with elements changed, exchanged, added at an end or removed."""
     array = array.copy()
     flat = array.reshape(-1)
     largest = int(np.iinfo(array.dtype).max)

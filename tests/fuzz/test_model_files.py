@@ -1,4 +1,4 @@
-"""Model files: any damage is refused; a forged description neither crashes nor escapes."""
+"""Damaged model files are refused. Forged descriptions cause only errors of icfast."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def arrays_of(whole):
 
 
 def described(body, footer):
-    """A file of these bytes in front of a description whose checksum fits."""
+    """Write a file of these bytes and a description with a valid checksum."""
     text = json.dumps(footer).encode()
     end = END.pack(len(body), len(text), zlib.crc32(text), b"ICFMODEL")
     return body + text + end
 
 
 def built(about, arrays):
-    """A file of these arrays, laid out and checksummed as it should be."""
+    """Write a file of these arrays with a valid layout and checksum."""
     body, entries = b"ICFMODEL" + struct.pack("<II", 2, 0), {}
     for name, array in arrays.items():
         body += bytes(-len(body) % 64)
@@ -73,8 +73,8 @@ def built(about, arrays):
     return described(body, {"about": about, "arrays": entries})
 
 
-def used(path, corpus):
-    """Everything a reader does with a model; errors of icfast are what it may end in."""
+def use_everything(path, corpus):
+    """Run everything that reads a model. Only errors of icfast may end it."""
     try:
         model = icfast.NgramModel.load(path)
         assert model.ngrams
@@ -91,7 +91,7 @@ def test_what_is_built_here_is_a_model(whole, folder, corpus):
     path = folder / "same"
     path.write_bytes(built(description(whole)["about"], arrays_of(whole)))
     assert path.read_bytes() == whole
-    assert used(path, corpus)
+    assert use_everything(path, corpus)
 
 
 @fuzz
@@ -119,7 +119,7 @@ def test_a_forged_description(whole, folder, corpus, data):
     offset = END.unpack(whole[-END.size :])[0]
     path = folder / "forged"
     path.write_bytes(described(whole[:offset], data.draw(damaged_json(description(whole)))))
-    used(path, corpus)
+    use_everything(path, corpus)
 
 
 @fuzz
@@ -130,11 +130,11 @@ def test_forged_arrays(whole, folder, corpus, data):
         arrays[name] = data.draw(damaged_array(arrays[name]))
     path = folder / "forged"
     path.write_bytes(built(description(whole)["about"], arrays))
-    used(path, corpus)
+    use_everything(path, corpus)
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "1" * 10_000, "{}", "[]", '{"about": {}}', "NaN"])
-def test_what_is_no_description(whole, folder, text):
+def test_invalid_descriptions_are_refused(whole, folder, text):
     path = folder / "forged"
     body, text = whole[:640], text.encode()
     path.write_bytes(body + text + END.pack(len(body), len(text), zlib.crc32(text), b"ICFMODEL"))
@@ -171,7 +171,7 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize("name", FORGERIES)
-def test_arrays_that_are_no_trie_are_refused(whole, folder, name):
+def test_invalid_tries_are_refused(whole, folder, name):
     arrays = arrays_of(whole)
     which, change = FORGERIES[name]
     arrays[which] = np.ascontiguousarray(change(arrays[which]))

@@ -1,7 +1,7 @@
-"""Shards, their headers, indices and sidecars: refused in plain words, or read as what they say.
+"""Damaged shards, headers, indices and sidecars are refused, or read without a crash.
 
-Ids carry no checksum, so other ids are another corpus; but nothing is read outside the files, and
-nothing but errors of icfast comes out.
+Ids have no checksum, so changed ids are another corpus. Nothing is read outside the files, and only
+errors of icfast are raised.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from icfast.errors import CorpusError, IcfastError
 
 IDS = np.array([5, 1, 2, 0, 3, 1, 0, 2, 2, 0], "<u2")
 
-# numpy warns of headers that Python 2 wrote; a user sees that, and then what became of the file.
+# numpy warns about headers that Python 2 wrote. A user sees the warning, then the result.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
@@ -44,7 +44,7 @@ DESCRIPTION = {
     "eos_id": 0,
     "dtype": "u2",
 }
-#: The shard, and the files it consists of.
+#: The files of one shard, by format.
 FORMATS = {
     "npy": {"x.npy": npy()},
     "llmc": {"x.llmc": llmc()},
@@ -62,8 +62,8 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("shards")
 
 
-def used(path):
-    """Everything that reads the shard; its documents lie inside it."""
+def read_everything(path):
+    """Run everything that reads a shard. Its documents must be inside it."""
     try:
         corpus = icfast.open(path, skip_bad=True)
         (shard,) = corpus.shards
@@ -79,26 +79,26 @@ def used(path):
 @pytest.mark.parametrize("name", FORMATS)
 @fuzz
 @given(data=st.data())
-def test_damaged_shards(folder, name, data):
+def test_damaged_shards_are_refused_or_read(folder, name, data):
     files = dict(FORMATS[name])
     which = data.draw(st.sampled_from(sorted(files)))
     files[which] = data.draw(damaged_bytes(files[which]))
     for file, content in files.items():
         (folder / file).write_bytes(content)
-    used(folder / next(iter(files)))
+    read_everything(folder / next(iter(files)))
 
 
 @fuzz
 @given(data=st.data())
-def test_forged_descriptions(folder, data):
+def test_forged_descriptions_are_refused_or_read(folder, data):
     for file, content in FORMATS["datatrove"].items():
         (folder / file).write_bytes(content)
     (folder / "x.ds.json").write_text(json.dumps(data.draw(damaged_json(DESCRIPTION))))
-    used(folder / "x.ds")
+    read_everything(folder / "x.ds")
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "1" * 10_000, "\ud800", "[]", "null", ""])
-def test_what_is_no_description(folder, text):
+def test_invalid_descriptions_are_refused(folder, text):
     for file, content in FORMATS["datatrove"].items():
         (folder / file).write_bytes(content)
     (folder / "x.ds.json").write_bytes(text.encode("utf-8", "surrogatepass"))
@@ -123,7 +123,7 @@ HEADERS = [
 
 
 @pytest.mark.parametrize("header", HEADERS)
-def test_what_is_no_header(folder, header):
+def test_invalid_headers_are_refused(folder, header):
     header = header.ljust(117) + b"\n"
     content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + IDS.tobytes()
     (folder / "x.npy").write_bytes(content)
@@ -131,7 +131,7 @@ def test_what_is_no_header(folder, header):
         icfast.open(folder / "x.npy")
 
 
-def test_a_header_nested_past_python(folder):
+def test_a_header_nested_too_deep_is_refused(folder):
     header = b"-" * 9000 + b"1\n"
     content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + IDS.tobytes()
     (folder / "x.npy").write_bytes(content)

@@ -1,4 +1,4 @@
-"""Count tables: any damage is refused; what is forged neither crashes nor escapes."""
+"""Damaged count tables are refused. Forged ones cause no crash and only errors of icfast."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FILES = ["table.json", "ids.npy", "ends.run", "windows.run", "spectra.npz"]
 
 @pytest.fixture(scope="module", params=["tokens", "kenlm"])
 def made(request, tmp_path_factory):
-    """A table of several blocks, and one it can be merged with."""
+    """Return a table of several blocks, and one that it can be merged with."""
     folder = tmp_path_factory.mktemp("tables")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "_BLOCK_ENTRIES", 5)
@@ -41,13 +41,13 @@ def made(request, tmp_path_factory):
 
 @pytest.fixture
 def table(made):
-    """A table to be damaged, anew for each test."""
+    """Return a fresh copy of a table for one test to damage."""
     shutil.rmtree(made / "damaged", ignore_errors=True)
     return shutil.copytree(made / "table", made / "damaged")
 
 
 def contents(folder):
-    """Everything a table says."""
+    """Return everything that a table stores."""
     table = CountTable.load(folder)
     runs = [entry for run in table.runs() for entry in entries(run)]
     ends = table.ends()
@@ -55,8 +55,8 @@ def contents(folder):
     return said, runs, [a.tolist() for a in ends], as_dicts(table.spectra())
 
 
-def used(made, folder):
-    """Everything that is done with a table; errors of icfast are what it may end in."""
+def use_everything(made, folder):
+    """Run everything that uses a table. Only errors of icfast may end it."""
     for backend in icfast.backends.select.installed():
         for use in (
             lambda backend: icfast.fit(CountTable.load(folder), backend=backend, threads=1),
@@ -92,7 +92,7 @@ def test_any_damage_is_refused_or_harmless(made, data):
     except ArtefactError:
         return
     assert found == expected
-    assert path.name == "table.json"  # blanks around JSON say nothing
+    assert path.name == "table.json"  # white space around JSON has no meaning
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -116,7 +116,7 @@ def test_every_bit_is_checked(table, name):
 
 
 def seal(folder, change=lambda body: None):
-    """The manifest again, after something changed in it or in the files it vouches for."""
+    """Write the manifest again after a change in it or in the files that it lists."""
     body = json.loads((folder / "table.json").read_text())
     body.pop("checksum")
     change(body)
@@ -127,7 +127,7 @@ def seal(folder, change=lambda body: None):
 
 
 def write_runs(path, shape, runs):
-    """A run file of these blocks, whatever they hold."""
+    """Write a file of sorted keys from these blocks, valid or not."""
     with path.open("wb") as file:
         blocks.write_header(file, shape)
         for run in runs:
@@ -135,7 +135,7 @@ def write_runs(path, shape, runs):
 
 
 def parts(folder, name):
-    """Copies: what is mapped must not be written over."""
+    """Return copies, because a memory-mapped file must not be overwritten."""
     shape = CountTable.load(folder).shape
     runs = blocks.read_runs(folder / name, shape)
     return shape, [SortedRun(*(array.copy() for array in run)) for run in runs]
@@ -150,7 +150,7 @@ def test_a_forged_manifest(made, data):
     body.pop("checksum")
     body = data.draw(damaged_json(body))
     (folder / "table.json").write_text(json.dumps({**body, "checksum": checksum(body)}))
-    used(made, folder)
+    use_everything(made, folder)
 
 
 @pytest.mark.parametrize("name", ["windows.run", "ends.run"])
@@ -175,7 +175,7 @@ def test_forged_runs(made, name, data):
         return
     write_runs(folder / name, shape, runs)
     seal(folder)
-    used(made, folder)
+    use_everything(made, folder)
 
 
 @fuzz
@@ -189,7 +189,7 @@ def test_forged_spectra(made, data):
         arrays[name] = data.draw(damaged_array(arrays[name]))
     np.savez(folder / "spectra.npz", **arrays)
     seal(folder)
-    used(made, folder)
+    use_everything(made, folder)
 
 
 def saved(array):
@@ -224,11 +224,11 @@ IDS_FILES = {
 
 
 @pytest.mark.parametrize("name", IDS_FILES)
-def test_ids_that_are_no_ids_are_refused(table, name):
+def test_invalid_ids_are_refused(table, name):
     (table / "ids.npy").write_bytes(IDS_FILES[name])
     seal(table)
     if name == "negative" and np.lib.NumpyVersion(np.__version__) < "2.0.0":
-        # numpy 1 takes the size from the file, and reads the very ids.
+        # numpy 1 takes the size from the file and reads the same ids.
         assert np.array_equal(CountTable.load(table).ids, IDS)
         return
     with pytest.raises(ArtefactError, match="is damaged"):
@@ -246,7 +246,7 @@ def but(array, at, value):
 
 
 def second_of_a_lead(run, change):
-    """The keys, the first two of a lead that has two changed."""
+    """Return the keys with the first two keys of one lead changed."""
     keys = run.keys.copy()
     at = run.bounds[:-1][np.diff(run.bounds) > 1][:1]
     if len(at):
@@ -271,7 +271,7 @@ FORGERIES = {
 
 @pytest.mark.parametrize("file", ["windows.run", "ends.run"])
 @pytest.mark.parametrize("name", FORGERIES)
-def test_runs_that_are_no_windows_are_refused(table, file, name):
+def test_invalid_windows_are_refused(table, file, name):
     shape, runs = parts(table, file)
     refused = 0
     for at, run in enumerate(runs):
@@ -283,7 +283,7 @@ def test_runs_that_are_no_windows_are_refused(table, file, name):
         with pytest.raises(ArtefactError, match=r"is damaged|holds \d+"):
             contents(table)
         refused += 1
-    assert refused or file == "ends.run"  # whose leads may all have one entry
+    assert refused or file == "ends.run"  # all of its leads may have one entry
 
 
 def test_lengths_whose_sum_wraps_are_refused(table):
@@ -300,7 +300,7 @@ def test_lengths_whose_sum_wraps_are_refused(table):
 
 
 def test_ends_that_are_no_windows_are_not_fitted(made, table):
-    """As many ends as documents, but of windows that are not there, or not that often."""
+    """Forge ends: as many as documents, but of windows that do not occur, or not that often."""
     shape, runs = parts(table, "ends.run")
     _, windows = parts(table, "windows.run")
     merged = made / "merged"
@@ -332,7 +332,7 @@ def test_compressed_spectra_are_refused(table):
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "1" * 10_000, "\ud800"])
-def test_what_is_no_manifest(table, text):
+def test_invalid_manifests_are_refused(table, text):
     (table / "table.json").write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(ArtefactError, match="is damaged"):
         CountTable.load(table)

@@ -1,4 +1,4 @@
-"""Losses by position: bins that cover every position, sums that add exactly."""
+"""Losses by position: bins cover every position, and sums are exact."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_bins_are_exact_and_then_narrow():
 
 
 def sums(values):
-    """Sums whose bins hold these (quanta, counts by kind)."""
+    """Return sums whose bins have these (quanta, counts by status code)."""
     low = np.array([quanta % 2**64 for quanta, _ in values], np.uint64)
     high = np.array([quanta % 2**128 >> 64 for quanta, _ in values], np.uint64)
     counts = np.array([row for _, row in values], np.uint64).reshape(-1, len(Kind))

@@ -1,4 +1,4 @@
-"""Losses add up exactly, in any order, over any number of bits."""
+"""Sums of losses are exact, in any summation order and for any number of bits."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_document_losses():
 
 
 def test_small_negative_losses():
-    """Rounding may leave a token a little below nothing."""
+    """Rounding may make the loss of a token slightly negative."""
     below = scores(
         low=np.array([2**64 - 3, 0, 1], np.uint64), high=np.array([2**64 - 1, 0, 0], "u8")
     )

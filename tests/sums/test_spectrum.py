@@ -1,4 +1,4 @@
-"""Spectrum and Spectra: what they hold, what they refuse, what is derived from them."""
+"""Spectrum and Spectra: content, refusals, and derived figures."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_equality_and_hash():
 
 
 def spectra_by_hand() -> Spectra:
-    """Documents "aab" and "a" to order 2."""
+    """Return the spectra of documents "aab" and "a" to order 2."""
     of = Spectrum.from_counts
     return Spectra(
         order=2,

@@ -57,7 +57,7 @@ class Spectrum:
                 f"counts must be a 1-D array, found {array.ndim} dimensions. Flatten it."
             )
         if array.dtype.kind == "u":
-            return cls._of_whole(array)
+            return cls._from_whole(array)
         # These comparisons also refuse infinities and NaN.
         whole = (array >= 0) & (array < np.inf) & (array == np.floor(array))
         if not np.all(whole):
@@ -65,10 +65,10 @@ class Spectrum:
                 f"counts must be whole and not negative, found {array[~whole][0]}. "
                 "Pass numbers of occurrences."
             )
-        return cls._of_whole(array)
+        return cls._from_whole(array)
 
     @classmethod
-    def _of_whole(cls, counts: NDArray[Any]) -> Spectrum:
+    def _from_whole(cls, counts: NDArray[Any]) -> Spectrum:
         few = counts < _TABLE
         table = np.bincount(counts[few].astype(np.int64), minlength=1)
         small = np.flatnonzero(table[1:]) + 1
