@@ -65,7 +65,7 @@ def test_a_flat_curve_is_saturated() -> None:
 def test_a_straight_line_in_ln_d_has_no_floor() -> None:
     found = saturation(D, 9 - 0.5 * np.log(D))
     assert found.verdict == "not saturated"
-    assert any("E is not known" in flag for flag in found.flags)
+    assert any("E is unknown" in flag for flag in found.flags)
 
 
 def test_a_curve_that_falls_ever_faster_is_no_power_law() -> None:
