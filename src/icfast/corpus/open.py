@@ -246,14 +246,7 @@ def open_corpus(
     kept = tuple(shard for shard in shards if len(shard.tokens))
     empty = tuple(shard.path for shard in shards if not len(shard.tokens))
     if empty and not (chosen.skip_bad and kept):
-        raise CorpusError(
-            f"{empty[0]} holds no tokens"
-            + (
-                ". Take it out, or skip and count it (--skip-bad)."
-                if kept
-                else ", nor does any other file. Name files with tokens."
-            )
-        )
+        raise _without_tokens(empty[0], alone=not kept)
     return Corpus(
         kept,
         boundary=chosen.boundary,
@@ -262,6 +255,14 @@ def open_corpus(
         skipped_files=empty,
         **settle(shards, chosen),
     )
+
+
+def _without_tokens(path: Path, alone: bool) -> CorpusError:
+    if alone:
+        return CorpusError(
+            f"{path} holds no tokens, nor does any other file. Name files with tokens."
+        )
+    return CorpusError(f"{path} holds no tokens. Take it out, or skip and count it (--skip-bad).")
 
 
 def _read_all(paths: Iterable[Path], options: CorpusOptions) -> list[Shard]:

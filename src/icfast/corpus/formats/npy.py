@@ -85,18 +85,22 @@ def _header(path: Path) -> tuple[int, str, int]:
             ) from error
         offset = file.tell()
     name = _id_dtype(path, dtype)
-    if len(shape) != 1 or fortran_order:
-        order = "Fortran" if fortran_order else "C"
-        raise CorpusError(
-            f"{path} holds an array of shape {shape} in {order} order, expected one dimension. "
-            "Save it again with numpy.save(file, array.ravel())."
-        )
+    _check_shape(path, shape, fortran_order)
     if offset % itemsize(name):
         raise CorpusError(
             f"{path}: its ids begin at byte {offset}, which is not aligned. "
             "Save it with numpy.save."
         )
     return shape[0], name, offset
+
+
+def _check_shape(path: Path, shape: tuple[int, ...], fortran_order: bool) -> None:
+    if len(shape) != 1 or fortran_order:
+        order = "Fortran" if fortran_order else "C"
+        raise CorpusError(
+            f"{path} holds an array of shape {shape} in {order} order, expected one dimension. "
+            "Save it again with numpy.save(file, array.ravel())."
+        )
 
 
 def _id_dtype(path: Path, dtype: np.dtype[Any]) -> str:

@@ -52,12 +52,9 @@ def gguf_tokenizer(file: GgufFile) -> Any:
     tokenizer = tokenizers.Tokenizer(bpe)
     tokenizer.pre_tokenizer = _pre_tokenizer(file, pre)
     tokenizer.decoder = decoders.ByteLevel()
+    special = [token for token, kind in zip(tokens, types, strict=True) if kind in _SPECIAL]
     tokenizer.add_special_tokens(
-        [
-            tokenizers.AddedToken(token, normalized=False, special=True)
-            for token, kind in zip(tokens, types, strict=True)
-            if kind in _SPECIAL
-        ]
+        [tokenizers.AddedToken(token, normalized=False, special=True) for token in special]
     )
     return tokenizer
 
