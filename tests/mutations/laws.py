@@ -106,14 +106,14 @@ MUTATIONS = [
         "src/icfast/laws/saturation.py",
         "if gain.high < threshold:",
         "if gain.estimate < threshold:",
-        ("laws/test_saturation.py",),
+        ("laws/test_saturation.py::test_verdicts",),
     ),
     Mutation(
         "warm-up is part of the saturation fit",
         "src/icfast/laws/saturation.py",
         "kept = tokens >= begin",
         "kept = tokens >= 0",
-        ("laws/test_saturation.py",),
+        ("laws/test_saturation.py::test_the_fit_is_drawn_with_its_interval_and_beyond_the_run",),
     ),
     Mutation(
         "annealing raises the loss",
