@@ -17,13 +17,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from icfast.kneser_ney.successors import fan_out
 from numpy.typing import NDArray
 
 import icfast
 from icfast.corpus import Corpus, tokenize, train_bpe
 from icfast.corpus.documents import all_documents
 from icfast.corpus.heldout import split
+from icfast.kneser_ney.fan_out import fan_out
 from icfast.kneser_ney.fit import fit_counted
 from icfast.kneser_ney.ladder import score_ladder
 from icfast.laws import (
