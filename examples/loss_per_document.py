@@ -4,15 +4,14 @@ import tempfile
 from pathlib import Path
 
 import icfast
-from icfast.corpus import tokenize
 from icfast.laws.loss import bits_per_token
 
 here = Path(__file__).parent.parent
 
 with tempfile.TemporaryDirectory() as folder:
     train, test = Path(folder) / "train.ds", Path(folder) / "test.ds"
-    tokenize(sorted((here / "src").rglob("*.py")), train)
-    tokenize([here / "docs", here / "examples"], test)
+    icfast.tokenize(sorted((here / "src").rglob("*.py")), train)
+    icfast.tokenize([here / "docs", here / "examples"], test)
     model = icfast.fit(icfast.open(train), order=5)
     scores = icfast.score(icfast.open(test), model)
 
