@@ -22,7 +22,7 @@ STREAM = 0x5EED
 
 
 class Array:
-    """A device's array: numbers nobody on the host may look at, and their DLPack."""
+    """An array that claims to be on a device, with DLPack."""
 
     def __init__(self, values: Any, code: int | None = None, device: tuple[int, int] = (2, 0)):
         self.values = np.asarray(values)
@@ -51,14 +51,14 @@ class CurrentDevice:
 
 
 def at(address: int, dtype: Any, size: int) -> Any:
-    """What lies at an address."""
+    """Return a view of the memory at an address."""
     dtype = np.dtype(dtype)
     held = (ctypes.c_char * (size * dtype.itemsize)).from_address(address)
     return np.frombuffer(held, dtype)
 
 
 class Kernels:
-    """The definition at the other end of the addresses."""
+    """Kernels that compute losses by the definition from addresses."""
 
     def __init__(self) -> None:
         self.calls: list[Any] = []

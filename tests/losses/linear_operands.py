@@ -28,7 +28,7 @@ class Operands(NamedTuple):
 
 
 def matrix(values: NDArray[Any], form: Format = Format.FP32) -> Matrix:
-    """16-bit formats as their bits, as the contract has them."""
+    """Return a matrix for the kernels; 16-bit formats are u16 bits."""
     held = stored(values, form)
     return Matrix(held.view(np.uint16) if form == Format.FP16 else held, form)
 
@@ -41,7 +41,7 @@ def operands(
     bias: bool = False,
     scale: float = 0.02,
 ) -> Operands:
-    """Hidden states as a layer norm leaves them, weights as a model begins with."""
+    """Return hidden states like those after a layer norm, and weights like initial ones."""
     draw = np.random.default_rng([rows, width, columns]).standard_normal
     return Operands(
         matrix(draw((rows, width)), forms[0]),
@@ -86,7 +86,7 @@ def assert_same_bits(found: TokenLosses, expected: TokenLosses) -> None:
 
 
 def assert_within(found: TokenLosses, expected: TokenLosses, logit_error: float = 0.0) -> None:
-    """Within the budget of losses, and twice the error that fp32 sums may have."""
+    """Assert that losses are within their budget plus twice the error of fp32 sums."""
     assert found.kinds.tolist() == expected.kinds.tolist()
     for mine, its in zip(
         (found.nll_nats, *found[2:4]), (expected.nll_nats, *expected[2:4]), strict=True
@@ -100,7 +100,7 @@ def assert_within(found: TokenLosses, expected: TokenLosses, logit_error: float 
 def assert_ranks(
     found: TokenLosses, logits: NDArray[np.float64], targets: Any, near: float
 ) -> None:
-    """Logits nearer to the target's than rounding goes count either way."""
+    """Assert ranks; logits that differ from the target's by rounding may count or not."""
     for row, target, rank in zip(logits, targets, found.rank, strict=True):
         surely = np.count_nonzero(row > row[target] + near)
         assert surely <= rank <= np.count_nonzero(row > row[target] - near) - 1 + (near == 0)

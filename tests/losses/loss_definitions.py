@@ -20,7 +20,7 @@ STORED = {Format.FP32: "f4", Format.BF16: "u2", Format.FP16: "f2", Format.FP64: 
 
 
 def stored(values: NDArray[Any], form: Format) -> NDArray[Any]:
-    """Values rounded to a format; bf16 to the nearest, half to even."""
+    """Round values to a format; bf16 rounds to nearest, ties to even."""
     if form is not Format.BF16:
         return values.astype(STORED[form])
     single = values.astype(np.float32)
@@ -30,7 +30,7 @@ def stored(values: NDArray[Any], form: Format) -> NDArray[Any]:
 
 
 def exact(values: NDArray[Any], form: int) -> NDArray[np.float64]:
-    """What stored numbers are, as fp64; u2 holds the bits of 16-bit formats."""
+    """Return stored numbers as fp64; u2 holds the bits of 16-bit formats."""
     if form == Format.BF16:
         return (values.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
     if form == Format.FP16:
@@ -39,7 +39,7 @@ def exact(values: NDArray[Any], form: int) -> NDArray[np.float64]:
 
 
 def define_losses(logits: NDArray[np.float64], targets: Any, softmax: Softmax) -> TokenLosses:
-    """Every field of every row; NaN and -1 where a row has none."""
+    """Return every field of every row; NaN or -1 if a row has none."""
     rows = zip(logits[:, : softmax.columns], targets.tolist(), strict=True)
     found = [_define_loss(row, target, softmax) for row, target in rows]
     fields = zip(*found, strict=True) if found else [()] * len(TokenLosses._fields)
@@ -74,7 +74,7 @@ EVERYTHING = {"return_logsumexp": True, "return_entropy": True, "return_rank": T
 
 
 class Bfloat16:
-    """What ml_dtypes or torch would bring: bits, and their DLPack."""
+    """A bfloat16 array as ml_dtypes or torch has it: bits with DLPack."""
 
     def __init__(self, bits: NDArray[np.uint16]) -> None:
         self.bits = bits
@@ -88,7 +88,7 @@ class Bfloat16:
 
 
 def as_given(values: NDArray[Any], form: Format) -> Any:
-    """Stored numbers as a user has them."""
+    """Return stored numbers as a user's array."""
     return Bfloat16(values) if form is Format.BF16 else values
 
 
@@ -103,7 +103,7 @@ def assert_within_budget(found: Any, expected: Any) -> None:
 
 
 def assert_losses(found: TokenLosses, expected: TokenLosses) -> None:
-    """All that was found; every logit of a rank is compared as it is stored, so ranks are equal."""
+    """Assert all fields. Ranks compare logits as stored, so they must be equal."""
     np.testing.assert_array_equal(found.kinds, expected.kinds)
     assert_within_budget(found.nll_nats, expected.nll_nats)
     if found.logsumexp_nats is not None:
@@ -115,7 +115,7 @@ def assert_losses(found: TokenLosses, expected: TokenLosses) -> None:
 
 
 class DefinedKernels:
-    """The definition behind the contract, and the calls it got: for tests of what calls kernels."""
+    """Kernels that compute by the definition and record their calls."""
 
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []
@@ -191,7 +191,7 @@ needs_proc = pytest.mark.skipif(
 
 
 def peak_bytes(run: str, path: Path, backend: str, rows: int) -> int:
-    """Anonymous memory that run(rows) takes at most, in a process of its own; `run` defines it."""
+    """Return the peak anonymous memory of run(rows) in another process; `run` is its source."""
     done = subprocess.run(
         [sys.executable, "-c", _MEASURE.format(run=run), path, backend, str(rows)],
         capture_output=True,

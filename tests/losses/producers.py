@@ -46,7 +46,7 @@ class ManagedVersioned(ctypes.Structure):
 
 
 class Producer:
-    """Exports a numpy array under any claim; `deleted` counts how often it was given back."""
+    """Exporter of a NumPy array with any DLPack fields; `deleted` counts deleter calls."""
 
     def __init__(
         self,

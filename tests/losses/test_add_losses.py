@@ -45,13 +45,13 @@ def add(kernels, given_rows, into=None):
 
 
 def whole(cells):
-    """Each cell's sum as Python's integer."""
+    """Return each cell's sum as a Python integer."""
     halves = zip(cells.high.tolist(), cells.low.tolist(), strict=True)
     return [((high << 64) + low + 2**127) % 2**128 - 2**127 for high, low in halves]
 
 
 def defined(given_rows):
-    """Sums and counts as they are defined: exact fractions, rounded half to even."""
+    """Return sums and counts by the definition: exact fractions, rounded half to even."""
     quanta, counts = [0] * CELLS, [[0] * 6 for _ in range(CELLS)]
     for nats, kind, cell in given_rows:
         if cell < 0:

@@ -21,7 +21,7 @@ FORMATS = list(Format)
 
 
 def stored(logits, as_format):
-    """The logits in a format, and what they are as numbers then."""
+    """Return logits in a format, and their values after rounding."""
     logits = np.asarray(logits, np.float64)
     with np.errstate(over="ignore"):
         if as_format == Format.FP64:
@@ -52,7 +52,7 @@ def run(kernels, logits, as_format, targets, extras=True, columns=None, **softma
 
 
 def exact(numbers, targets, softcap=0.0, temperature=1.0):
-    """(nll, logsumexp, entropy, rank) by the formulas, in extended precision."""
+    """Return nll, logsumexp, entropy and rank by the formulas in extended precision."""
     x = np.asarray(numbers, np.longdouble)
     if softcap:
         x = np.where(np.isinf(x), x, softcap * np.tanh(x / softcap))
@@ -140,7 +140,7 @@ def test_kinds(kernels, as_format, columns, softcap):
 
 @pytest.mark.parametrize("as_format", [Format.BF16, Format.FP16])
 def test_every_number_of_sixteen_bits(kernels, as_format):
-    """Beside itself a finite number has probability 1/2."""
+    """Two equal finite logits have probability 1/2 each."""
     every = np.arange(1 << 16, dtype=np.uint16)
     numbers = every.view(np.float16) if as_format == Format.FP16 else None
     if numbers is None:
@@ -199,7 +199,7 @@ def test_masked_logits_and_a_reference_that_rises(kernels):
 
 
 def test_a_sure_row_may_come_out_below_zero_but_not_clamped(kernels):
-    """Over many rows of probability near 1, losses straddle 0 rather than pile up there."""
+    """Over many rows of probability near 1, losses scatter around 0 instead of being cut at 0."""
     logits = np.random.default_rng(3).normal(size=(500, 8)).astype(np.float32)
     logits[:, 0] += 40
     out = run(kernels, logits, Format.FP32, np.zeros(500, np.int64))

@@ -91,7 +91,7 @@ def test_targets_of_every_type(kernels, dtype):
 
 
 def test_the_largest_logit_has_rank_0(kernels):
-    """The target's logit is the one of its tile to the bit, whatever column of a tile it is."""
+    """The target's logit has the bits of its tile's logit in every column of a tile."""
     on = operands(40, 700, 1030)
     found = losses(kernels, on, on.logits().argmax(1))
     assert not found.rank.any()
@@ -289,7 +289,7 @@ def test_large_products_are_within_their_bound(kernels, form):
 
 
 def test_a_confident_token_is_sure(kernels):
-    """Its logit is the same sum in the denominator, so that its error cancels."""
+    """Its logit is the same sum as in the denominator, so its error cancels."""
     on = operands(8, 900, 500, scale=0.3)
     targets = np.arange(8)
     on.weight.values[:8] = on.hidden.values[:8] * 0.5  # a logit of hundreds
@@ -315,7 +315,7 @@ def in_a_process(code: str, *arguments: str, **environment: str) -> str:
 
 
 def test_no_memory_goes_with_rows_and_columns(backend):
-    """2^12 rows of 2^16 logits would take 1 GiB in fp32; the scratch is touched before."""
+    """2^12 rows of 2^16 logits would take 1 GiB in fp32; the scratch is written before."""
     grown = in_a_process(
         """
         import resource, sys

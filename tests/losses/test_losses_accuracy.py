@@ -40,7 +40,7 @@ REAL = (50257, 50304, 128256, 151936, 256000, 262144)
 
 @cache
 def rows(columns: int, form: Format) -> NDArray[Any]:
-    """One row of each kind that has hurt someone, as stored numbers."""
+    """Return a row of each kind that is known to be difficult, as stored numbers."""
     generator = np.random.default_rng(columns)
     normal = generator.standard_normal((9, columns))
     at = np.arange(columns)
@@ -69,7 +69,7 @@ def rows(columns: int, form: Format) -> NDArray[Any]:
 
 @cache
 def defined(columns: int, form: Format) -> tuple[NDArray[np.int64], list[TokenLosses]]:
-    """Targets, some for each row, and their losses."""
+    """Return several targets for each row, and their losses."""
     logits = exact(rows(columns, form), form)
     generator = np.random.default_rng(1)
     targets = np.array(

@@ -1,4 +1,4 @@
-"""The small corpus of the tests of neural models, written; and units small enough for it."""
+"""A small corpus on disk for tests of neural models, and chunks small enough for it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A model that is none: logits from a hash of all ids in the window up to a position.
+"""A model without weights: its logits are a hash of the ids of a context up to each position.
 
-Any other context gives other logits, so losses tell which tokens a window held.
+Different contexts give different logits, so losses show which tokens a context held.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 def mix(value: np.ndarray) -> np.ndarray:
-    """splitmix64's finish."""
+    """Mix bits as splitmix64 does in its last step."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return value ^ (value >> np.uint64(31))
 
 
 def hashed_logits(ids: np.ndarray, vocab_size: int) -> np.ndarray:
-    """f64[windows, positions, vocab_size] between -4 and 4."""
+    """Return f64[contexts, positions, vocab_size] between -4 and 4."""
     with np.errstate(over="ignore"):
         logits = np.empty((*ids.shape, vocab_size))
         state = np.full(len(ids), 7, np.uint64)
@@ -39,7 +39,7 @@ def hashed_logits(ids: np.ndarray, vocab_size: int) -> np.ndarray:
 
 
 def nll(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """f64: logsumexp - the target's logit, per row."""
+    """Return logsumexp minus the target's logit of each row, f64."""
     top = logits.max(axis=-1)
     logsumexp = top + np.log(np.exp(logits - top[..., None]).sum(axis=-1))
     chosen = np.maximum(targets, 0)[..., None]
@@ -48,7 +48,7 @@ def nll(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 @dataclass
 class HashModel:
-    """A TokenModel over `vocab_size` ids; `calls` are the shapes it was given."""
+    """A TokenModel that records the shapes of its batches in `calls`."""
 
     vocab_size: int = 20
     name: str = "hash"
@@ -62,9 +62,9 @@ class HashModel:
     sha256: str | None = "5" * 64
     bytes_per_token: int = 1000
     calls: list[tuple[int, ...]] = field(default_factory=list)
-    #: raised instead of an answer once there were so many calls
+    #: number of calls after which KeyboardInterrupt is raised
     stop_after: int | None = None
-    #: what the row of a target is replaced by: (target id, nll, kind)
+    #: replacement for the rows of one target: (target id, nll, kind)
     odd: tuple[int, float, int] | None = None
 
     def losses(self, ids: np.ndarray, targets: np.ndarray, threads: int) -> TokenLosses:
@@ -88,8 +88,7 @@ class HashModel:
 def expected_losses(
     sequence: Sequence[int], window: int, stride: int, bos_id: int | None, vocab_size: int = 20
 ) -> list[float | None]:
-    """The loss of each token of a sequence by the definition of the policy, one at a time; None
-    where it is not predicted."""
+    """Return the loss of each token by the definition of the policy; None if it is no target."""
     fed = list(sequence) if bos_id is None else [bos_id, *sequence]
     losses: list[float | None] = [None] if bos_id is None else []
     targets = len(fed) - 1
@@ -103,5 +102,5 @@ def expected_losses(
 
 
 def quanta(losses: Sequence[float | None]) -> int:
-    """Their sum in units of 2^-32 nat."""
+    """Return the sum of losses in units of 2^-32 nat."""
     return sum(naive.fixed_point_nats(loss) for loss in losses if loss is not None)

@@ -1,7 +1,7 @@
-"""A device that does a thing when it must, or as soon as it may, and spoils what is read too soon.
+"""A device that works as late or as early as it may, and overwrites data that is read too early.
 
-Whatever order its two queues are worked through in, a device may take it: where sums depend on the
-order, a wait is missing.
+A device may run its two streams in any order that their events allow. If sums depend on the order,
+a wait is missing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SPOILT = -77
 
 
 class DeviceError(Exception):
-    """What the device's own library raises."""
+    """Exception of the device's library."""
 
 
 @dataclass
@@ -38,21 +38,21 @@ class LazyEvent:
         return self.stream.done >= self.place
 
     def synchronize(self) -> None:
-        self.stream.lane.log.append("wait")
+        self.stream.device.log.append("wait")
         self.stream.work_to(self.place)
 
 
 class LazyStream:
-    """A queue. An eager one is worked through as soon as what it waits for is over."""
+    """A stream; an eager stream runs its work as soon as the events that it waits for are over."""
 
-    def __init__(self, lane: LazyDevice, eager: bool) -> None:
-        self.lane, self.eager = lane, eager
+    def __init__(self, device: LazyDevice, eager: bool) -> None:
+        self.device, self.eager = device, eager
         self.queued: list[Callable[[], None] | LazyEvent] = []
         self.done = 0
 
     def push(self, work: Callable[[], None] | LazyEvent) -> None:
         self.queued.append(work)
-        self.lane.go_on()
+        self.device.go_on()
 
     def record_event(self) -> LazyEvent:
         return LazyEvent(self, len(self.queued))
@@ -61,7 +61,7 @@ class LazyStream:
         self.push(event)
 
     def work_to(self, place: int) -> None:
-        """Everything up to a place, and what it waits for, but no more."""
+        """Run the work up to a place and the work that it waits for."""
         while self.done < place:
             self._next()
 
@@ -74,7 +74,7 @@ class LazyStream:
             work()
 
     def go_on(self) -> bool:
-        """Whether there was something that waits for nothing."""
+        """Run work that waits for nothing; return whether there was any."""
         before = self.done
         while self.done < len(self.queued):
             work = self.queued[self.done]
@@ -85,18 +85,18 @@ class LazyStream:
 
 
 class LazySums:
-    def __init__(self, lane: LazyDevice, cells: int) -> None:
-        self._lane = lane
+    def __init__(self, device: LazyDevice, cells: int) -> None:
+        self._device = device
         low, high = np.zeros((2, cells), np.uint64)
         self.cells = LossCells(low, high, np.zeros((cells, len(Kind)), np.uint64))
 
     def fetch(self) -> Callable[[], LossCells]:
         copies: list[LossCells] = []
-        self._lane.work.push(lambda: copies.append(LossCells(*(p.copy() for p in self.cells))))
-        event = self._lane.work.record_event()
+        self._device.work.push(lambda: copies.append(LossCells(*(p.copy() for p in self.cells))))
+        event = self._device.work.record_event()
 
         def wait() -> LossCells:
-            self._lane.log.append("fetched")
+            self._device.log.append("fetched")
             event.synchronize()
             return copies[0]
 
@@ -109,7 +109,7 @@ class Staging:
 
 
 class LazyDevice:
-    """A lane to a model that computes when its queue comes to it."""
+    """A LossDevice of a model that computes when its stream reaches the work."""
 
     def __init__(self, model: LazyModel) -> None:
         self._model = model
@@ -129,7 +129,7 @@ class LazyDevice:
 
     def buffer(self, words: int) -> Any:
         made = np.zeros(words, np.int64)
-        # Whose memory it was still writes to it.
+        # Its previous owner may still write to the memory.
         self.work.push(lambda: made.fill(SPOILT))
         return made
 
@@ -177,9 +177,10 @@ class LazyDevice:
 
 @dataclass
 class LazyModel(HashModel):
-    """The same model on such a device.
+    """The hash model on such a device.
 
-    `eager`: "copies", "work", both or none of them; `ahead`: batches queued and not done, at most.
+    `eager` names the eager streams: "copies", "work", both or none. `ahead` is the maximum
+    number of batches that were queued and not finished.
     """
 
     eager: str = ""

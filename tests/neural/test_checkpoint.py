@@ -1,4 +1,4 @@
-"""Finished units: read back as they were, or refused."""
+"""Finished chunks are read back unchanged, or refused."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_order_of_a_keys_fields_does_not_matter(tmp_path):
 
 
 def test_a_unit_of_another_key_is_refused(tmp_path):
-    """Even where it is as long."""
+    """Refused although the two files have the same size."""
     kept = Checkpoint.at(tmp_path)
     kept.save({"a": 1}, sums(1))
     kept.save({"a": 2}, sums(2))
@@ -77,7 +77,7 @@ def test_every_changed_or_missing_byte_is_noticed(tmp_path):
 
 
 def resealed(path, change):
-    """The file with another content behind its key, and a checksum that fits."""
+    """Replace the content after the key and correct the checksum."""
     content = path.read_bytes()
     magic, body = content[:8], content[40:]
     key_end = 4 + int.from_bytes(body[:4], "little")

@@ -1,4 +1,4 @@
-"""Windows of documents: each target once, each with the context that was promised."""
+"""Contexts of documents: every target once, with the number of tokens that the policy promises."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_every_target_is_scored_once(policy, given_lengths):
 
 
 @given(policies(), lengths)
-def test_windows_are_as_long_and_as_far_apart_as_the_policy_says(policy, given_lengths):
+def test_contexts_have_the_length_and_stride_of_the_policy(policy, given_lengths):
     windows = rows(policy.contexts(np.array(given_lengths, np.int64)))
     assert windows == sorted(windows)
     first_target = policy.first_target
@@ -57,8 +57,8 @@ def test_windows_are_as_long_and_as_far_apart_as_the_policy_says(policy, given_l
 
 
 @given(policies(), lengths)
-def test_context_is_what_was_promised(policy, given_lengths):
-    """Tokens fed before and with the last input of each target, the begin mark among them."""
+def test_every_target_sees_enough_tokens(policy, given_lengths):
+    """Count the tokens that each target sees, with the begin id."""
     for _, begin, scored, end in rows(policy.contexts(np.array(given_lengths, np.int64))):
         for target in range(scored, end):
             context, before = target - begin + 1, target - policy.first_target
@@ -66,7 +66,7 @@ def test_context_is_what_was_promised(policy, given_lengths):
             assert least <= context <= min(before + 1, policy.window)
 
 
-def test_a_stride_of_the_window_feeds_nothing_twice_but_at_the_end():
+def test_a_stride_of_the_window_feeds_tokens_twice_only_at_the_end():
     windows = rows(ResolvedPolicy(4, 4, 0).contexts(np.array([8, 10])))
     assert windows == [(0, 0, 0, 4), (0, 4, 4, 8), (1, 0, 0, 4), (1, 4, 4, 8), (1, 6, 8, 10)]
 

@@ -1,4 +1,4 @@
-"""Torch's lane with the CPU for a device: the way of a GPU, and the integers of the host's way."""
+"""The code for GPUs, run with torch on the CPU: it gives the integers of the code for the host."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_devices_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_torch_alone_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernels of losses must be there too."""
+    """icfast's loss kernels are needed too."""
 
     def missing() -> None:
         raise BackendError("backend cuda is not here")
@@ -103,7 +103,7 @@ def test_models_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_function_on_a_device() -> None:
-    """Meta stands for it: no memory, but a device of its own."""
+    """torch's device meta stands for a GPU; it has no memory."""
     torch = pytest.importorskip("torch", reason="no torch here: pip install 'icfast[neural]'")
     from icfast.neural import function
 
@@ -121,11 +121,11 @@ def test_a_function_on_a_device() -> None:
             function.FunctionModel(lambda ids: ids[..., None], device="meta")
 
 
-# The lane ----------------------------------------------------------------------------------------
+# Losses on a device ----------------------------------------------------------------------------
 
 
 class HostTensors(DeviceArrays):
-    """Torch tensors of the host, posing as a device's."""
+    """Torch tensors of the host in place of a device's."""
 
     queue = Queue(0, 0x5EED)
 
@@ -148,8 +148,8 @@ class HostTensors(DeviceArrays):
         return int(array.data_ptr())
 
 
-class OnLane:
-    """A model of the host, given its batches as one on a device is."""
+class QueuedModel:
+    """A model on the host whose batches are queued as for a device."""
 
     device = "host:0"
     gpus = ()
@@ -218,7 +218,7 @@ def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def by_logits(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of models with an output layer, its logits block by block, a few rows each."""
+    """Compute the logits of an output layer in blocks of a few rows."""
     from icfast.neural.output_layer import OutputLayer
 
     monkeypatch.setattr(OutputLayer, "is_fused", False)
@@ -233,7 +233,7 @@ def test_losses_are_those_of_the_hosts_way(
     expected = icfast.score(case.corpus, case.model, window=32, **options)
     if blocks:
         by_logits(case, monkeypatch)
-    found = icfast.score(case.corpus, OnLane(case.model), window=32, **options)
+    found = icfast.score(case.corpus, QueuedModel(case.model), window=32, **options)
     assert found.counts == expected.counts  # type: ignore[attr-defined]
     np.testing.assert_array_equal(found.predicted_tokens, expected.predicted_tokens)
     tolerance = 1e-5 * expected.predicted_tokens.astype(float)
@@ -244,10 +244,10 @@ def test_losses_are_those_of_the_hosts_way(
         assert found.total.quanta == expected.total.quanta
 
 
-def test_a_checkpoint_of_the_lane(case: Case, tmp_path: Path) -> None:
+def test_a_checkpoint_of_the_device(case: Case, tmp_path: Path) -> None:
     options: dict[str, Any] = {"window": 32, "checkpoint": tmp_path / "kept", "name": "mine"}
-    first = icfast.score(case.corpus, OnLane(case.model), **options)
-    again = icfast.score(case.corpus, OnLane(case.model), **options)
+    first = icfast.score(case.corpus, QueuedModel(case.model), **options)
+    again = icfast.score(case.corpus, QueuedModel(case.model), **options)
     assert again.total == first.total
     assert again.resumed_units == len(list((tmp_path / "kept").iterdir())) > 2  # type: ignore[attr-defined]
 
@@ -255,14 +255,14 @@ def test_a_checkpoint_of_the_lane(case: Case, tmp_path: Path) -> None:
 def test_errors_of_torch_say_what_to_do(case: Case) -> None:
 
     def raising(error: Exception) -> Any:
-        model = OnLane(case.model)
-        lane = model.loss_device()
+        model = QueuedModel(case.model)
+        device = model.loss_device()
 
         def fail(*_: Any) -> Any:
             raise error
 
-        lane._losses = fail
-        model.loss_device = lambda: lane  # type: ignore[method-assign]
+        device._losses = fail
+        model.loss_device = lambda: device  # type: ignore[method-assign]
         return model
 
     with pytest.raises(ResourceError, match=r"cpu is out of memory: .*--batch.*\(batch 0 of cont"):
@@ -274,7 +274,7 @@ def test_errors_of_torch_say_what_to_do(case: Case) -> None:
 
 
 def test_the_benchmarks_model_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it measures on a GPU, without one: both ways, checked, with rates of their own."""
+    """Run the benchmark's measurements on the host and check their results."""
     torch = pytest.importorskip("torch", reason="no torch here: pip install 'icfast[neural]'")
     from gpu import score
 

@@ -1,4 +1,4 @@
-"""Freshly initialised twins: their loss is near ln V + sigma^2 / 2, for any corpus."""
+"""Freshly initialised models: their loss is near ln V + sigma^2 / 2 on any corpus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Python functions as models; no torch is needed."""
+"""Python functions as models, without torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ V = 11
 
 
 def logits_of(ids: Any) -> Any:
-    """Any function of the ids so far; fp32."""
+    """Return fp32 logits that depend on the ids up to each position."""
     history = np.cumsum(ids, axis=1)
     return np.sin(history[..., None] * (1 + np.arange(V))).astype(np.float32) * 3
 

@@ -1,4 +1,4 @@
-"""gguf: files, against transformers' own forward pass on weights mapped and unpacked here."""
+"""GGUF files against models of transformers whose weights these tests map and unpack."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_qwen2_turns_halves_and_has_biases(tmp_path: Path) -> None:
 
 
 def with_head_norms() -> dict[str, NDArray[np.float32]]:
-    """Qwen3's: a norm of each head's queries and keys."""
+    """Return weights with Qwen3's norms of each head's queries and keys."""
     tensors = tiny_tensors()
     for layer in range(2):
         for name in ("attn_q_norm", "attn_k_norm"):
@@ -139,7 +139,7 @@ def test_positions_scaled_linearly(tmp_path: Path) -> None:
 
 
 def test_positions_scaled_by_frequency(tmp_path: Path) -> None:
-    """Llama 3.1's: the file has the divisors, transformers works them out."""
+    """Llama 3.1: the file stores divisors, transformers computes them from its configuration."""
     rope = {
         "rope_type": "llama3", "rope_theta": 5000.0, "factor": 8.0, "low_freq_factor": 1.0,
         "high_freq_factor": 4.0, "original_max_position_embeddings": 32,
@@ -155,7 +155,7 @@ def test_positions_scaled_by_frequency(tmp_path: Path) -> None:
 
 
 def test_quantised_tensors(tmp_path: Path) -> None:
-    """Each in its own format, as llama.cpp mixes them; bits include scales."""
+    """Tensors have different formats, as in llama.cpp's files; bits include scales."""
     tensors = tiny_tensors()
     formats = {"token_embd": "Q8_0", "attn_v": "F16", "norm": "F32", "blk": "Q4_1"}
     path = save_gguf(tmp_path / "x.gguf", tensors=tensors, formats=formats)

@@ -1,6 +1,6 @@
 """Neural models on a CUDA device: losses as on the CPU, sums of them the CPU's integers.
 
-Skipped without a device; the way there is tried on the host in test_neural_lane.
+Skipped without a device; test_device runs the same code on the host.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def torch() -> Any:
 
 
 def function(ids: Any) -> Any:
-    """Logits of torch tensors wherever they are, and of numpy arrays."""
+    """Return logits for torch tensors of any device and for NumPy arrays."""
     import torch
 
     held = torch.as_tensor(ids)
@@ -95,22 +95,22 @@ def test_losses_are_those_of_the_cpu(case: Case, options: dict[str, Any]) -> Non
 
 @dataclass
 class Watched:
-    """A model on a device that keeps the losses it queued."""
+    """A model on a device that stores its queued losses."""
 
     model: Any
     kept: list[tuple[Any, Any]] = field(default_factory=list)
 
     def loss_device(self) -> Any:
-        lane = self.model.loss_device()
-        queue = lane._losses
+        device = self.model.loss_device()
+        queue = device._losses
 
         def keeping(*given: Any) -> Any:
             found = queue(*given)
             self.kept.append((found.nll_nats.clone(), found.kinds.clone()))
             return found
 
-        lane._losses = keeping
-        return lane
+        device._losses = keeping
+        return device
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
@@ -140,21 +140,21 @@ def test_the_same_twice_and_from_a_checkpoint(case: Case, tmp_path: Path) -> Non
 
 
 def test_a_host_that_runs_ahead_spoils_nothing(torch: Any, case: Case) -> None:
-    """The device is kept late, so that every buffer is asked for while it is still needed."""
+    """Delay the device, so that every buffer is requested while it is still in use."""
     expected = icfast.score(case.corpus, case.model, window=32, device="cuda", batch=1)
     model = open_model(case.model, device="cuda")
 
     class Late(Watched):
         def loss_device(self) -> Any:
-            lane = super().loss_device()
-            queue: Callable[..., Any] = lane._losses
+            device = super().loss_device()
+            queue: Callable[..., Any] = device._losses
 
             def late(*given: Any) -> Any:
                 torch.cuda._sleep(1_000_000)
                 return queue(*given)
 
-            lane._losses = late
-            return lane
+            device._losses = late
+            return device
 
     found = icfast.score(case.corpus, Late(model), window=32, batch=1)
     assert_same(found, expected)
@@ -167,9 +167,9 @@ def test_out_of_memory_says_what_to_do(torch: Any, case: Case) -> None:
 
     class Greedy(Watched):
         def loss_device(self) -> Any:
-            lane = super().loss_device()
-            lane._losses = lambda *_: torch.empty(1 << 45, device="cuda")
-            return lane
+            device = super().loss_device()
+            device._losses = lambda *_: torch.empty(1 << 45, device="cuda")
+            return device
 
     with pytest.raises(ResourceError, match=r"out of memory.*--batch.*batch 0 of windows"):
         icfast.score(case.corpus, Greedy(model), window=32)

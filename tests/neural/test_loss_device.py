@@ -1,4 +1,4 @@
-"""Scoring on a device: the integers of the host, in whatever order it works through its queues."""
+"""Scoring on a device gives the integers of the host, in any order of its streams."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_losses_that_are_none(written, eager, kind, loss):
 
 
 def test_the_host_is_ahead_and_waits_for_no_sums_meanwhile(written):
-    """Of a device that is late: nothing is done before it is needed."""
+    """The device is late: it does nothing before the host waits for it."""
     model = LazyModel()
     icfast.score(written.corpus, model, batch=1)
     log = model.log
@@ -157,7 +157,7 @@ def test_an_interrupted_pass_goes_on(written, tmp_path, eager):
 
 
 def test_checkpoints_of_a_device_are_not_those_of_another(written, tmp_path):
-    """Logits of devices differ in their last bits."""
+    """Logits of different devices differ in their last bits."""
     folder = tmp_path / "kept"
     icfast.score(written.corpus, HashModel(), checkpoint=folder)
     scores = icfast.score(written.corpus, LazyModel(), checkpoint=folder)

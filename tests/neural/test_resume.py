@@ -1,4 +1,4 @@
-"""A pass of a neural model that goes on where it was stopped."""
+"""Scoring that resumes after an interruption."""
 
 from __future__ import annotations
 

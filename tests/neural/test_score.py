@@ -1,4 +1,4 @@
-"""The pass of a neural model over a corpus, against losses one token at a time."""
+"""Losses of a corpus under a neural model, against losses computed one token at a time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def document_quanta(scores):
 
 
 def by_shard(written):
-    """The documents of each shard."""
+    """Return the documents of each shard."""
     spans = iter(written.documents)
     return [[next(spans) for _ in shard] for shard in some_shards()]
 
@@ -118,7 +118,7 @@ def test_packed_documents_are_one_sequence(written, small_units, bos, stride):
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_chosen_documents_alone(backend, written, small_units, packed):
-    """The held-out side of a split: documents with gaps between them."""
+    """Score the held-out side of a split, whose documents have gaps between them."""
     work = Work.of(backend)
     sides = split(all_documents(written.corpus), 0.5, work.backend.kernels)
     side = sides.heldout
@@ -143,7 +143,7 @@ def test_chosen_documents_alone(backend, written, small_units, packed):
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_batches_threads_and_memory_do_not_show(written, small_units, packed):
+def test_results_do_not_depend_on_batches_threads_and_memory(written, small_units, packed):
     whole = icfast.score(written.corpus, HashModel(), stride=3, packed=packed)
     for options in ({"batch": 1}, {"batch": 64}, {"threads": 1}, {"threads": 2}, {"memory": 8000}):
         model = HashModel()
@@ -154,7 +154,7 @@ def test_batches_threads_and_memory_do_not_show(written, small_units, packed):
             assert max(rows * columns for rows, columns in model.calls) <= 8
 
 
-def test_units_do_not_show(written, monkeypatch):
+def test_results_do_not_depend_on_chunks(written, monkeypatch):
     whole = icfast.score(written.corpus, HashModel(), stride=3, packed=True)
     for targets in (1, 5, 11, 1000):
         monkeypatch.setattr("icfast.neural.contexts.CHUNK_TARGETS", targets)
@@ -179,7 +179,7 @@ def test_shards_in_any_order_have_the_same_sum(written, small_units):
         assert np.array_equal(positions.counts, whole.positions.counts)
 
 
-def test_long_windows_come_first_and_little_is_filled_up(written):
+def test_long_contexts_come_first_and_need_little_padding(written):
     model = HashModel(context=32)
     scores = icfast.score(written.corpus, model, memory=64 * model.bytes_per_token)
     filled = sum(rows * columns for rows, columns in model.calls)
@@ -193,7 +193,7 @@ def test_long_windows_come_first_and_little_is_filled_up(written):
 
 @dataclass
 class NgramLogits(HashModel):
-    """A Kneser-Ney model by its definition, as one that gives logits; its BOS is one more id."""
+    """A Kneser-Ney model by its definition as a model with logits; its BOS is an additional id."""
 
     ngrams: naive.KneserNey | None = None
 
@@ -304,7 +304,7 @@ def test_scores_show_themselves_in_a_notebook(written):
 
 
 def test_a_function_that_gives_logits(backend, written, small_units, tmp_path):
-    """Through the kernels, in rows of 23 columns of which 20 count."""
+    """Its rows have 23 columns, of which 20 count."""
 
     def logits(ids):
         padded = np.full((*ids.shape, 23), 1e6, np.float32)

@@ -61,7 +61,7 @@ def test_an_id_the_model_does_not_have(tmp_path, small_units):
 
 
 def test_an_id_that_is_never_fed_nor_predicted(tmp_path):
-    """Alone in its document, without BOS."""
+    """It is the only token of its document, and there is no BOS."""
     written = write_shards(tmp_path / "c", [[[1, 2, 3]], [[25]]])
     assert icfast.score(written.corpus, HashModel()).total.predicted_tokens == 2
 

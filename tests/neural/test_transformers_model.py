@@ -59,7 +59,7 @@ def test_batches_and_fillings_do_not_show(folder: Path) -> None:
 def test_through_logits_where_hidden_states_do_not_give_them(
     folders: dict[str, Path], tmp_path: Path
 ) -> None:
-    """A head that is no linear layer: its logits are taken, and give the same."""
+    """If the head is no linear layer, losses come from its logits and are equal."""
     own = transformers.AutoModelForCausalLM.from_pretrained(folders["llama"])
 
     class Doubled(torch.nn.Linear):  # type: ignore[name-defined,misc]
@@ -97,7 +97,7 @@ def test_begins_with_the_end_id_where_there_is_no_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("dtype", "bits"), [("float32", 32), ("bfloat16", 16), ("float16", 16)])
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_sizes_as_stored(tmp_path: Path, kind: str, dtype: str, bits: int) -> None:
-    """GPT-2's output embedding is its input's, and is counted once."""
+    """GPT-2 ties its output embedding to the input's, so it counts once."""
     save_model(tmp_path, kind, dtype=dtype)
     model = load_folder(tmp_path)
     own = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)

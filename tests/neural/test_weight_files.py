@@ -20,7 +20,7 @@ from icfast.neural.weight_files import (
 
 
 def write_safetensors(path: Path, tensors: dict[str, tuple[str, list[int]]]) -> Path:
-    """Headers alone say the sizes; the numbers are left out."""
+    """Write a file of headers without numbers; sizes come from headers alone."""
     header = {
         name: {"dtype": dtype, "shape": shape, "data_offsets": [0, 0]}
         for name, (dtype, shape) in tensors.items()
@@ -57,7 +57,7 @@ def test_tied_tensors_count_once_and_unused_ones_not(tmp_path: Path) -> None:
 
 
 def test_gptq_and_awq(tmp_path: Path) -> None:
-    """Eight 4-bit weights in an int32; scales and zeros are bits without weights."""
+    """An int32 holds eight 4-bit weights; scales and zeros have bits but no weights."""
     path = write_safetensors(
         tmp_path / "model.safetensors",
         {

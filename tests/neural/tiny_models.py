@@ -1,4 +1,4 @@
-"""Neural models made on the spot, a few tens of thousands of weights each, and their oracles."""
+"""Neural models with a few tens of thousands of random weights, and their expected losses."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 
 def save_model(folder: Path, kind: str, seed: int = 0, **changed: Any) -> Path:
-    """A folder with a randomly initialised transformers model."""
+    """Write a randomly initialised transformers model to a folder."""
     import torch
     import transformers
 
@@ -60,7 +60,7 @@ def save_model(folder: Path, kind: str, seed: int = 0, **changed: Any) -> Path:
 
 
 def windows(seed: int = 0, count: int = 3, positions: int = 40) -> tuple[Any, Any]:
-    """(ids, targets) as a pass makes them: the last window is filled up, one begins unscored."""
+    """Return ids and targets; the last context is padded and the first begins unscored."""
     ids = np.random.default_rng(seed).integers(0, V, (count, positions))
     targets = np.roll(ids, -1, axis=1)
     targets[:, -1] = -100
@@ -70,7 +70,7 @@ def windows(seed: int = 0, count: int = 3, positions: int = 40) -> tuple[Any, An
 
 
 def expected_nats(logits: Any, targets: NDArray[np.int64]) -> NDArray[np.float64]:
-    """-log softmax in fp64, a row each; 0 where nothing is scored."""
+    """Return -log softmax of each row in fp64; 0 for rows that are not scored."""
     x = np.asarray(logits, np.float64).reshape(-1, logits.shape[-1])
     top = x.max(axis=1)
     total = np.log(np.exp(x - top[:, None]).sum(axis=1)) + top
@@ -80,7 +80,7 @@ def expected_nats(logits: Any, targets: NDArray[np.int64]) -> NDArray[np.float64
 
 
 def own_logits(folder: Path, ids: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Logits as transformers itself computes them."""
+    """Return the logits of transformers itself."""
     import torch
     import transformers
 
@@ -96,7 +96,7 @@ MERGES = ["h e", "l l", "he ll", "hell o", "Ġ w", "1 2"]
 
 
 def byte_alphabet() -> list[str]:
-    """GPT-2's letter for each byte."""
+    """Return GPT-2's letter for each byte."""
     shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
     hidden = [byte for byte in range(256) if byte not in shown]
     letters = {byte: chr(byte) for byte in shown}
@@ -119,7 +119,7 @@ def save_gguf(
     tokenizer: str = "gpt2",
     metadata: Mapping[str, Any] | None = None,
 ) -> Path:
-    """A GGUF file of a tiny model; a tensor's format is the last that begins its name, or F32."""
+    """Write a GGUF file of a tiny model; `formats` maps parts of tensor names to formats."""
     import gguf
 
     writer = gguf.GGUFWriter(path, architecture)
@@ -156,7 +156,7 @@ def save_gguf(
 def tiny_tensors(
     *, biases: bool = False, output: bool = False, seed: int = 0
 ) -> dict[str, NDArray[np.float32]]:
-    """Weights by GGUF's names: 64 dimensions, 4 heads of 16, 2 of keys, 2 layers."""
+    """Return weights by GGUF's names: 64 dimensions, 4 heads of 16, 2 key heads, 2 layers."""
     random = np.random.default_rng(seed)
 
     def normal(*shape: int) -> NDArray[np.float32]:
@@ -181,7 +181,7 @@ def tiny_tensors(
 
 
 def unpacked(packed: NDArray[Any], kind: str) -> NDArray[np.float32]:
-    """Blocks of 32 weights as defined: an fp16 scale d, in Q4_1 an fp16 m, then integers."""
+    """Unpack blocks of 32 weights: an fp16 scale d, in Q4_1 an fp16 minimum m, then integers."""
     if kind in ("F32", "F16"):
         return packed.astype(np.float32)
     if kind == "Q8_0":
@@ -208,7 +208,7 @@ _HF_NAMES = {
 def as_transformers(
     tensors: Mapping[str, NDArray[np.float32]], kind: str, paired: bool, **config: Any
 ) -> Any:
-    """The independent forward pass: transformers' own model with these GGUF weights.
+    """Return transformers' model with these GGUF weights, mapped without its GGUF loader.
 
     `paired`: rows 2 i and 2 i + 1 of a head of q and k are dimensions i and i + d/2 there.
     """

@@ -1,4 +1,4 @@
-"""A small corpus of three shards for the pass of neural models, and when two results are one."""
+"""A small corpus of three shards for neural models, and a comparison of two results."""
 
 from __future__ import annotations
 
