@@ -1,6 +1,7 @@
 # The public names of icfast, listed once. Type checkers read this file, and so does __init__.py.
 
 from icfast import laws as laws
+from icfast.backends.losses import TokenLosses as TokenLosses
 from icfast.corpus import Corpus as Corpus
 from icfast.corpus import CorpusOptions as CorpusOptions
 from icfast.corpus import Documents as Documents
@@ -22,6 +23,7 @@ from icfast.laws.entropy import entropy_bits as entropy_bits
 from icfast.laws.matches import MatchEntropy as MatchEntropy
 from icfast.losses.cross_entropy import cross_entropy as cross_entropy
 from icfast.losses.cross_entropy import linear_cross_entropy as linear_cross_entropy
+from icfast.neural.context_policy import ContextPolicy as ContextPolicy
 from icfast.neural.score import NeuralScores as NeuralScores
 from icfast.ngrams.count import count as count
 from icfast.ngrams.count import merge as merge
