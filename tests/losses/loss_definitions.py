@@ -1,4 +1,4 @@
-"""Losses in fp64 by numpy, from the numbers as they are stored; naive.token_loss for many rows."""
+"""Losses in fp64 by NumPy from stored numbers; naive.token_loss for many rows."""
 
 from __future__ import annotations
 

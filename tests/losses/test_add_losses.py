@@ -24,7 +24,7 @@ sums = st.one_of(
     st.integers(-(2**53) + 1, 2**53 - 1).map(lambda halves: halves * UNIT / 2),
     st.floats(-1e-9, 1e-9),
 )
-#: What enters no sum, whatever its kind says.
+#: Losses that enter no sum, for any kind.
 OTHERS = [math.inf, -math.inf, math.nan, 2.0**31, -(2.0**31), 1e300, -1e300]
 kinds = st.just(Kind.SCORED) | st.sampled_from(list(Kind))
 rows = st.lists(

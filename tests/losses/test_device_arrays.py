@@ -158,7 +158,7 @@ def test_what_the_device_refuses_is_an_error(kernels, monkeypatch):
         icfast.cross_entropy(Array(normal(1, 3)), Array(np.array([0])))
 
 
-def test_arrays_of_the_host_beside_logits_of_a_device(cupy):
+def test_arrays_of_host_and_device_cannot_be_mixed(cupy):
     with pytest.raises(
         BackendError, match="targets are on cuda:0, but this function reads the host's"
     ):

@@ -135,7 +135,7 @@ def test_read_only_tensors_have_read_only_views(flags):
     assert found.flags.writeable == (flags in (0, 2))
 
 
-def test_strides_may_be_left_out_and_data_begin_behind_its_address():
+def test_strides_may_be_missing_and_data_may_have_a_byte_offset():
     given = np.arange(12, dtype="f4").reshape(3, 4)
     found = read_floats(Producer(given, FLOAT, strides=False, byte_offset=64), "logits").values
     assert np.array_equal(found, given)

@@ -165,7 +165,7 @@ def test_results_do_not_depend_on_threads_batch_or_strides(backend, form):
         part = run(rows)
         assert np.array_equal(part.nll_nats, whole.nll_nats[rows])
         assert np.array_equal(part.logsumexp_nats, whole.logsumexp_nats[rows])
-    # Beside rows that are not scored, too.
+    # Other rows of the batch are not scored.
     given_weight, options = as_given(weight, form), LossOptions(backend=backend)
     alike = host_linear_token_losses(as_given(hidden, form), given_weight, targets, None, options)
     targets[::2] = -100

@@ -97,7 +97,7 @@ def test_the_largest_logit_has_rank_0(kernels):
     assert not found.rank.any()
 
 
-def test_rows_behind_the_columns_are_not_read(kernels):
+def test_rows_after_the_vocabulary_are_not_read(kernels):
     on = operands(7, 33, 600, bias=True)
     padded = on._replace(
         weight=matrix(np.vstack([exact(*on.weight), np.full((9, 33), np.nan)])),

@@ -387,6 +387,6 @@ def test_tensors_give_tensors(defined):
     assert more.entropy_nats is None
 
 
-def test_numpy_beside_torch_stays_numpy(defined):
+def test_numpy_arrays_stay_numpy_if_torch_is_loaded(defined):
     torch = pytest.importorskip("torch", reason="tensors of torch need torch")
     assert isinstance(icfast.cross_entropy(normal(2, 9), torch.tensor([1, 2])), np.ndarray)

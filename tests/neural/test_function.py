@@ -46,7 +46,7 @@ def test_what_it_is(backend: str) -> None:
     assert (told.logits_format, told.bytes_per_token) == ("fp16", 100 + 2 * V)
 
 
-def test_columns_behind_the_vocabulary_are_padding(backend: str) -> None:
+def test_columns_after_the_vocabulary_are_padding(backend: str) -> None:
     def padded(ids: Any) -> Any:
         logits = logits_of(ids)
         logits[..., 9:] = np.nan

@@ -59,10 +59,10 @@ def test_the_host_is_ahead_and_waits_for_no_sums_meanwhile(written):
     icfast.score(written.corpus, model, batch=1)
     log = model.log
     assert log.count("staging") == 2
-    assert model.ahead == 4  # two lie in the device's buffers, two in staging buffers behind them
+    assert model.ahead == 4  # two batches in device buffers, two in staging buffers
     units = log.count("fetched") // 2
     assert units > 5
-    # Each unit's sums are asked for behind the first batches of the next one, not before.
+    # A chunk's sums are requested after the first batches of the next chunk.
     first = log.index("fetched")
     batches_of_two_units = 2 * 37 / 8
     assert log[:first].count("score") > batches_of_two_units

@@ -30,7 +30,7 @@ MODELS = {
     "logits": WIDTHS,
 }
 
-#: In a process of its own: the peak of one is for ever.
+#: Run in another process, because the memory peak of a process never falls.
 _MEASURE = """
 import json, re, sys
 from pathlib import Path

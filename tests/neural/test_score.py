@@ -139,7 +139,7 @@ def test_chosen_documents_alone(backend, written, small_units, packed):
         assert document_quanta(scores) == expected
 
 
-# The same integers whatever is done ---------------------------------------------------------------
+# Results do not depend on how the work is divided ------------------------------------------------
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -172,7 +172,7 @@ def test_substitutions_keep_the_shares_of_bytes(train: Train) -> None:
 
 
 def test_an_output_embedding_that_is_the_inputs_favours_repeats(example: Any) -> None:
-    """Why the initial loss of the real run lies below ln V + sigma^2 / 2."""
+    """Explain an initial loss of the real run below ln V + sigma^2 / 2."""
     rng = np.random.default_rng(0)
     repeated = np.repeat(rng.permutation(256), 32).reshape(-1, 32)
     shuffled = rng.permutation(repeated.ravel()).reshape(-1, 32)

@@ -51,7 +51,7 @@ def test_batches_and_fillings_do_not_show(folder: Path) -> None:
         alone = model.losses(ids[row : row + 1, :20], targets[row : row + 1, :20], threads=1)
         assert np.abs(together[row, :20] - alone.nll_nats).max() < 1e-5
     other = ids.copy()
-    other[-1, 21:] = 5  # behind the last target of this window
+    other[-1, 21:] = 5  # after the last target of this context
     refilled = model.losses(other, targets, threads=2).nll_nats.reshape(ids.shape)
     assert np.abs(together - refilled).max() < 1e-5
 

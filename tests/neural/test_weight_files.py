@@ -1,4 +1,4 @@
-"""What lies in a folder: sizes of stored tensors, packed ones too, and the hash; no torch."""
+"""Weight files of a folder: sizes of stored and packed tensors, and the hash, without torch."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from icfast.neural.token_model import CPU, TensorSize
 _CONTEXTS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
 #: Length of the context that a model is checked on.
 _PROBE = 8
-#: Value of `bos_id` that stands for the configuration's id.
+#: Value of `bos_id` that means: use the configuration's id.
 _FROM_CONFIG = -1
 
 
