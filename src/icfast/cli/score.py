@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,17 +18,11 @@ from icfast.cli.options import (
 )
 from icfast.cli.output import emit, exit_if_partial, print_facts, say
 from icfast.corpus.options import CorpusOptions
-from icfast.errors import OptionError, needs_extra
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from icfast.corpus import Corpus
-    from icfast.kneser_ney.compact import CompactModel
-    from icfast.kneser_ney.model import NgramModel
-    from icfast.neural.token_model import TokenModel
-    from icfast.parallel.threads import Work
-    from icfast.pipeline.records.score import InitialLoss, NeuralScore, Score, ScoreResult
+    from icfast.pipeline.records.score import NeuralScore, Score, ScoreResult
 
 
 def score(
@@ -54,74 +46,28 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Compute the loss of a corpus under a model, in bits per token."""
-    from icfast.files import atomic_path
-    from icfast.laws.landauer import energy
     from icfast.neural.token_model import gpus_of
-    from icfast.pipeline.energy import Spending
-    from icfast.pipeline.records.score import ScoreResult
-    from icfast.pipeline.score import floor_joules, score_record
-    from icfast.quality.score import score_model
+    from icfast.pipeline.score_corpus import score_corpus
 
-    energy(bits=0, temperature_kelvin=temperature_kelvin)  # refuses a wrong T before the work
     loaded = neural_options.load(model, work_options.backend)
     opened = open_shards(corpus, options)
     meter = energy_options.meter(gpus_of(loaded))
-    with ExitStack() as stack:
-        # Opened before the work, so that an output that cannot be written is refused at once.
-        write = _parquet_writer() if output is not None else None
-        target = stack.enter_context(atomic_path(output)) if output is not None else None
-        with work_options.start() as work:
-            with Spending(meter, "scoring") as spending:
-                scores = score_model(opened, loaded, neural_options.given, work)
-            initial = _initial(opened, loaded, neural_options, work)
-        if write is not None and target is not None:
-            write(scores.to_arrow(), target)
-    found = score_record(scores, temperature_kelvin)
-    result = ScoreResult(
-        score=found,
-        spent=spending.record(floor_joules(found)),
-        initial_loss=initial,
-        backend=work.backend.name,
-        output=None if output is None else str(output),
-        skipped_files=len(opened.skipped_files),
-        skipped_documents=opened.skipped_documents,
-    )
-    for refused in () if found.neural is None else found.neural.refused_files:
+    with work_options.start() as work:
+        result = score_corpus(
+            opened,
+            loaded,
+            options=neural_options.given,
+            output=output,
+            initial_seed=neural_options.initial_seed,
+            temperature_kelvin=temperature_kelvin,
+            meter=meter,
+            work=work,
+        )
+    neural = result.score.neural
+    for refused in () if neural is None else neural.refused_files:
         say(f"computed again: {refused}")
     emit(result, as_json, lambda console: _show(console, result))
     exit_if_partial(opened)
-
-
-def _initial(
-    corpus: Corpus,
-    model: NgramModel | CompactModel | TokenModel,
-    options: NeuralOptions,
-    work: Work,
-) -> InitialLoss | None:
-    """Score the same architecture with fresh weights, if a seed is given."""
-    from icfast.corpus.documents import all_documents
-    from icfast.kneser_ney.compact import CompactModel
-    from icfast.kneser_ney.model import NgramModel
-    from icfast.ngrams.spectra import spectra_of
-    from icfast.pipeline.neural import Neural, initial_loss
-
-    seed = options.initial_seed
-    if seed is None:
-        return None
-    if isinstance(model, NgramModel | CompactModel):
-        raise OptionError(
-            "--initial-seed needs a neural model; an n-gram model has no initial weights"
-        )
-    documents = all_documents(corpus)
-    unigrams = spectra_of(documents, 1, work)[1]
-    return initial_loss(documents, Neural(model, options.given, seed), unigrams, work)
-
-
-def _parquet_writer() -> Callable[..., None]:
-    with needs_extra("arrow", "--output writes Parquet, which"):
-        from pyarrow import parquet
-    writer: Callable[..., None] = parquet.write_table
-    return writer
 
 
 def _show(console: Console, result: ScoreResult) -> None:
