@@ -1,4 +1,4 @@
-// Which instruction set this machine and ICFAST_ISA ask for.
+// Chooses the instruction set, from this machine and the environment variable ICFAST_ISA.
 #include "icfast/isa.hpp"
 
 #include <cstdlib>
@@ -51,7 +51,7 @@ bool runs([[maybe_unused]] Isa isa) {
 #endif
 #if defined(ICFAST_AVX2)
   if (isa == Isa::avx2) {
-    // F16C came before AVX2 in every processor that has both; GCC 10 can't ask for it.
+    // Every processor with AVX2 has F16C, which GCC 10 can't query.
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   }
 #endif
