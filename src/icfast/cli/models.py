@@ -95,7 +95,7 @@ def _show(console: Console, result: FitResult) -> None:
         )
         for ngrams, entry in by_order
     ]
-    columns = ("order", "n-grams", "D1 D2 D3+ as top", "D1 D2 D3+ below")
+    columns = ("order", "n-grams", "D1 D2 D3+ as longest order", "D1 D2 D3+ as lower order")
     print_table(console, columns, rows)
 
 

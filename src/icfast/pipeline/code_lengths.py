@@ -10,9 +10,7 @@ from icfast.pipeline.records.code_lengths import BestCode, CodeFamily, CodeOrder
 from icfast.sums.fan_out import FanOut
 from icfast.sums.spectrum import Spectra
 
-_KT = (
-    "a token seen c times after a history seen n times costs -log2 (c + 1/2)/(n + V/2) bits"
-)  # fmt: skip
+_KT = "a token seen c times after a history seen n times costs -log2 (c + 1/2)/(n + V/2) bits"
 _PITMAN_YOR = (
     "a token seen c times costs -log2 (c - d)/(th + n) bits, the K+1st distinct one "
     "-log2 (th + K d)/(th + n) + log2 (V - K); B includes log2 50 bits that name the best of 50 "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from icfast.errors import OptionError
 from icfast.files import write_json
 from icfast.kneser_ney.fan_out import fan_out
 from icfast.kneser_ney.fit import fit_counted
-from icfast.kneser_ney.ladder import score_ladder
+from icfast.kneser_ney.ladder import LadderLosses, score_ladder
 from icfast.kneser_ney.model import NgramModel
 from icfast.laws.landauer import energy
-from icfast.ngrams.growth import growth
+from icfast.ngrams.growth import Growth, growth
 from icfast.ngrams.spectra import spectra_of
 from icfast.parallel.progress import Progress, silent
 from icfast.parallel.threads import Work
@@ -168,31 +169,26 @@ def measure_corpus(
     make_folder(output)
     # Only a neural model keeps a GPU busy.
     on_gpu = meter is not None and meter.source is JoulesSource.NVML
-    spending = Spending(None if on_gpu else meter, "counting, fitting and scoring")
-    with spending:
-        spectra = spectra_of(documents, order, work)
-        grown = growth(documents, work)
-        model, learned = fit_counted(sides.training, order, work, output / "model.icfast")
-        losses = score_ladder(sides.heldout, model, work)
-        ladder = rungs = Ladder.of(losses.total, corpus.vocab_size)
-        scored = None
+    with Spending(None if on_gpu else meter, "counting, fitting and scoring") as spending:
+        passes = _run_passes(documents, sides, order, work, output / "model.icfast")
+        scored, ladder = None, passes.ladder
         if neural is not None:
-            scored, rungs = score_heldout(
+            scored, ladder = score_heldout(
                 sides.heldout,
                 neural,
-                ladder,
-                spectra[1],
+                passes.ladder,
+                passes.spectra[1],
                 temperature_kelvin,
                 work,
                 meter if on_gpu else None,
             )
-    ic1 = _ic1(ladder, sides, model)
+    ic1 = _ic1(passes.ladder, sides, passes.model)
     ic2 = _ic2(ic1, temperature_kelvin)
     source = documents.source(order)
     result = MeasureResult(
         schema_version=SCHEMA_VERSION,
         icfast_version=versions()["icfast"],
-        corpus=_corpus(documents, spectra, skipped_texts),
+        corpus=_corpus(documents, passes.spectra, skipped_texts),
         convention=convention_of(source, "held-out documents, every token of them"),
         units=_UNITS,
         formulas=_FORMULAS,
@@ -200,14 +196,14 @@ def measure_corpus(
         backend=work.backend.name,
         threads=work.threads,
         memory_bytes=work.memory_bytes,
-        orders=entropy_orders(spectra, with_spectra=True),
-        heldout=_heldout(sides, losses.total[-1].oov),
+        orders=entropy_orders(passes.spectra, with_spectra=True),
+        heldout=_heldout(sides, passes.losses.total[-1].oov),
         training=Training(sides.training.tokens, len(sides.training)),
-        model=_model(model),
-        ladder=rungs.rows(),
+        model=_model(passes.model),
+        ladder=ladder.rows(),
         neural=scored,
-        code_lengths=learned_codes(learned, fan_out(model), corpus.vocab_size),
-        corpus_laws=corpus_laws(spectra, grown, losses, sides),
+        code_lengths=learned_codes(passes.learned, fan_out(passes.model), corpus.vocab_size),
+        corpus_laws=corpus_laws(passes.spectra, passes.grown, passes.losses, sides),
         ic1=ic1,
         ic2=ic2,
         spent=spending.record(ic2.energy_joules),
@@ -222,6 +218,39 @@ def measure_corpus(
     write_json(output / "manifest.json", manifest(documents, arguments, work))
     write_json(output / "result.json", result.to_json())
     return result
+
+
+@dataclass(frozen=True)
+class _Passes:
+    """Everything that is read from the corpus.
+
+    Attributes:
+        spectra: spectra of all documents.
+        grown: growth of the types along all documents.
+        model: Kneser-Ney model of the training documents.
+        learned: spectra of the training documents.
+        losses: losses of the held-out documents under the models of every order.
+        ladder: the same losses as a ladder.
+    """
+
+    spectra: Spectra
+    grown: Growth
+    model: NgramModel
+    learned: Spectra
+    losses: LadderLosses
+    ladder: Ladder
+
+
+def _run_passes(
+    documents: DocumentSet, sides: Split, order: int, work: Work, file: Path
+) -> _Passes:
+    """Count, fit and score; write the model into a file."""
+    spectra = spectra_of(documents, order, work)
+    grown = growth(documents, work)
+    model, learned = fit_counted(sides.training, order, work, file)
+    losses = score_ladder(sides.heldout, model, work)
+    ladder = Ladder.of(losses.total, documents.corpus.vocab_size)
+    return _Passes(spectra, grown, model, learned, losses, ladder)
 
 
 def _asked(neural: Neural) -> dict[str, Any]:
