@@ -12,7 +12,7 @@ from icfast.backends.select import select
 @pytest.fixture
 def core(backend):
     if backend == "numba":
-        pytest.skip("numba compiles for whatever it is given")
+        pytest.skip("numba compiles for any argument types")
     return select(backend).kernels
 
 

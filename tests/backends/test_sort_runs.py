@@ -119,7 +119,7 @@ def test_any_number_of_bytes_that_vary(kernels, size, varying):
 def keys_of_bad_pivots(size):
     """Return keys whose sampled medians are always among the smallest, so parts hardly shrink.
 
-    The sample is 32 evenly spaced keys, its median the 17th. Whatever is sampled gets the next
+    The sample is 32 evenly spaced keys, its median the 17th. Each sampled key gets the next
     larger value, after which the part up to the pivot is taken away.
     """
     value, assigned = np.zeros(size, np.uint64), 0
