@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -47,6 +47,9 @@ class ManagedVersioned(ctypes.Structure):
 
 class Producer:
     """Exporter of a NumPy array with any DLPack fields; `deleted` counts deleter calls."""
+
+    #: Producers that exported; a view may outlive its producer and call its deleter.
+    exported: ClassVar[list[Producer]] = []
 
     def __init__(
         self,
@@ -98,6 +101,7 @@ class Producer:
 
     def __dlpack__(self, **options: Any) -> object:
         self.asked.append(options)
+        self.exported.append(self)
         if not self.versioned and options:
             raise TypeError("__dlpack__() got an unexpected keyword argument 'max_version'")
         self.capsule = _new(ctypes.addressof(self._managed), NAMES[self.versioned], None)

@@ -154,7 +154,7 @@ def test_layouts_and_gradients_are_refused(kernels):
 
 def test_what_the_device_refuses_is_an_error(kernels, monkeypatch):
     monkeypatch.setattr(kernels, "cross_entropy", lambda *_: (7, 0, 700))
-    with pytest.raises(BackendError, match="refused work on logits on cuda:0: error 700"):
+    with pytest.raises(BackendError, match="refused work on logits on cuda:0: CUDA error 700"):
         icfast.cross_entropy(Array(normal(1, 3)), Array(np.array([0])))
 
 
