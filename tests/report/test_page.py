@@ -9,7 +9,8 @@ import re
 import sys
 
 import pytest
-from tests.report.made_up import Result, with_neural, without_windows
+from tests.report.made_up import Result, without_windows
+from tests.report.made_up_neural import with_neural
 from tests.report.pages import page_of, parse, printed
 
 from icfast.errors import MissingExtraError
