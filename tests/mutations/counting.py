@@ -56,7 +56,7 @@ MUTATIONS = [
         "src/icfast/corpus/heldout.py",
         "again[np.unique(hashes, return_index=True)[1]] = False",
         "pass",
-        ("corpus/test_heldout.py",),
+        ("cli/test_measure_laws.py::test_zipf_renyi_and_repetition",),
         "core",
     ),
 ]
