@@ -28,7 +28,7 @@ def run(isa: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture(params=["avx512", "avx2", "neon", "portable"])
+@pytest.fixture(params=["amx", "avx512", "avx2", "neon", "portable"])
 def isa(request):
     if "core" not in backends_under_test():
         pytest.skip("the core is not under test")

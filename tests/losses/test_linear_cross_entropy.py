@@ -344,7 +344,7 @@ def test_two_threads_take_64_mebibytes_at_most(kernels, width):
     assert 2 * kernels.linear_scratch_bytes(width) <= 64 << 20
 
 
-@pytest.mark.parametrize("isa", ["avx512", "avx2", "neon", "portable"])
+@pytest.mark.parametrize("isa", ["amx", "avx512", "avx2", "neon", "portable"])
 def test_every_instruction_set(backend, isa):
     if backend != "core":
         pytest.skip("numba compiles for the machine it is on")

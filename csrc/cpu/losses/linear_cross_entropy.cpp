@@ -16,15 +16,11 @@
 namespace icfast {
 namespace {
 
-constexpr int kPanels = 16;  // of hidden states whose logits are held at a time
-constexpr int kLargestPanel = 16;
-constexpr int kLargestTile = 512;
+constexpr int kLargestPanel = 32;
 constexpr std::int64_t kRows = 2048;             // more would save little packing
+constexpr std::int64_t kSpareRows = 16;          // of single numbers: the largest panel of them
 constexpr std::int64_t kHiddenBytes = 16 << 20;  // of packed hidden states
 constexpr std::int64_t kLine = 64;
-
-/// Columns of logits of a tile, less where a tile of weights would become large.
-int tile_columns(std::int64_t width) { return width <= 4096 ? kLargestTile : 128; }
 
 std::int64_t cuts_of(std::int64_t units) { return (units + kCut - 1) / kCut; }
 
@@ -51,9 +47,8 @@ struct Need {
   std::int64_t fixed;
   std::int64_t row;
 
-  Need(std::int64_t units, std::int64_t width)
-      : fixed((cuts_of(units) * kCut + kPanels * kLargestPanel) * tile_columns(width) *
-                  static_cast<std::int64_t>(sizeof(T)) +
+  Need(std::int64_t units, int tile)
+      : fixed((cuts_of(units) * kCut + kMostRows) * tile * static_cast<std::int64_t>(sizeof(T)) +
               4 * kLine),
         row(cuts_of(units) * kHiddenStride * static_cast<std::int64_t>(sizeof(T)) +
             static_cast<std::int64_t>(sizeof(Row))) {}
@@ -87,12 +82,13 @@ class Block {
       : products_(products),
         problem_(problem),
         scale_(scale),
-        tile_(tile_columns(problem.hidden.columns)),
+        tile_(products.tile_columns(problem.hidden.columns)),
         units_(units_of_width(products, problem.hidden.columns)),
         room_(rows) {
     auto* next = reinterpret_cast<std::byte*>(scratch);
     packed_weight_ = carve<T>(next, cuts_of(units_) * kCut * tile_);
-    logits_ = carve<T>(next, std::int64_t{kPanels} * products.panel * tile_);
+    logits_ =
+        carve<T>(next, std::int64_t{products.panels} * products.panel * (tile_ + products.gap));
     packed_hidden_ = carve<T>(next, cuts_of(units_) * kHiddenStride * rows);
     rows_ = carve<Row>(next, rows);
   }
@@ -124,13 +120,15 @@ class Block {
   }
 
   void pack_hidden() {
-    const std::int64_t filled = up_to(size_, products_.panel);
-    for (std::int64_t cut = 0; cut < cuts_of(units_); ++cut) {
-      for (std::int64_t r = 0; r < size_; ++r) {
-        products_.pack_hidden(problem_.hidden, rows_[r].at, cut * kCut, units_of(cut),
-                              hidden_at(cut, r));
+    std::int64_t chosen[kLargestPanel];
+    for (std::int64_t first = 0; first < size_; first += products_.panel) {
+      for (int r = 0; r < products_.panel; ++r) {
+        chosen[r] = first + r < size_ ? rows_[first + r].at : -1;
       }
-      std::fill(hidden_at(cut, size_), hidden_at(cut, filled), T{});
+      for (std::int64_t cut = 0; cut < cuts_of(units_); ++cut) {
+        products_.pack_hidden(problem_.hidden, chosen, cut * kCut, units_of(cut),
+                              hidden_at(cut, first));
+      }
     }
   }
 
@@ -148,12 +146,15 @@ class Block {
     }
   }
 
-  /// logits_[panels, strips] += hidden states from row `first` on times the packed weights.
-  void multiply(std::int64_t first, int panels, int strips) {
-    for (std::int64_t cut = 0; cut < cuts_of(units_); ++cut) {
-      products_.multiply(hidden_at(cut, first), panels,
-                         packed_weight_ + cut * strips * kCut * products_.strip, strips,
-                         units_of(cut), logits_, strips * products_.strip);
+  std::int64_t stride_of(int strips) const { return strips * products_.strip + products_.gap; }
+
+  /// logits_[panels, strips] = bias + hidden states from row `first` on times the packed weights.
+  void multiply(std::int64_t first, int panels, int strips, const T* bias) {
+    const std::int64_t stride = stride_of(strips);
+    for (std::int64_t cut = 0; cut < std::max<std::int64_t>(1, cuts_of(units_)); ++cut) {
+      products_.multiply(
+          hidden_at(cut, first), panels, packed_weight_ + cut * strips * kCut * products_.strip,
+          strips, units_of(cut), cut == 0 ? bias : logits_, cut == 0 ? 0 : stride, logits_, stride);
     }
   }
 
@@ -174,32 +175,26 @@ class Block {
         return wanted ? rows_[first + j].target : -1;
       };
       pack_weight(1, target);
-      for (int r = 0; r < panel; ++r) {
-        for (int j = 0; j < products_.strip; ++j) {
-          logits_[r * products_.strip + j] = bias_at(target(j));
-        }
-      }
-      multiply(first, 1, 1);
+      T bias[kLargestTile];
+      for (int j = 0; j < products_.strip; ++j) bias[j] = bias_at(target(j));
+      multiply(first, 1, 1, bias);
       for (int r = 0; r < panel && first + r < size_; ++r) {
-        rows_[first + r].target_logit = static_cast<double>(logits_[r * products_.strip + r]);
+        rows_[first + r].target_logit = static_cast<double>(logits_[r * stride_of(1) + r]);
       }
     }
   }
 
   void add_tile(std::int64_t column, int size) {
     const int strips = (size + products_.strip - 1) / products_.strip;
-    const int stride = strips * products_.strip;
+    const std::int64_t stride = stride_of(strips);
     pack_weight(strips, [&](int j) { return j < size ? column + j : -1; });
     T bias[kLargestTile] = {};
     if (problem_.bias.columns != 0) widen(problem_.bias, column, size, bias);
-    const std::int64_t most = std::int64_t{kPanels} * products_.panel;
+    const std::int64_t most = std::int64_t{products_.panels} * products_.panel;
     for (std::int64_t first = 0; first < size_; first += most) {
       const std::int64_t rows = std::min(most, size_ - first);
       const auto panels = static_cast<int>(up_to(rows, products_.panel) / products_.panel);
-      for (int r = 0; r < panels * products_.panel; ++r) {
-        std::copy_n(bias, stride, logits_ + std::int64_t{r} * stride);
-      }
-      multiply(first, panels, strips);
+      multiply(first, panels, strips, bias);
       for (std::int64_t r = 0; r < rows; ++r) {
         Row& row = rows_[first + r];
         scale_.target = row.target_logit;
@@ -240,7 +235,7 @@ Status losses(const Products<T>& products, const Problem& problem, const Target*
   if (computed == 0) return {};
 
   const std::int64_t width = problem.hidden.columns;
-  const Need<T> need(units_of_width(products, width), width);
+  const Need<T> need(units_of_width(products, width), products.tile_columns(width));
   const std::int64_t panels = (scratch_bytes - need.fixed) / need.row / products.panel;
   if (panels <= 0) {
     return {Code::output_too_small, 0,
@@ -264,6 +259,11 @@ Status losses(const Products<T>& products, const Problem& problem, const Target*
 const Products<float>& products_of([[maybe_unused]] const Matrix& hidden,
                                    [[maybe_unused]] const Matrix& weight) {
   switch (isa()) {
+#if defined(ICFAST_AMX)
+    case Isa::amx:
+      if (hidden.format == Format::bf16 && weight.format == Format::bf16) return kProductsAmx;
+      return kProductsAvx512;
+#endif
 #if defined(ICFAST_AVX512)
     case Isa::avx512:
 #if defined(ICFAST_AVX512BF16)
@@ -290,11 +290,12 @@ const Products<float>& products_of([[maybe_unused]] const Matrix& hidden,
 }  // namespace
 
 std::int64_t linear_scratch_bytes(std::int64_t width) {
-  const Need<float> need(width, width);
-  const Need<double> twice(width, width);
-  const std::int64_t rows = std::clamp(kHiddenBytes / need.row, std::int64_t{kLargestPanel}, kRows);
-  return std::max(need.fixed + (rows + kLargestPanel) * need.row,
-                  twice.fixed + kLargestPanel * twice.row);
+  const int tile = kProductsPortable.tile_columns(width);  // no other is larger
+  const Need<float> need(width, tile);
+  const Need<double> twice(width, tile);
+  const std::int64_t rows = std::clamp(kHiddenBytes / need.row, std::int64_t{kSpareRows}, kRows);
+  return std::max(need.fixed + (rows + kSpareRows) * need.row,
+                  twice.fixed + kSpareRows * twice.row);
 }
 
 template <class Target>

@@ -19,6 +19,10 @@ constexpr int kCut = 256;
 /// of the first cache.
 constexpr int kHiddenStride = kCut + 16;
 
+/// Columns of a tile and rows of logits that are held at a time, at most.
+constexpr int kLargestTile = 512;
+constexpr int kMostRows = 256;
+
 /// What an instruction set computes with. T is float, also where it only carries pairs of bf16, or
 /// double. Tiles have `panel` hidden states and `strip` columns of logits.
 template <class T>
@@ -26,15 +30,21 @@ struct Products {
   int panel;
   int strip;
   bool pairs;
+  int panels;  // whose logits are held at a time
+  int gap;     // logits left unused after each row of a tile
 
+  /// Columns of logits of a tile, fewer where its packed weights would outgrow the second cache.
+  int (*tile_columns)(std::int64_t width);
   /// to[units, strip] = weight[chosen[j], first unit ..]; zeros where chosen[j] < 0.
   void (*pack_weight)(const Matrix& weight, const std::int64_t* chosen, std::int64_t first,
                       int units, T* to);
-  /// to[kHiddenStride] = hidden[row, first unit ..].
-  void (*pack_hidden)(const Matrix& hidden, std::int64_t row, std::int64_t first, int units, T* to);
-  /// out[panels * panel, stride] += hidden[.., units] weight[strips, kCut, strip]^T.
-  void (*multiply)(const T* hidden, int panels, const T* weight, int strips, int units, T* out,
-                   std::int64_t stride);
+  /// to[panel, kHiddenStride] = hidden[chosen[r], first unit ..]; zeros where chosen[r] < 0.
+  void (*pack_hidden)(const Matrix& hidden, const std::int64_t* chosen, std::int64_t first,
+                      int units, T* to);
+  /// out[panels * panel, stride] = from[.., from_stride] + hidden[.., units] weight[strips, kCut,
+  /// strip]^T. `from` is `out` itself, or one row with a stride of 0.
+  void (*multiply)(const T* hidden, int panels, const T* weight, int strips, int units,
+                   const T* from, std::int64_t from_stride, T* out, std::int64_t stride);
 };
 
 extern const Products<float> kProductsPortable;
@@ -44,6 +54,9 @@ extern const Products<float> kProductsAvx512;
 #endif
 #if defined(ICFAST_AVX512BF16)
 extern const Products<float> kProductsAvx512Bf16;
+#endif
+#if defined(ICFAST_AMX)
+extern const Products<float> kProductsAmx;
 #endif
 #if defined(ICFAST_AVX2)
 extern const Products<float> kProductsAvx2;

@@ -29,10 +29,16 @@ void take_units(const Matrix& from, std::int64_t row, std::int64_t first, int un
   }
 }
 
-template <class V>
-void pack_hidden(const Matrix& hidden, std::int64_t row, std::int64_t first, int units,
+template <class V, int kPanel>
+void pack_hidden(const Matrix& hidden, const std::int64_t* chosen, std::int64_t first, int units,
                  typename V::Number* to) {
-  take_units<V>(hidden, row, first, units, to);
+  for (int r = 0; r < kPanel; ++r, to += kHiddenStride) {
+    if (chosen[r] >= 0) {
+      take_units<V>(hidden, chosen[r], first, units, to);
+    } else {
+      std::fill_n(to, units, typename V::Number{});
+    }
+  }
 }
 
 template <class V, int kStrip>
@@ -57,9 +63,11 @@ void pack_weight(const Matrix& weight, const std::int64_t* chosen, std::int64_t 
   }
 }
 
-/// out[kPanel, columns of kVectors] += hidden[kPanel, units] weight[units, the same].
+/// out[kPanel, columns of kVectors] = from[the same] + hidden[kPanel, units] weight[units, the
+/// same].
 template <class V, int kPanel, int kVectors>
 void multiply_tile(const typename V::Number* hidden, const typename V::Number* weight, int units,
+                   const typename V::Number* from, std::int64_t from_stride,
                    typename V::Number* out, std::int64_t stride) {
   typename V::Vector sums[kPanel][kVectors];
 #pragma GCC unroll 16
@@ -85,33 +93,43 @@ void multiply_tile(const typename V::Number* hidden, const typename V::Number* w
   for (int r = 0; r < kPanel; ++r) {
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) {
-      typename V::Number* at = out + r * stride + j * V::kLanes;
-      V::store(at, V::add(V::load(at), sums[r][j]));
+      const typename V::Vector before = V::load(from + r * from_stride + j * V::kLanes);
+      V::store(out + r * stride + j * V::kLanes, V::add(before, sums[r][j]));
     }
   }
 }
 
 template <class V, int kPanel, int kVectors>
 void multiply(const typename V::Number* hidden, int panels, const typename V::Number* weight,
-              int strips, int units, typename V::Number* out, std::int64_t stride) {
+              int strips, int units, const typename V::Number* from, std::int64_t from_stride,
+              typename V::Number* out, std::int64_t stride) {
   constexpr int kStrip = kVectors * V::kLanes;
   for (int strip = 0; strip < strips; ++strip) {
     for (int panel = 0; panel < panels; ++panel) {
       multiply_tile<V, kPanel, kVectors>(
           hidden + static_cast<std::int64_t>(panel) * kPanel * kHiddenStride,
           weight + static_cast<std::int64_t>(strip) * kCut * kStrip, units,
+          from + panel * kPanel * from_stride + strip * kStrip, from_stride,
           out + panel * kPanel * stride + strip * kStrip, stride);
     }
   }
 }
 
+inline int tile_columns(std::int64_t width) { return width <= 4096 ? kLargestTile : 128; }
+
 template <class V, int kPanel, int kVectors>
 constexpr Products<typename V::Number> products() {
   constexpr int kStrip = kVectors * V::kLanes;
   static_assert(kPanel <= kStrip && kPiece % V::kLanes == 0);
-  return {kPanel,         kStrip,
-          V::kPairs,      pack_weight<V, kStrip>,
-          pack_hidden<V>, multiply<V, kPanel, kVectors>};
+  return {kPanel,
+          kStrip,
+          V::kPairs,
+          16,
+          0,
+          tile_columns,
+          pack_weight<V, kStrip>,
+          pack_hidden<V, kPanel>,
+          multiply<V, kPanel, kVectors>};
 }
 
 }  // namespace

@@ -105,6 +105,7 @@ Sweep wide_sweep(Format format) {
 Sweep sweep_of(const SweepKind& kind, Isa isa) {
   switch (isa) {
 #if defined(ICFAST_AVX512)
+    case Isa::amx:
     case Isa::avx512:
       return sweep_avx512(kind);
 #endif
