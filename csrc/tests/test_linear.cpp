@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "definitions.hpp"
+#include "icfast/isa.hpp"
 #include "icfast/losses.hpp"
 
 namespace icfast::tests {
@@ -196,6 +197,10 @@ constexpr Sizes kSizes[] = {
     {5, 700, 1030, kFp16, kFp16, false},  // three tiles, three cuts
     {17, 65, 600, kBf16, kBf16, true},    // an odd width in pairs
     {17, 515, 40, kBf16, kBf16, false},   // two cuts of pairs
+    {33, 31, 33, kBf16, kBf16, false},    // one row, column and product off 32, the tiles of AMX
+    {64, 32, 512, kBf16, kBf16, true},    // the same full
+    {40, 1058, 290, kBf16, kBf16, true},  // its narrower tiles, and a third cut
+    {3, 2050, 130, kBf16, kBf16, false},  // its narrowest
     {9, 130, 70, kBf16, kFp32, false},    // formats mixed
     {9, 131, 70, kFp32, kFp16, true},     //
     {18, 300, 530, kFp64, kFp32, true},   // in fp64
@@ -275,9 +280,58 @@ TEST(rows_with_infinity_or_nan_leave_their_neighbours_alone) {
   }
 }
 
-TEST(rows_of_hidden_states_side_by_side) {
+/// Losses of one bf16 hidden state with two or more columns of weights, the target is column 0.
+double loss_of(const std::vector<float>& hidden, const std::vector<std::vector<float>>& weight) {
+  const auto bits = [](float x) {
+    return static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(x) >> 16);
+  };
+  const auto width = static_cast<std::int64_t>(hidden.size());
+  const auto columns = static_cast<std::int64_t>(weight.size());
+  std::vector<std::uint16_t> states, weights;
+  for (const float x : hidden) states.push_back(bits(x));
+  for (const auto& column : weight) {
+    for (const float x : column) weights.push_back(bits(x));
+  }
+  const Matrix none{nullptr, kFp32, 1, 0, 0};
+  const std::int32_t target = 0;
+  Array<std::uint8_t> scratch(static_cast<std::size_t>(linear_scratch_bytes(width)), 0xff);
+  Found found(1);
+  CHECK_OK(linear_cross_entropy(Matrix{states.data(), kBf16, 1, width, width},
+                                Matrix{weights.data(), kBf16, columns, width, width}, none, &target,
+                                Softmax{columns, 0, 1, -100}, scratch.data(), scratch.rows(),
+                                found.view()));
+  return found.nll[0];
+}
+
+TEST(sums_of_products_round_to_nearest_even) {
+  // 2^24 + 3 lies between 2^24 + 2 and 2^24 + 4, 2^24 + 1 between 2^24 and 2^24 + 2. The second
+  // product is in the other lane of a pair, in the next pair, in the next tile and in the next cut.
+  for (const std::size_t second : {1, 2, 32, 512}) {
+    const Case named("second", second);
+    std::vector<float> hidden(513), up(513), down(513), whole(513);
+    hidden[0] = 0x1p12F;
+    hidden[second] = 1;
+    up[0] = down[0] = whole[0] = 0x1p12F;
+    up[second] = 3;
+    down[second] = 1;
+    CHECK(std::abs(loss_of(hidden, {whole, up}) - std::log1p(std::exp(4.0))) < 1e-5);
+    CHECK(std::abs(loss_of(hidden, {whole, down}) - std::log(2.0)) < 1e-6);
+  }
+}
+
+TEST(tiles_of_bf16_take_subnormal_numbers_for_zeros) {
+  const std::vector<float> small = {0x1p-127F};
+  const double found = loss_of(small, {{0x1p127F}, {0}});  // the product is 1
+  const double back = loss_of({0x1p127F}, {small, {0}});
+  CHECK_EQUAL(found, back);
+  const bool kept = std::abs(found - std::log1p(std::exp(-1.0))) < 1e-6;
+  const bool flushed = std::abs(found - std::log(2.0)) < 1e-6;
+  CHECK(isa() == Isa::amx ? flushed : isa() == Isa::avx512 ? flushed || kept : kept);
+}
+
+void rows_side_by_side(Format format) {
   Random random(85);
-  const Batch batch({41, 70, 90, kFp32, kFp32, true}, random);
+  const Batch batch({41, 70, 90, format, format, true}, random);
   const Found whole = batch.losses(batch.enough());
   Found found(41);
   std::vector<Status> statuses(3);
@@ -296,6 +350,10 @@ TEST(rows_of_hidden_states_side_by_side) {
   for (std::thread& thread : threads) thread.join();
   for (const Status& status : statuses) CHECK_OK(status);
   CHECK_EQUAL(whole.bits(), found.bits());
+}
+
+TEST(rows_of_hidden_states_side_by_side) {
+  for (const Format format : {kFp32, kBf16}) rows_side_by_side(format);
 }
 
 }  // namespace

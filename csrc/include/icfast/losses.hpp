@@ -86,10 +86,14 @@ Status cross_entropy(const Matrix& logits, const Target* targets, const Softmax&
 /// cross_entropy of logits = hidden[rows, width] weight[columns, width]^T + bias[1, columns].
 /// The logits are computed tile by tile. A bias without columns is no bias, and rows of weight past
 /// softmax.columns are not read. Logits are summed in fp32, or in fp64 if an operand is fp64: first
-/// blocks of n = 256 products (512 of bf16 on processors that add them in pairs; these treat
-/// subnormals as 0), then the bias and the blocks in order. With u = 2^-24 and d = ceil(width / n)
+/// blocks of c products, then the bias and the blocks in order. A product passes through at most n
+/// additions within its block. With u = 2^-24 and d = ceil(width / c)
 ///   |logit - exact| <= u (n + d + 1) (|bias[v]| + sum_k |hidden[r, k] weight[v, k]|),
-/// and typically about u sqrt(n) |hidden[r]| |weight[v]|. The error of the nll exceeds that of
+/// and typically about u sqrt(n + d) |hidden[r]| |weight[v]|.
+///   c = n = 256     numbers of any format
+///   c = n = 512     bf16 on processors that add its products in pairs
+///   c = 32, n = 16  bf16 with AMX: two chains of 16, then their sum
+/// The last two treat subnormal operands and sums as 0. The error of the nll exceeds that of
 /// cross_entropy by at most twice the error of a logit. The result of a row depends neither on
 /// other rows nor on the scratch space, of which more than linear_scratch_bytes(width) is of no
 /// use.
