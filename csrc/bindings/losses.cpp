@@ -128,9 +128,8 @@ Result py_linear_cross_entropy(const py::tuple& hidden, const py::tuple& weight,
     auto* space = out<std::uint8_t>(scratch);
     const std::int64_t bytes = rows(scratch);
     const TokenOut to = tokens_of(tokens, states.rows);
-    return run([&] {
-      return linear_cross_entropy(states, columns, added, ids, scale, space, bytes, to);
-    });
+    return run(
+        [&] { return linear_cross_entropy(states, columns, added, ids, scale, space, bytes, to); });
   });
 }
 
