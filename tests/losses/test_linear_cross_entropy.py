@@ -354,6 +354,7 @@ def test_every_instruction_set(backend, isa):
         """
         import numpy as np
         from tests.losses.linear_operands import *
+        from tests.losses.loss_definitions import define_losses
         from icfast.errors import OptionError
         from icfast.backends.select import select
 
