@@ -250,6 +250,7 @@ def in_another_process(isa, *command):
     )
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("isa", ["amx", "avx512", "avx2", "neon", "portable"])
 def test_every_instruction_set(core, isa):
     if os.environ.get("ICFAST_ISA"):

@@ -13,6 +13,7 @@ from tests.conftest import backends_under_test
 from icfast.backends.select import select
 
 HERE = Path(__file__).parent
+ACCURACY = [HERE / "test_losses_accuracy.py", HERE / "test_linear_accuracy.py"]
 WHICH = "from icfast.backends.select import select; print(select('core').kernels.isa)"
 
 
@@ -44,7 +45,8 @@ def isa(request):
     return request.param
 
 
+@pytest.mark.ci
 def test_losses_on_another_instruction_set(isa, tmp_path):
     options = ("-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path}")
-    found = run(isa, "-m", "pytest", *options, *HERE.glob("test_*_accuracy.py"))
+    found = run(isa, "-m", "pytest", *options, *ACCURACY)
     assert found.returncode == 0, found.stdout
