@@ -127,6 +127,7 @@ def test_runs_of_several_blocks(kernels, shape, ids, end_mark):
             assert status == (4, at, run.leads[lead])
 
 
+@pytest.mark.ci
 def test_the_code_any_machine_runs(backend):
     """Run in another process, since ICFAST_ISA is read once per process."""
     if backend != "core":

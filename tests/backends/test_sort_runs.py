@@ -200,6 +200,7 @@ print(len(cases.files))
 """
 
 
+@pytest.mark.ci
 def test_the_code_any_machine_runs(backend, tmp_path):
     """Run in another process, since ICFAST_ISA is read once per process."""
     if backend != "core":

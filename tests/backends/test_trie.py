@@ -100,6 +100,7 @@ def test_runs_and_ranges_may_be_cut_anywhere(kernels):
         assert_same(found, expected)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("edges", [[], [BLOCK], [BLOCK + 1]])
 def test_more_windows_than_are_looked_at_together(kernels, edges):
     shape = Shape(7, 3, 1)

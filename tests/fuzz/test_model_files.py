@@ -87,6 +87,7 @@ def use_everything(path, corpus):
     return True
 
 
+@pytest.mark.ci
 def test_what_is_built_here_is_a_model(whole, folder, corpus):
     path = folder / "same"
     path.write_bytes(built(description(whole)["about"], arrays_of(whole)))
@@ -103,6 +104,7 @@ def test_any_damage_is_refused(whole, folder, data):
         icfast.NgramModel.load(path)
 
 
+@pytest.mark.ci
 def test_every_bit_is_checked(whole, folder):
     path = folder / "flipped"
     for at in range(len(whole)):

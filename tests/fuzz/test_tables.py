@@ -141,6 +141,7 @@ def parts(folder, name):
     return shape, [SortedRun(*(array.copy() for array in run)) for run in runs]
 
 
+@pytest.mark.ci
 @fuzz
 @given(data=st.data())
 def test_a_forged_manifest(made, data):
@@ -153,6 +154,7 @@ def test_a_forged_manifest(made, data):
     use_everything(made, folder)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("name", ["windows.run", "ends.run"])
 @fuzz
 @given(data=st.data())
@@ -178,6 +180,7 @@ def test_forged_runs(made, name, data):
     use_everything(made, folder)
 
 
+@pytest.mark.ci
 @fuzz
 @given(data=st.data())
 def test_forged_spectra(made, data):

@@ -125,6 +125,7 @@ def test_what_is_packed_is_what_is_read(
         assert low == sum(losses)
 
 
+@pytest.mark.ci
 @conventions
 def test_backends_agree_to_the_last_unit(tmp_path, convention):
     found = []

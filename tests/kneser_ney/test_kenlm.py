@@ -108,6 +108,7 @@ def test_every_document(compared):
     assert log10.tolist() == pytest.approx(expected, rel=RELATIVE[compared.order])
 
 
+@pytest.mark.ci
 def test_kenlm_reads_the_arpa_text(compared, tmp_path):
     icfast.write_arpa(compared.model, tmp_path / "m.arpa")
     tokens = np.fromfile(compared.evaluation, "<u2")

@@ -116,6 +116,7 @@ def quadrature_nats(counts: list[int], cells: int) -> mp.mpf:
     return integral(lambda b: weight(b) * mean(b)) / integral(weight)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("counts", "cells"), [([2, 1], 2), ([1], 2), ([5, 3, 1, 1], 4), ([7], 50), ([40, 9, 1], 1000)]
 )

@@ -81,6 +81,7 @@ def test_constants_of_generated_points_come_back(kind: str) -> None:
     assert all("residuals are autocorrelated" in flag for flag in found.flags)
 
 
+@pytest.mark.ci
 def test_intervals_hold_the_truth() -> None:
     """Check 12 runs; at 95 % five misses have a probability of 1 in 5,000."""
     forward, _ = learning_rate_areas(schedule("wsd"), MOMENTUM)

@@ -59,6 +59,7 @@ def test_an_estimate_is_in_its_interval() -> None:
     assert interval(np.array([0.0, 1.0, 2.0])).low == 0.0
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("kept", [0.99, 0.999])
 def test_smoothed_curves_have_intervals_that_hold_the_truth(kept: float) -> None:
     """Errors correlated over hundreds of losses; single signs would cover 7 of 10 at 0.999."""

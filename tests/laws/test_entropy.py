@@ -158,6 +158,7 @@ def test_markov_chain() -> None:
     )
 
 
+@pytest.mark.ci
 def test_thue_morse(spectra_of: SpectraOf) -> None:
     word = np.zeros(1, np.uint8)
     while len(word) < 2**20:

@@ -261,6 +261,7 @@ TAILS = [
 ]
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(("once", "twice", "total"), TAILS)
 def test_chao_wang_jost_against_its_sum(once: int, twice: int, total: int) -> None:
     counts = {1: once, 2: twice, total - once - 2 * twice: 1}
@@ -273,6 +274,7 @@ def test_chao_wang_jost_against_its_sum(once: int, twice: int, total: int) -> No
     assert entropy_bits(spectrum, "cwj") * LN2 == pytest.approx(expected, rel=4e-15, abs=1e-30)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("total", [11, 500, 999, 1000, 1001, 10**5, 10**9, 10**13])
 @pytest.mark.parametrize("decay", [1e-12, 1e-6, 1e-3, 0.0199, 0.02, 0.0201, 0.15, 0.5, 5.0])
 def test_geometric_tail(total: int, decay: float) -> None:

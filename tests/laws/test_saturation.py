@@ -32,6 +32,7 @@ def test_a_known_curve_is_found(exponent: float, floor: float) -> None:
     assert found.fitted_from_tokens == D[-1] / 100
 
 
+@pytest.mark.ci
 def test_intervals_hold_the_truth_nineteen_times_of_twenty() -> None:
     """Check 30 runs; at 95 % seven misses have a probability of 1 in 2,000."""
     held = np.zeros(3)

@@ -255,6 +255,7 @@ def test_parallel_threads_give_the_same_bits(kernels):
 # Errors of sums in fp32 ----------------------------------------------------------------------
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("form", [Format.FP32, Format.BF16, Format.FP16])
 @pytest.mark.parametrize(
     ("width", "columns"), [(64, 50257), (768, 50257), (1024, 4000), (4096, 2000)]
@@ -346,6 +347,7 @@ def test_two_threads_take_64_mebibytes_at_most(kernels, width):
     assert 2 * kernels.linear_scratch_bytes(width) <= 64 << 20
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("isa", ["amx", "avx512", "avx2", "neon", "portable"])
 def test_every_instruction_set(backend, isa):
     if backend != "core":

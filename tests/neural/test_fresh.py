@@ -26,6 +26,7 @@ from icfast.neural.load import (  # noqa: E402
 )
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "cohere", "granite", "gguf"])
 def test_the_initial_loss(tmp_path: Path, kind: str) -> None:
     if kind == "gguf":

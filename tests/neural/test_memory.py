@@ -54,6 +54,7 @@ print(json.dumps([model.bytes_per_token * ids.size, status("VmHWM") - before]))
 """
 
 
+@pytest.mark.ci
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="no /proc to measure with")
 @pytest.mark.parametrize("kind", [*MODELS, "gguf"])
 def test_a_batch_takes_no_more_than_it_says(tmp_path: Path, kind: str) -> None:

@@ -74,6 +74,7 @@ def bits_per_token(model: TransformersModel, text: str) -> float:
     return float(model.losses(ids[:, :-1], ids[:, 1:], 2).nll_nats.mean()) / math.log(2)
 
 
+@pytest.mark.ci
 def test_size(model: TransformersModel) -> None:
     """134,515,008 parameters; Q4_1 takes 5 bits, Q8_0 8.5, with the scales of their blocks."""
     assert sum(tensor.params for tensor in model.tensors) == 134_515_008
@@ -94,6 +95,7 @@ def test_tokenizer(model: TransformersModel) -> None:
         assert tokenizer.decode(tokenizer.encode(text).ids, skip_special_tokens=False) == text
 
 
+@pytest.mark.ci
 def test_against_an_independent_forward_pass(path: Path, model: TransformersModel) -> None:
     tensors = {}
     for tensor in gguf.GGUFReader(path).tensors:

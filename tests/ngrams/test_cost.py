@@ -225,6 +225,7 @@ def test_bytes_are_what_was_said(tmp_path, memory, passes, job):
     assert_within_a_fifth(found)
 
 
+@pytest.mark.ci
 @needs_proc
 @pytest.mark.corpora
 @pytest.mark.parametrize("job", ["spectra", "count"])
@@ -235,6 +236,7 @@ def test_bytes_are_what_was_said_of_a_real_corpus(corpora, tmp_path, memory, job
     assert memory == "free" or found["memory"][1] <= 48_000_000
 
 
+@pytest.mark.ci
 @needs_proc
 @pytest.mark.corpora
 @pytest.mark.parametrize(("order", "memory"), [(16, "free"), (100, "420MiB")])

@@ -136,6 +136,7 @@ def test_losses_where_ids_fill_16_bits(backend, tmp_path, edge):
     assert math.isclose(total.nats, -math.log(2) * own.document_log2(few), rel_tol=1e-9)
 
 
+@pytest.mark.ci
 def test_a_million_documents_of_one_token(backend, tmp_path):
     size = 1_000_000
     ids = (np.arange(size) % 7).astype("<u2")

@@ -117,6 +117,7 @@ def test_lengths_agree_with_spectra(backend, tmp_path):
     assert_counts(found, icfast.spectra(corpus, 8, backend=backend))
 
 
+@pytest.mark.ci
 @pytest.mark.corpora
 def test_lengths_of_48_million_tokens_agree_with_spectra(corpora):
     corpus = icfast.open(corpora / "linux-gpt2.u16.bin", dtype="u2", eos_id=50256)

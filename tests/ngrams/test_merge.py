@@ -64,6 +64,7 @@ DICTIONARIES = {
 # With 12 symbols "wider" parts take one word and their sum two.
 @pytest.mark.parametrize("order", [1, 3, 12])
 # Ranges of a few blocks, most of them held, some too large for it; or all of them streamed.
+@pytest.mark.ci
 @pytest.mark.parametrize("large", [50, 0], ids=["held", "streamed"])
 def test_merged_parts_are_the_whole_in_any_order(
     backend, tmp_path, ids, convention, order, large, monkeypatch

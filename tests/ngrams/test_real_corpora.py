@@ -74,6 +74,7 @@ def counted(corpora):
     return icfast.spectra(corpus, 5, memory="256MiB", threads=1)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 def test_spectra_of_48_million_tokens(counted, tokens, order):
     assert (counted.tokens, counted.documents) == (48_001_055, 18_505)
