@@ -144,7 +144,7 @@ def test_what_cannot_be_metered_is_an_error_before_the_work(
     run: Run, model: Any, score: Any, more: tuple[object, ...], code: int, message: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("icfast.quality.score.score_model", None)
+    monkeypatch.setattr("icfast.pipeline.score_corpus.score_model", None)
     monkeypatch.setattr("icfast.energy.rapl.rapl_counters.__defaults__", (Path("/nonexistent"),))
     answer = run(*score, *more)
     assert (answer.code, answer.out) == (code, "")
