@@ -22,16 +22,24 @@ constexpr std::int64_t kSpareRows = 16;          // of single numbers: the large
 constexpr std::int64_t kHiddenBytes = 16 << 20;  // of packed hidden states
 constexpr std::int64_t kLine = 64;
 
-std::int64_t cuts_of(std::int64_t units) { return (units + kCut - 1) / kCut; }
-
-template <class T>
-std::int64_t units_of_width(const Products<T>& products, std::int64_t width) {
-  return products.pairs ? (width + 1) / 2 : width;
-}
-
 std::int64_t up_to(std::int64_t size, std::int64_t multiple) {
   return (size + multiple - 1) / multiple * multiple;
 }
+
+/// How a width is cut.
+struct Cuts {
+  std::int64_t units;
+  std::int64_t size;
+  std::int64_t count;
+
+  template <class T>
+  Cuts(const Products<T>& products, std::int64_t width)
+      : units(products.pairs ? (width + 1) / 2 : width),
+        size(products.whole ? up_to(units, kGap) : kCut),
+        count(size == 0 ? 0 : (units + size - 1) / size) {}
+
+  std::int64_t stride() const { return size + kGap; }
+};
 
 struct Row {
   std::int64_t at;  // in the batch
@@ -47,10 +55,13 @@ struct Need {
   std::int64_t fixed;
   std::int64_t row;
 
-  Need(std::int64_t units, int tile)
-      : fixed((cuts_of(units) * kCut + kMostRows) * tile * static_cast<std::int64_t>(sizeof(T)) +
+  Need(const Products<T>& products, std::int64_t width)
+      : Need(products, Cuts(products, width), width) {}
+  Need(const Products<T>& products, const Cuts& cuts, std::int64_t width)
+      : fixed((cuts.count * cuts.size + kMostRows) * products.tile_columns(width) *
+                  static_cast<std::int64_t>(sizeof(T)) +
               4 * kLine),
-        row(cuts_of(units) * kHiddenStride * static_cast<std::int64_t>(sizeof(T)) +
+        row(cuts.count * cuts.stride() * static_cast<std::int64_t>(sizeof(T)) +
             static_cast<std::int64_t>(sizeof(Row))) {}
 };
 
@@ -83,13 +94,13 @@ class Block {
         problem_(problem),
         scale_(scale),
         tile_(products.tile_columns(problem.hidden.columns)),
-        units_(units_of_width(products, problem.hidden.columns)),
+        cuts_(products, problem.hidden.columns),
         room_(rows) {
     auto* next = reinterpret_cast<std::byte*>(scratch);
-    packed_weight_ = carve<T>(next, cuts_of(units_) * kCut * tile_);
+    packed_weight_ = carve<T>(next, cuts_.count * cuts_.size * tile_);
     logits_ =
         carve<T>(next, std::int64_t{products.panels} * products.panel * (tile_ + products.gap));
-    packed_hidden_ = carve<T>(next, cuts_of(units_) * kHiddenStride * rows);
+    packed_hidden_ = carve<T>(next, cuts_.count * cuts_.stride() * rows);
     rows_ = carve<Row>(next, rows);
   }
 
@@ -112,11 +123,11 @@ class Block {
 
  private:
   int units_of(std::int64_t cut) const {
-    return static_cast<int>(std::min<std::int64_t>(kCut, units_ - cut * kCut));
+    return static_cast<int>(std::min(cuts_.size, cuts_.units - cut * cuts_.size));
   }
 
   T* hidden_at(std::int64_t cut, std::int64_t row) const {
-    return packed_hidden_ + (cut * room_ + row) * kHiddenStride;
+    return packed_hidden_ + (cut * room_ + row) * cuts_.stride();
   }
 
   void pack_hidden() {
@@ -125,8 +136,8 @@ class Block {
       for (int r = 0; r < products_.panel; ++r) {
         chosen[r] = first + r < size_ ? rows_[first + r].at : -1;
       }
-      for (std::int64_t cut = 0; cut < cuts_of(units_); ++cut) {
-        products_.pack_hidden(problem_.hidden, chosen, cut * kCut, units_of(cut),
+      for (std::int64_t cut = 0; cut < cuts_.count; ++cut) {
+        products_.pack_hidden(problem_.hidden, chosen, cut * cuts_.size, units_of(cut),
                               hidden_at(cut, first));
       }
     }
@@ -139,9 +150,10 @@ class Block {
     for (int strip = 0; strip < strips; ++strip) {
       const int first = strip * products_.strip;
       for (int j = 0; j < products_.strip; ++j) rows[j] = chosen(first + j);
-      for (std::int64_t cut = 0; cut < cuts_of(units_); ++cut) {
-        products_.pack_weight(problem_.weight, rows, cut * kCut, units_of(cut),
-                              packed_weight_ + (cut * strips + strip) * kCut * products_.strip);
+      for (std::int64_t cut = 0; cut < cuts_.count; ++cut) {
+        products_.pack_weight(
+            problem_.weight, rows, cut * cuts_.size, units_of(cut),
+            packed_weight_ + (cut * strips + strip) * cuts_.size * products_.strip);
       }
     }
   }
@@ -151,10 +163,11 @@ class Block {
   /// logits_[panels, strips] = bias + hidden states from row `first` on times the packed weights.
   void multiply(std::int64_t first, int panels, int strips, const T* bias) {
     const std::int64_t stride = stride_of(strips);
-    for (std::int64_t cut = 0; cut < std::max<std::int64_t>(1, cuts_of(units_)); ++cut) {
-      products_.multiply(
-          hidden_at(cut, first), panels, packed_weight_ + cut * strips * kCut * products_.strip,
-          strips, units_of(cut), cut == 0 ? bias : logits_, cut == 0 ? 0 : stride, logits_, stride);
+    for (std::int64_t cut = 0; cut < std::max<std::int64_t>(1, cuts_.count); ++cut) {
+      products_.multiply(hidden_at(cut, first), panels,
+                         packed_weight_ + cut * strips * cuts_.size * products_.strip, strips,
+                         units_of(cut), cut == 0 ? bias : logits_, cut == 0 ? 0 : stride, logits_,
+                         stride);
     }
   }
 
@@ -207,7 +220,7 @@ class Block {
   const Problem& problem_;
   SoftmaxScale scale_;
   const int tile_;
-  const std::int64_t units_;
+  const Cuts cuts_;
   const std::int64_t room_;
   std::int64_t size_ = 0;
   T* packed_weight_;
@@ -235,7 +248,7 @@ Status losses(const Products<T>& products, const Problem& problem, const Target*
   if (computed == 0) return {};
 
   const std::int64_t width = problem.hidden.columns;
-  const Need<T> need(units_of_width(products, width), products.tile_columns(width));
+  const Need<T> need(products, width);
   const std::int64_t panels = (scratch_bytes - need.fixed) / need.row / products.panel;
   if (panels <= 0) {
     return {Code::output_too_small, 0,
@@ -290,9 +303,8 @@ const Products<float>& products_of([[maybe_unused]] const Matrix& hidden,
 }  // namespace
 
 std::int64_t linear_scratch_bytes(std::int64_t width) {
-  const int tile = kProductsPortable.tile_columns(width);  // no other is larger
-  const Need<float> need(width, tile);
-  const Need<double> twice(width, tile);
+  const Need<float> need(kProductsPortable, width);  // none needs more
+  const Need<double> twice(kProductsDouble, width);
   const std::int64_t rows = std::clamp(kHiddenBytes / need.row, std::int64_t{kSpareRows}, kRows);
   return std::max(need.fixed + (rows + kSpareRows) * need.row,
                   twice.fixed + kSpareRows * twice.row);

@@ -17,7 +17,8 @@ constexpr int kCut = 256;
 
 /// From one packed hidden state to the next; not a power of 2, or all of them meet in a few lines
 /// of the first cache.
-constexpr int kHiddenStride = kCut + 16;
+constexpr int kGap = 16;
+constexpr int kHiddenStride = kCut + kGap;
 
 /// Columns of a tile and rows of logits that are held at a time, at most.
 constexpr int kLargestTile = 512;
@@ -30,6 +31,7 @@ struct Products {
   int panel;
   int strip;
   bool pairs;
+  bool whole;  // the width is one cut, packed up to a multiple of 16 units; read it for kCut below
   int panels;  // whose logits are held at a time
   int gap;     // logits left unused after each row of a tile
 

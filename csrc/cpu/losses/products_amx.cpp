@@ -84,9 +84,11 @@ void pack_columns(const Matrix& weight, const std::int64_t* chosen, std::int64_t
        [](const float* rows, float* tile) { Pairs::transpose(rows, kPiece, tile, kSide); });
 }
 
-/// out[kWide, kWide] = from[kWide, kWide] + hidden[kWide, units] weight[kWide, units]^T.
-void multiply_tiles(const float* hidden, const float* weight, int units, const float* from,
-                    std::int64_t from_stride, float* out, std::int64_t stride) {
+/// out[kWide, kWide] = from[kWide, kWide] + hidden[kWide, units] weight[kWide, units]^T. Asks for
+/// so many cache lines from `ahead` on with every 16 units.
+void multiply_tiles(const char* ahead, int lines, const float* hidden, const float* weight,
+                    int units, const float* from, std::int64_t from_stride, float* out,
+                    std::int64_t stride) {
   constexpr auto kBytes = static_cast<std::int64_t>(sizeof(float));
   const float* from_below = from + kSide * from_stride;
   _tile_loadd(0, from, from_stride * kBytes);
@@ -102,6 +104,7 @@ void multiply_tiles(const float* hidden, const float* weight, int units, const f
     _tile_loadd(5, hidden + kTile, 64);
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
+    for (int line = 0; line < lines; ++line, ahead += 64) _mm_prefetch(ahead, _MM_HINT_T1);
     hidden += 2 * kTile;
     weight += 2 * kTile;
   }
@@ -115,9 +118,17 @@ void multiply_tiles(const float* hidden, const float* weight, int units, const f
 void multiply(const float* hidden, int panels, const float* weight, int strips, int units,
               const float* from, std::int64_t from_stride, float* out, std::int64_t stride) {
   const TileRegisters registers;
+  const std::int64_t tiles = (units + kSide - 1) / kSide;
+  const std::int64_t pitch = kWide * (tiles + 1) * kSide;
+  // The first strip would wait for hidden states to come from the third cache. Each strip asks for
+  // a part of the next panel. More lines would take the place of the loads of tiles.
+  const int lines = std::min(4, 2 * kSide / strips);
   for (std::int64_t strip = 0; strip < strips; ++strip) {
     for (std::int64_t panel = 0; panel < panels; ++panel) {
-      multiply_tiles(hidden + panel * kWide * kHiddenStride, weight + strip * kCut * kWide, units,
+      const float* states = hidden + panel * pitch;
+      const char* ahead = reinterpret_cast<const char*>(states + panels * pitch);
+      multiply_tiles(ahead + strip * tiles * lines * 64, lines, states,
+                     weight + strip * kWide * tiles * kSide, units,
                      from + panel * kWide * from_stride + strip * kWide, from_stride,
                      out + panel * kWide * stride + strip * kWide, stride);
     }
@@ -132,7 +143,7 @@ int narrow_tile(std::int64_t width) {
 
 }  // namespace
 
-const Products<float> kProductsAmx = {kWide,       kWide,        true,      1,       kSide,
-                                      narrow_tile, pack_columns, pack_rows, multiply};
+const Products<float> kProductsAmx = {kWide, kWide,       true,         true,      1,
+                                      kSide, narrow_tile, pack_columns, pack_rows, multiply};
 
 }  // namespace icfast

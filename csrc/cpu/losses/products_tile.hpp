@@ -124,6 +124,7 @@ constexpr Products<typename V::Number> products() {
   return {kPanel,
           kStrip,
           V::kPairs,
+          false,
           16,
           0,
           tile_columns,
