@@ -236,6 +236,7 @@ def _shared(a, b):
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y), len(a))
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("size", [2, 3, 8, 9, 129, 1000])
 def test_buckets_around_what_a_prefix_holds(kernels, size):
     """With a window's number, a word has fewer bits of symbols, and one symbol is truncated."""

@@ -96,6 +96,7 @@ def many_windows(shape, ids, end_mark):
     return laid._replace(alphabet=laid.alphabet._replace(ranks=ranks, end_rank=end_rank))
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("end_mark", [False, True], ids=["tokens", "end-mark"])
 @pytest.mark.parametrize("ids", [5, 40])
 @pytest.mark.parametrize(
@@ -154,6 +155,7 @@ def a_long_run():
     return laid, run, ends
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("edges", [[], [BLOCK], [1, BLOCK + 1, 3 * BLOCK], [2 * BLOCK - 1]])
 def test_more_windows_than_are_looked_at_together(kernels, edges):
     laid, run, ends = a_long_run()

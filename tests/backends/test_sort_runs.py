@@ -152,6 +152,7 @@ def keys_varying_in(bits, size, words, generator):
     return keys
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("words", [2, 3, 4])
 @pytest.mark.parametrize("bits", [1, 63, 64, 65, 66, 72, 73, 100])
 def test_how_many_bits_vary(kernels, words, bits):
@@ -224,6 +225,7 @@ def test_the_code_any_machine_runs(backend, tmp_path):
     assert int(run.stdout) == len(cases)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("words", [1, 4])
 @pytest.mark.parametrize(
     "pattern", ["random", "few", "equal", "constant-bytes", "few-but-the-last-word"]

@@ -102,6 +102,7 @@ def test_lengths_of_any_documents(kernels, documents):
     assert anywhere == naive.match_lengths(documents, earlier=False)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("name", ["equal symbols", "zigzag", "fibonacci", "two copies"])
 def test_lengths_of_words(kernels, name):
     word = WORDS[name][:120] + WORDS[name][-120:]

@@ -91,6 +91,7 @@ def test_what_is_missing_is_said(run: Run, log: Path, tmp_path: Path) -> None:
     assert "unknown format; icfast reads" in answer.err
 
 
+@pytest.mark.ci
 def test_scaling(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = tmp_path / "runs.csv"
     grid = [(p, d) for p in (1e8, 1e9, 1e10) for d in (1e9, 1e10, 1e11)]

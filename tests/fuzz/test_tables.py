@@ -79,6 +79,7 @@ def use_everything(made, folder):
                 shutil.rmtree(made / "merged", ignore_errors=True)
 
 
+@pytest.mark.ci
 @fuzz
 @given(data=st.data())
 def test_any_damage_is_refused_or_harmless(made, data):

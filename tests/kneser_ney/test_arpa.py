@@ -54,6 +54,7 @@ def words_of(gram):
     return tuple(MARKS.get(symbol, str(symbol)) for symbol in gram)
 
 
+@pytest.mark.ci
 @conventions
 @pytest.mark.parametrize("order", [1, 2, 3, 5])
 @pytest.mark.parametrize("block", [1, 7, 1 << 15])

@@ -101,6 +101,7 @@ def test_with_a_code_for_every_value_losses_are_those_of_the_naive_model(
     assert small.ngrams == fitted.model.ngrams
 
 
+@pytest.mark.ci
 @conventions
 @pytest.mark.parametrize("bits", [1, 3, 8, 16])
 @pytest.mark.parametrize("exception_bits", [0, 96])

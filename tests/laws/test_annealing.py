@@ -105,6 +105,7 @@ def test_a_constant_rate_does_not_identify_c() -> None:
     assert found.verdict == "not saturated"
 
 
+@pytest.mark.ci
 def test_annealing_that_does_nothing_is_not_told_from_0() -> None:
     """Expect three of four; the search over lambda finds something even in noise."""
     told = 0
@@ -197,6 +198,7 @@ def test_domains(steps: list[int], rates: list[float], losses: list[float]) -> N
         learning_rate_areas(np.ones(3), 1.0)
 
 
+@pytest.mark.ci
 def test_a_run_with_learning_rates_has_both_verdicts() -> None:
     """With 20 tokens per step, losses of batches belong to the middle of their tokens."""
     rates = schedule("wsd")

@@ -212,6 +212,7 @@ SPECTRA = {
 }
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("estimator", NAMES)
 @pytest.mark.parametrize("name", SPECTRA)
 def test_against_the_textbook_formula_at_sixty_digits(name: str, estimator: str) -> None:

@@ -13,6 +13,7 @@ from icfast.laws.saturation import saturation
 D = np.arange(1.0, 20_001.0) * 50
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("exponent", [0.1, 0.35, 1.0, 2.0])
 @pytest.mark.parametrize("floor", [0.0, 2.0])
 def test_a_known_curve_is_found(exponent: float, floor: float) -> None:

@@ -144,6 +144,7 @@ def test_kaplans_loss_where_its_terms_have_no_float() -> None:
     assert found.loss_nats(1e10, 1e10) == pytest.approx((1e290) ** 0.05)
 
 
+@pytest.mark.ci
 def test_losses_that_tell_no_constants() -> None:
     """Equal losses drive N_c and D_c to overflow; they stay finite and are flagged."""
     params, tokens = (column.ravel() for column in np.meshgrid([1e8, 1e9, 1e10], [1e9, 1e10, 1e11]))

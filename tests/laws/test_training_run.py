@@ -51,6 +51,7 @@ def test_the_last_losses_stand_in_for_the_final_pass() -> None:
     assert any("of other tokens than B" in flag for flag in run.flags)
 
 
+@pytest.mark.ci
 @given(st.floats(0, 20), st.floats(0, 10), st.lists(st.floats(0.01, 12), min_size=2, max_size=20))
 def test_savings_are_compression_and_absorption(h: float, final: float, rows: list[float]) -> None:
     run = training_run(

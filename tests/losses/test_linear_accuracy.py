@@ -58,6 +58,7 @@ def layer(
     return stored(hidden, form), stored(weight, weight_form), hidden @ weight.T
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("form", FORMATS)
 def test_exact_products_have_losses_within_the_budget(backend, shape, form):
@@ -86,6 +87,7 @@ def test_formats_mix(backend, form, weight_form):
     assert_losses(host_linear_token_losses(*given, targets, None, options), expected)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("bias_form", [None, *FORMATS])
 @pytest.mark.parametrize(
@@ -119,6 +121,7 @@ def test_options(backend, form, bias_form, vocab_size, softcap, temperature):
     assert_losses(found, expected)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("spread", [1, 5, 20])
 @pytest.mark.parametrize("width", [64, 768, 3000])

@@ -238,6 +238,7 @@ def test_results_do_not_depend_on_threads_batch_or_strides(backend, form):
 # Options -------------------------------------------------------------------------------------
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("columns", [2, 33, 4097, 50257])
 @pytest.mark.parametrize(

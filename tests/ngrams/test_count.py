@@ -195,6 +195,7 @@ print(json.dumps({"growth": peak - before, "tokens": table.totals.tokens}))
 """
 
 
+@pytest.mark.ci
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to measure memory")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_memory_cap_is_kept(backend, tmp_path, threads):

@@ -94,6 +94,7 @@ def spectra_of_permuted(ids, order):
     return {n: {1: ids + 1001 - n - 2 * (twice - n), 2: twice - n} for n in range(1, order + 1)}
 
 
+@pytest.mark.ci
 def test_ids_around_16_bits(backend, tmp_path, edge):
     corpus, document = edge
     ids = len(set(document))
@@ -126,6 +127,7 @@ def test_the_end_mark_is_the_first_rank_past_16_bits(backend, tmp_path):
     assert_spectra(table.spectra(), [[*d[:-1], 1 << 16] for d in written.documents])
 
 
+@pytest.mark.ci
 def test_losses_where_ids_fill_16_bits(backend, tmp_path, edge):
     corpus, document = edge
     model = icfast.fit(corpus, 3, output=tmp_path / "m", backend=backend)

@@ -194,6 +194,7 @@ print(peak - before)
 """
 
 
+@pytest.mark.ci
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to measure memory")
 def test_the_memory_cap_is_kept(backend, tmp_path):
     """3 M tokens take 46 MiB of arrays and are refused below 63 MiB."""
@@ -271,6 +272,7 @@ def markov(steps):
     return states
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("tokens", [2**15, 2**17])
 def test_a_markov_chain(tmp_path, tokens):
     found = estimated(tmp_path, markov(np.random.default_rng(7).random(tokens)))

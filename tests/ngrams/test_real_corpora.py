@@ -81,6 +81,7 @@ def test_spectra_of_48_million_tokens(counted, tokens, order):
     assert as_dict(counted[order]) == multiplicities(packed(tokens, order))
 
 
+@pytest.mark.ci
 def test_order_5_of_10_million_tokens(tokens, tmp_path):
     tokens[:PREFIX_TOKENS].tofile(tmp_path / "x.bin")
     found = icfast.spectra(opened(tmp_path / "x.bin"), 5, memory="256MiB")

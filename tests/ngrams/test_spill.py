@@ -182,6 +182,7 @@ print(json.dumps({"growth": peak - before, "temporary": said[0].temporary_bytes,
 """
 
 
+@pytest.mark.ci
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to measure memory")
 def test_the_memory_cap_is_kept(tmp_path, folder):
     """12 M tokens take 96 MB of keys: more than 13 passes at 14 MiB."""

@@ -9,7 +9,7 @@ import re
 import sys
 
 import pytest
-from tests.report.made_up import Result, without_windows
+from tests.report.made_up import Result, made_up_result, without_windows
 from tests.report.made_up_neural import with_neural
 from tests.report.pages import page_of, parse, printed
 
@@ -18,6 +18,12 @@ from icfast.pipeline.records.entropy import SpectrumRows
 from icfast.report.charts import SPECTRUM_ROWS, thin_spectrum
 
 SECTIONS = {"entropy", "spectra", "ladder", "ic1", "ic2", "codes", "quality", "laws", "model"}
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    """The page of the made-up measurement, rendered once."""
+    return page_of(made_up_result())
 
 
 def test_page_has_every_section_and_is_well_formed(result: Result) -> None:
@@ -75,8 +81,8 @@ def test_a_neural_model_of_unknown_size_has_no_capacity(result: Result) -> None:
         "4.0 GiB",
     ],
 )
-def test_page_says(result: Result, text: str) -> None:
-    assert text in page_of(result)
+def test_page_says(page: str, text: str) -> None:
+    assert text in page
 
 
 def test_page_fetches_nothing(result: Result) -> None:
@@ -172,10 +178,11 @@ def test_a_missing_package_names_the_extra(
         "one kilowatt-hour",
     ],
 )
-def test_page_says_of_corpus_laws(result: Result, text: str) -> None:
-    assert text in page_of(result)
+def test_page_says_of_corpus_laws(page: str, text: str) -> None:
+    assert text in page
 
 
+@pytest.mark.ci
 def test_one_law_that_is_not_given_takes_no_other_with_it(result: Result) -> None:
     for name in result["corpus_laws"]:
         found = copy.deepcopy(result)

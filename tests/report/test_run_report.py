@@ -63,10 +63,23 @@ WHOLE = {
 }
 
 
-@pytest.fixture
-def result(tmp_path: Path) -> Result:
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The result as JSON, made once."""
     columns = {"lr": lambda _: 1e-3, "energy_joules": lambda step: 3.0 * step}
-    return made(tmp_path, options=WHOLE, **columns)
+    return json.dumps(made(tmp_path_factory.mktemp("run"), options=WHOLE, **columns))
+
+
+@pytest.fixture
+def result(once: str) -> Result:
+    found: Result = json.loads(once)
+    return found
+
+
+@pytest.fixture(scope="module")
+def page(once: str) -> str:
+    """The page of that result, rendered once."""
+    return run_page_of(json.loads(once))
 
 
 def test_page_has_every_section_and_is_well_formed(result: Result) -> None:
@@ -103,8 +116,8 @@ def test_page_has_every_section_and_is_well_formed(result: Result) -> None:
         "run.jsonl",
     ],
 )
-def test_page_says(result: Result, text: str) -> None:
-    assert text in run_page_of(result)
+def test_page_says(page: str, text: str) -> None:
+    assert text in page
 
 
 def test_page_has_the_figures(result: Result) -> None:
