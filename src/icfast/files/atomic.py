@@ -1,7 +1,4 @@
-"""Files: regular inputs that are opened without waiting, and atomic writes.
-
-An input is a regular file. A named pipe or a device may block a reader forever, so icfast refuses
-it before it reads.
+"""Atomic writes.
 
 An output gets a temporary name, fsync, a rename, and a clear message on failure. After an error,
 Ctrl-C or a full disk no half-written file remains, neither under its final name nor under the
@@ -15,14 +12,12 @@ import json
 import os
 import secrets
 import shutil
-import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from icfast.errors import IcfastError, OptionError, ResourceError
-from icfast.units import format_bytes
+from icfast.errors import OptionError, ResourceError
 
 _FULL = {
     errno.ENOSPC: "the disk is full",
@@ -37,84 +32,6 @@ _UNWRITABLE = {
     errno.ENOTDIR: "its parent is not a folder",
     errno.ENAMETOOLONG: "its name is too long",
 }
-
-#: What a path may be instead of a regular file.
-_KINDS = {
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFDIR: "a folder",
-}
-
-
-def open_regular(path: str | Path, error: type[IcfastError]) -> BinaryIO:
-    """Open a regular file to read its bytes, without ever waiting for a writer.
-
-    Args:
-        path: the file, or a link to it. A link such as /dev/stdin is accepted if it leads to a
-            regular file.
-        error: class of the error if the path is something else.
-
-    Raises:
-        IcfastError: the path is a pipe, a socket, a device or a folder; of class `error`.
-        OSError: the file is missing or may not be read.
-    """
-    _refuse_other_kinds(path, Path(path).stat().st_mode, error)
-    # Another program may put a pipe in its place now. Without O_NONBLOCK that open would wait.
-    file = open(path, "rb", opener=_open_now)  # noqa: SIM115 - the caller closes it
-    try:
-        _refuse_other_kinds(path, os.fstat(file.fileno()).st_mode, error)
-    except BaseException:
-        file.close()
-        raise
-    return file
-
-
-def _open_now(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)
-
-
-def _refuse_other_kinds(path: str | Path, mode: int, error: type[IcfastError]) -> None:
-    if not stat.S_ISREG(mode):
-        kind = _KINDS.get(stat.S_IFMT(mode), "something else")
-        raise error(
-            f"{path} is not a regular file but {kind}; icfast reads regular files only. "
-            "Write its content to a file and pass that file."
-        )
-
-
-def require_regular(path: str | Path, error: type[IcfastError]) -> None:
-    """Refuse what :func:`open_regular` refuses, before another library opens the path by name.
-
-    Raises:
-        IcfastError: the path is a pipe, a socket, a device or a folder; of class `error`.
-        OSError: the file is missing or may not be read.
-    """
-    open_regular(path, error).close()
-
-
-def read_regular(path: str | Path, error: type[IcfastError], most: int) -> bytes:
-    """Return the bytes that a regular file has when it is opened.
-
-    Args:
-        path: the file.
-        error: class of the errors.
-        most: maximum size in bytes. A larger file is refused before it is read.
-
-    Raises:
-        IcfastError: the path is no regular file, or the file is larger; of class `error`.
-        OSError: the file is missing or may not be read.
-    """
-    with open_regular(path, error) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > most:
-            raise error(
-                f"{path} is too large: it has {format_bytes(size)}, and a file of this kind has "
-                f"at most {format_bytes(most)}. Is it another file, or damaged?"
-            )
-        return file.read(size)
-
 
 @contextmanager
 def _explained(final: Path, *, writing_only: bool = False) -> Iterator[None]:
