@@ -33,6 +33,7 @@ _UNWRITABLE = {
     errno.ENAMETOOLONG: "its name is too long",
 }
 
+
 @contextmanager
 def _explained(final: Path, *, writing_only: bool = False) -> Iterator[None]:
     """Explain why `final` cannot be written.
