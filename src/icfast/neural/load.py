@@ -11,6 +11,7 @@ from typing import Any
 from icfast.corpus.tokenizers.gguf_file import PREFIX, GgufFile
 from icfast.errors import ModelError, OptionError, needs_extra
 from icfast.neural.gguf_config import apply_rope_factors, file_config
+from icfast.neural.gguf_reader import one_parse
 from icfast.neural.token_model import CPU, TensorSize, TokenModel
 from icfast.neural.transformers_model import TransformersModel
 from icfast.neural.weight_files import model_tensor_sizes, sha256_of, weight_files
@@ -94,14 +95,13 @@ def load_gguf(
         import accelerate  # noqa: F401 - transformers needs it to load a GGUF file
         import torch
         import transformers
-    with _quiet(transformers), _as_model_error(path):
-        config = file_config(file)
-    options: dict[str, Any] = {"gguf_file": path.name, "config": config}
+    options: dict[str, Any] = {"gguf_file": path.name, "dtype": getattr(torch, dtype or "float32")}
     if hasattr(transformers, "GgufConfig"):  # older versions always dequantise
         options["quantization_config"] = transformers.GgufConfig(dequantize=True)
-    model, _ = _from_pretrained(
-        path, path.parent, dtype=getattr(torch, dtype or "float32"), **options
-    )
+    with one_parse(file):
+        with _quiet(transformers), _as_model_error(path):
+            config = file_config(file)
+        model, _ = _from_pretrained(path, path.parent, config=config, **options)
     _check_tensors(file, model)
     apply_rope_factors(file, model)
     return TransformersModel(
