@@ -7,18 +7,14 @@ takes a few bytes per document and copies no tokens.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icfast.backends.counting import Chunk
 from icfast.corpus import Corpus, Shard
-from icfast.corpus.source import ShardRecord, Source
+from icfast.corpus.source import CONVENTIONS, Convention, ShardRecord, Source
 from icfast.errors import OptionError
-
-Convention = Literal["tokens", "kenlm"]
-CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
 
 
 @dataclass(frozen=True, eq=False)

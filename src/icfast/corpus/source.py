@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, get_args
 
+from icfast.corpus.options import BOUNDARIES
 from icfast.errors import MergeError
 from icfast.sums.stored import stored_as
+
+Convention = Literal["tokens", "kenlm"]
+CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+#: What `documents` may be: all, or one side of a held-out split and the share held out.
+_DOCUMENTS = re.compile(r"all|(?:held out|training) at \d[\d.e+-]*")
 
 #: Fields that must be equal to merge measurements, and how messages name them.
 _AGREE = {
@@ -50,12 +59,12 @@ class Source:
     """
 
     order: int
-    convention: str
+    convention: str = field(metadata={"one_of": CONVENTIONS})
     tokenizer: str | None
     vocab_size: int
     vocab_size_given: bool
     eos_id: int | None
-    boundary: str
+    boundary: str = field(metadata={"one_of": BOUNDARIES})
     cross_documents: bool
     documents: str
     shards: tuple[ShardRecord, ...]
@@ -73,9 +82,26 @@ class Source:
         """
         shards = tuple(stored_as(ShardRecord, record) for record in stored["shards"])
         source = stored_as(cls, stored, shards=shards)
-        if not 1 <= source.vocab_size <= 1 << 32:
-            raise ValueError(f"vocab_size {source.vocab_size} is not between 1 and 2^32")
+        source._check()
         return source
+
+    def _check(self) -> None:
+        """Refuse values of the right type that no corpus has."""
+        if not 1 <= self.vocab_size <= 1 << 32:
+            raise ValueError(f"vocab_size {self.vocab_size} is not between 1 and 2^32")
+        if self.eos_id is not None and self.eos_id >= self.vocab_size:
+            raise ValueError(f"eos_id {self.eos_id} is not below vocab_size {self.vocab_size}")
+        if not _DOCUMENTS.fullmatch(self.documents):
+            raise ValueError(
+                f"documents is {self.documents!r:.60}; allowed are 'all', 'held out at SHARE' and "
+                "'training at SHARE'"
+            )
+        for shard in self.shards:
+            if not _SHA256.fullmatch(shard.sha256):
+                raise ValueError(
+                    f"sha256 of shard {shard.name!r:.60} is {shard.sha256!r:.70}; allowed are 64 "
+                    "hexadecimal digits"
+                )
 
 
 def merged_source(sources: Sequence[Source]) -> Source:

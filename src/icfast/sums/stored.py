@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from types import NoneType
 from typing import Any, TypeVar
@@ -23,21 +23,36 @@ def stored_as(cls: type[T], stored: Mapping[str, Any], **built: Any) -> T:
     """Return a dataclass from the dictionary of its fields.
 
     Args:
-        cls: the dataclass.
+        cls: the dataclass. The metadata `one_of` of a field lists its allowed values.
         stored: the fields by name.
         built: fields that the caller provides.
 
     Raises:
         KeyError: a field is missing.
         TypeError: `stored` is not a dictionary.
-        ValueError: a field has another type, or a number is negative or 2^63 or more.
+        ValueError: a field has another type or a value that is not allowed, or a number is
+            negative or 2^63 or more.
     """
-    values = {
-        field.name: checked(stored[field.name], str(field.type), field.name)
-        for field in fields(cls)  # type: ignore[arg-type]
-        if field.name not in built
-    }
+    values = {}
+    for field in fields(cls):  # type: ignore[arg-type]
+        if field.name not in built:
+            value = checked(stored[field.name], str(field.type), field.name)
+            values[field.name] = one_of(value, field.metadata.get("one_of"), field.name)
     return cls(**values, **built)
+
+
+def one_of(value: T, allowed: Collection[Any] | None, name: str) -> T:
+    """Return the value if it is one of the allowed ones, or if all are (None).
+
+    Raises:
+        ValueError: it is not allowed. The message names the field, the value and what is allowed.
+
+    >>> one_of("end", ("end", "start"), "boundary")
+    'end'
+    """
+    if allowed is not None and value not in allowed:
+        raise ValueError(f"{name} is {value!r:.60}; allowed are {', '.join(map(repr, allowed))}")
+    return value
 
 
 def checked(value: Any, annotation: str, name: str) -> Any:
