@@ -1,4 +1,4 @@
-"""Inputs: regular files, opened without waiting.
+"""Inputs: regular files, opened without waiting and no larger than their kind may be.
 
 A named pipe or a device may block a reader forever, so icfast refuses it before it reads.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from icfast.errors import IcfastError
 from icfast.units import format_bytes
@@ -23,7 +23,7 @@ _KINDS = {
 }
 
 
-def open_regular(path: str | Path, error: type[IcfastError]) -> BinaryIO:
+def open_regular(path: str | Path, error: type[IcfastError]) -> BufferedReader:
     """Open a regular file to read its bytes, without ever waiting for a writer.
 
     Args:
@@ -64,9 +64,9 @@ def require_regular(path: str | Path, error: type[IcfastError]) -> None:
 
     Raises:
         IcfastError: the path is a pipe, a socket, a device or a folder; of class `error`.
-        OSError: the file is missing or may not be read.
+        OSError: the file is missing.
     """
-    open_regular(path, error).close()
+    _refuse_other_kinds(path, Path(path).stat().st_mode, error)
 
 
 def read_regular(path: str | Path, error: type[IcfastError], most: int) -> bytes:

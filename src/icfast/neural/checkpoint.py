@@ -25,13 +25,16 @@ from numpy.typing import NDArray
 
 from icfast.backends.losses import LossCells
 from icfast.errors import ArtefactError, OptionError
-from icfast.files import atomic_path
+from icfast.files import atomic_path, read_regular
 from icfast.sums.kinds import Kind
 
 _MAGIC = b"ICFLOSS\x01"
 _DIGEST_BYTES = 32
 _SIZES = struct.Struct("<QQ")
 _KEY_BYTES = struct.Struct("<I")
+#: Bytes of a file without its key and its sums, rounded up. zlib adds less than 64 bytes and 1 in
+#: 1,000 to sums that it cannot compress.
+_OVERHEAD = 256
 #: Number of u64 words of each cell.
 _WORDS = 2 + len(Kind)
 
@@ -85,15 +88,22 @@ class Checkpoint:
         with atomic_path(self.path(key)) as temporary:
             temporary.write_bytes(_MAGIC + hashlib.sha256(content).digest() + content)
 
-    def load(self, key: Mapping[str, Any]) -> ChunkSums | None:
+    def load(self, key: Mapping[str, Any], documents: int, positions: int) -> ChunkSums | None:
         """Return a finished chunk, or None if there is none.
 
+        Args:
+            key: the key of the chunk.
+            documents: number of its documents.
+            positions: number of its position bins. A file that states other numbers is refused
+                before it is decompressed.
+
         Raises:
-            ArtefactError: the file is damaged or has another key.
+            ArtefactError: the file is damaged, has another key, or holds other sums.
         """
         path = self.path(key)
+        size = 8 * _WORDS * (documents + positions)
         try:
-            stored = path.read_bytes()
+            stored = read_regular(path, ArtefactError, _OVERHEAD + len(_text(key)) + 2 * size)
         except FileNotFoundError:
             return None
         head = len(_MAGIC) + _DIGEST_BYTES
@@ -107,20 +117,26 @@ class Checkpoint:
             raise ArtefactError(
                 f"{path} belongs to another key: it was renamed or copied from another chunk"
             )
-        return _unpack(content[_KEY_BYTES.size + len(text) :], path)
+        return _unpack(content[_KEY_BYTES.size + len(text) :], path, documents, positions)
 
 
 def _text(key: Mapping[str, Any]) -> bytes:
     return json.dumps(key, sort_keys=True).encode()
 
 
-def _unpack(content: bytes, path: Path) -> ChunkSums:
+def _unpack(content: bytes, path: Path, documents: int, positions: int) -> ChunkSums:
     if len(content) < _SIZES.size:
         raise ArtefactError(f"{path} is truncated")
-    documents, positions = _SIZES.unpack_from(content)
+    stated = _SIZES.unpack_from(content)
+    if stated != (documents, positions):
+        raise ArtefactError(
+            f"{path} states sums of {stated[0]} documents and {stated[1]} position bins, but its "
+            f"chunk has {documents} and {positions}"
+        )
     size = 8 * _WORDS * (documents + positions)
     try:
-        unpacked = zlib.decompressobj().decompress(content[_SIZES.size :], min(size + 1, 1 << 40))
+        # One byte more than expected shows that there is more.
+        unpacked = zlib.decompressobj().decompress(content[_SIZES.size :], size + 1)
     except zlib.error as error:
         raise ArtefactError(f"{path} cannot be decompressed: {error}") from error
     if len(unpacked) != size:

@@ -264,7 +264,8 @@ class _ChunkRunner:
         chunk: ContextChunk,
     ) -> ChunkSums | None:
         try:
-            kept = checkpoint.load(key)
+            documents = chunk.last_document - chunk.first_document
+            kept = checkpoint.load(key, documents, shard.bins(chunk))
             if kept is not None and not _matches(kept, shard, chunk):
                 raise ArtefactError(
                     f"{checkpoint.path(key)} does not hold the number of tokens of its chunk"
@@ -303,12 +304,10 @@ class _ChunkRunner:
 
 
 def _matches(sums: ChunkSums, shard: ShardContexts, chunk: ContextChunk) -> bool:
-    """Return whether sums have a chunk's documents and count each of its targets once."""
+    """Return whether the sums of a chunk count each of its targets once."""
     chosen = slice(chunk.first, chunk.last)
     targets = int((shard.contexts.end - shard.contexts.scored)[chosen].sum())
-    counted = [int(cells.counts.sum()) for cells in sums]
-    documents = chunk.last_document - chunk.first_document
-    return len(sums.documents.low) == documents and counted == [targets, targets]
+    return [int(cells.counts.sum()) for cells in sums] == [targets, targets]
 
 
 def _add(cells: LossCells, first: int, more: LossCells) -> None:

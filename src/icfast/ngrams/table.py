@@ -14,6 +14,7 @@ icfast writes a table under a temporary name and renames it when it is complete.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -25,12 +26,14 @@ from numpy.typing import NDArray
 from icfast.backends.counting import KINDS, Ends, SortedRun
 from icfast.corpus.source import Source
 from icfast.errors import ArtefactError
+from icfast.files import open_regular
 from icfast.ngrams.blocks import list_blocks, read_runs
 from icfast.ngrams.faults import ids_fault, run_fault
 from icfast.ngrams.keys import KeyShape
 from icfast.ngrams.manifest import Totals, read_manifest, read_totals
 from icfast.ngrams.scan import self_check
 from icfast.ngrams.sorted_runs import first_window, last_window, sum_ends
+from icfast.ngrams.stored_arrays import StoredArrays, read_array
 from icfast.notebook import facts_html
 from icfast.sums.spectrum import Spectra, Spectrum
 from icfast.sums.stored import stored_as
@@ -201,16 +204,16 @@ class CountTable:
 
     def spectra(self) -> Spectra:
         """Return the spectra of orders 1..N that were stored with the counts."""
+        path = self.directory / "spectra.npz"
         try:
-            with (
-                (self.directory / "spectra.npz").open("rb") as file,
-                np.load(file, allow_pickle=False) as stored,
-            ):
-                if any(member.compress_type for member in stored.zip.infolist()):
-                    raise ValueError("it is compressed")
+            with open_regular(path, ArtefactError) as file:
+                stored = StoredArrays(file)
                 by_kind = {
                     kind: tuple(
-                        Spectrum(stored[f"{kind}_{n}_multiplicity"], stored[f"{kind}_{n}_types"])
+                        Spectrum(
+                            stored.read(f"{kind}_{n}_multiplicity", "<u8"),
+                            stored.read(f"{kind}_{n}_types", "<u8"),
+                        )
                         for n in range(1, self.order + 1)
                     )
                     for kind in KINDS
@@ -220,17 +223,13 @@ class CountTable:
             spectra = Spectra(self.order, self.totals.tokens, self.totals.documents, **by_kind)
             self_check(spectra, self.totals.windows)
         except Exception as error:  # numpy raises what its parsers raise, MemoryError too
-            raise ArtefactError(
-                f"{self.directory / 'spectra.npz'} is damaged: {error}. Count it again."
-            ) from error
+            raise ArtefactError(f"{path} is damaged: {error}. Count it again.") from error
         return spectra
 
 
 def _load(path: Path) -> NDArray[np.uint32]:
-    # Opened here: np.load leaves a file open if it is not an array.
-    with path.open("rb") as file:
-        ids: NDArray[np.uint32] = np.load(file, allow_pickle=False)
-        return ids
+    with open_regular(path, ArtefactError) as file:
+        return read_array(file, os.fstat(file.fileno()).st_size, "<u4")
 
 
 def _check_spectrum(spectrum: Spectrum) -> None:

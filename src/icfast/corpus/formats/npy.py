@@ -6,13 +6,12 @@ read them.
 
 from __future__ import annotations
 
-import tokenize
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy_format
 
+from icfast.corpus.npy_header import read_header
 from icfast.corpus.reader import (
     ReadOptions,
     itemsize,
@@ -23,23 +22,7 @@ from icfast.corpus.reader import (
 )
 from icfast.corpus.shard import Shard
 from icfast.errors import CorpusError
-
-# Version 3.0 only adds non-ASCII field names, which arrays of ids do not have.
-_READ_HEADER = {
-    (1, 0): npy_format.read_array_header_1_0,
-    (2, 0): npy_format.read_array_header_2_0,
-}
-
-#: Exceptions of NumPy's header parser. It tokenises a header that is not a literal, as if Python 2
-#: had written it, and does not check nesting depth or key types.
-_BAD_HEADER = (
-    ValueError,
-    SyntaxError,
-    TypeError,
-    MemoryError,
-    RecursionError,
-    tokenize.TokenError,
-)
+from icfast.files import open_regular
 
 
 class Npy:
@@ -73,13 +56,10 @@ class Npy:
 
 def _header(path: Path) -> tuple[int, str, int]:
     """Return the number of ids, their dtype, and the byte where they begin."""
-    with path.open("rb") as file:
+    with open_regular(path, CorpusError) as file:
         try:
-            version = npy_format.read_magic(file)
-            if version not in _READ_HEADER:
-                raise ValueError(f"header version {version} is not for plain arrays")
-            shape, fortran_order, dtype = _READ_HEADER[version](file)
-        except _BAD_HEADER as error:
+            shape, fortran_order, dtype = read_header(file)
+        except ValueError as error:
             raise CorpusError(
                 f"{path}: its NumPy header can't be read: {error}. Save the array again."
             ) from error
