@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from icfast.errors import ModelError
 from icfast.neural.weight_files import (
+    _BITS,
     StoredTensor,
     packed_bits,
     sha256_of,
@@ -20,13 +23,15 @@ from icfast.neural.weight_files import (
 
 
 def write_safetensors(path: Path, tensors: dict[str, tuple[str, list[int]]]) -> Path:
-    """Write a file of headers without numbers; sizes come from headers alone."""
-    header = {
-        name: {"dtype": dtype, "shape": shape, "data_offsets": [0, 0]}
-        for name, (dtype, shape) in tensors.items()
-    }
+    """Write a header, and a hole where the numbers should be; sizes come from headers alone."""
+    header, end = {}, 0
+    for name, (dtype, shape) in tensors.items():
+        begin = end
+        end += StoredTensor(name, dtype, tuple(shape)).bits // 8 if dtype in _BITS else 0
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
     text = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
     path.write_bytes(len(text).to_bytes(8, "little") + text)
+    os.truncate(path, 8 + len(text) + end)
     return path
 
 
@@ -158,3 +163,70 @@ def test_the_hash_is_of_names_and_contents(tmp_path: Path) -> None:
 
 def test_bits_of_a_tensor() -> None:
     assert StoredTensor("a", "F16", (3, 4)).bits == 192
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 4]}, "has 4 bytes"),
+        ({"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 1 << 42]}, "does not have"),
+        ({"dtype": "F32", "shape": [1] * 10_000, "data_offsets": [0, 4]}, "10000 dimensions"),
+        ({"dtype": "F32", "shape": [1], "data_offsets": [4, 0]}, "does not have"),
+    ],
+)
+def test_sizes_that_the_file_does_not_have_are_refused(
+    tmp_path: Path, entry: dict[str, object], message: str
+) -> None:
+    text = json.dumps({"a": entry}).encode()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(4))
+    with pytest.raises(ModelError, match=message):
+        list(stored_tensors([path]))
+
+
+@pytest.mark.parametrize(
+    "name", ["../x.safetensors", "/x.safetensors", "a/b.safetensors", "..", "", "a\\b", "a\0b", 3]
+)
+def test_an_index_may_not_leave_its_folder(tmp_path: Path, name: object) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (tmp_path / "x.safetensors").touch()
+    (folder / "config.json").write_text("{}")
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": name}}))
+    with pytest.raises(ModelError, match=r"names the weight file .* in the same folder"):
+        weight_files(folder)
+
+
+def test_files_may_be_links_as_in_the_cache_of_huggingface_hub(tmp_path: Path) -> None:
+    blob = write_safetensors(tmp_path / "blob", {"a": ("F32", [2])})
+    folder = tmp_path / "snapshot"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "1.safetensors").symlink_to(blob)
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "1.safetensors"}}))
+    assert weight_files(folder) == [folder / "1.safetensors"]
+    assert [tensor.bits for tensor in stored_tensors(weight_files(folder))] == [64]
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "generation_config.json"])
+def test_a_pipe_in_a_folder_of_weights_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    write_safetensors(tmp_path / "model.safetensors", {})
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ModelError, match=f"{name} is not a regular file but a pipe"):
+        weight_files(tmp_path)
+
+
+def test_compressed_torch_weights_are_refused_before_torch_inflates_them(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    path = tmp_path / "pytorch_model.bin"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as stored:
+        stored.writestr("archive/data.pkl", bytes(1 << 20))
+    with pytest.raises(ModelError, match=r"is compressed, or states 1\.0 MiB in a file of"):
+        weight_files(tmp_path)
+    with zipfile.ZipFile(path, "w") as stored:
+        stored.writestr("archive/data.pkl", b"as torch does")
+    assert weight_files(tmp_path) == [path]

@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from icfast.corpus.tokenizers.gguf_file import PREFIX, GgufFile
+from icfast.corpus.tokenizers.tokenizer_json import read_tokenizer
 from icfast.errors import ModelError, OptionError, needs_extra
 from icfast.neural.gguf_config import apply_rope_factors, file_config
 from icfast.neural.gguf_reader import one_parse
 from icfast.neural.token_model import CPU, TensorSize, TokenModel
 from icfast.neural.transformers_model import TransformersModel
-from icfast.neural.weight_files import model_tensor_sizes, sha256_of, weight_files
+from icfast.neural.weight_files import (
+    model_tensor_sizes,
+    require_regular_files,
+    sha256_of,
+    weight_files,
+)
 
 #: Prefixes of model names.
 HF = "hf:"
@@ -71,7 +77,7 @@ def load_folder(
         sha256=sha256_of([folder / "config.json", *files]),
         tokenizer=_TOKENIZER if tokenizer.is_file() else None,
         tokenizer_sha256=(
-            hashlib.sha256(tokenizer.read_bytes()).hexdigest() if tokenizer.is_file() else None
+            hashlib.sha256(read_tokenizer(tokenizer)).hexdigest() if tokenizer.is_file() else None
         ),
         backend=backend,
         device=device,
@@ -91,6 +97,7 @@ def load_gguf(
         MissingExtraError: torch, transformers, accelerate or gguf is missing.
     """
     file = GgufFile(path)
+    require_regular_files(path.parent.glob("*.json"))
     with needs_extra("neural", "a GGUF model"):
         import accelerate  # noqa: F401 - transformers needs it to load a GGUF file
         import torch

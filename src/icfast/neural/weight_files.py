@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -16,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from icfast.errors import ModelError
+from icfast.files import open_regular, read_regular, require_regular
 from icfast.neural.token_model import TensorSize
+from icfast.units import format_bytes
 
 #: Names of weight files in transformers' order of search; the first that exists is used.
 _WEIGHTS = (
@@ -27,6 +30,9 @@ _WEIGHTS = (
 )
 #: Maximum size of a safetensors header, usually a few kB to MB.
 _MOST_HEADER_BYTES = 100 << 20
+
+#: Maximum number of dimensions of a tensor; torch has no more.
+_MOST_DIMENSIONS = 64
 
 _BITS = {
     "F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "I16": 16, "I8": 8,
@@ -71,6 +77,7 @@ def weight_files(folder: Path) -> list[Path]:
         raise ModelError(
             f"{folder} is not a folder; expected a folder with config.json and weights"
         )
+    require_regular_files(folder.iterdir())
     if not (folder / "config.json").is_file():
         raise ModelError(
             f"{folder} has no config.json, so it is not a model of transformers"
@@ -85,7 +92,40 @@ def weight_files(folder: Path) -> list[Path]:
     for file in files:
         if not file.is_file():
             raise ModelError(f"{first} names {file.name}, which is missing in {folder}")
+        if file.suffix == ".bin":
+            _refuse_compressed(file)
     return files
+
+
+def require_regular_files(paths: Iterable[Path]) -> None:
+    """Refuse pipes and devices among files that transformers may open by their names.
+
+    Raises:
+        ModelError: a path is neither a regular file nor a folder.
+    """
+    for path in sorted(paths):
+        if path.exists() and not path.is_dir():
+            require_regular(path, ModelError)
+
+
+def _refuse_compressed(path: Path) -> None:
+    """Refuse torch weights that are compressed, before torch inflates them.
+
+    torch writes zip files without compression, so what it loads is as large as the file.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as stored:
+            members = stored.infolist()
+    except (zipfile.BadZipFile, ValueError) as error:
+        raise ModelError(f"{path} is not a file of torch weights: {error}") from error
+    stated = sum(member.file_size for member in members)
+    if any(m.compress_type for m in members) or stated > path.stat().st_size:
+        raise ModelError(
+            f"{path} is compressed, or states {format_bytes(stated)} in a file of "
+            f"{format_bytes(path.stat().st_size)}; torch writes neither. Download the model again"
+        )
 
 
 def _is_adapter(folder: Path) -> bool:
@@ -94,10 +134,19 @@ def _is_adapter(folder: Path) -> bool:
 
 def _shards(index: Path) -> list[Path]:
     try:
-        names = set(json.loads(index.read_bytes())["weight_map"].values())
-        return sorted(index.parent / name for name in names)
+        content = json.loads(read_regular(index, ModelError, _MOST_HEADER_BYTES))
+        names = sorted(set(content["weight_map"].values()))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{index} is not a valid index of weights ({error!r})") from error
+    for name in names:
+        # A file may be a link to another folder, as in the cache of huggingface_hub. A name may not
+        # lead there.
+        if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\\0"):
+            raise ModelError(
+                f"{index} names the weight file {name!r}; expected the name of a file in the same "
+                "folder. Download the model again"
+            )
+    return [index.parent / name for name in names]
 
 
 def sha256_of(files: Iterable[Path]) -> str:
@@ -105,7 +154,7 @@ def sha256_of(files: Iterable[Path]) -> str:
     found = hashlib.sha256()
     for path in sorted(files, key=lambda path: path.name):
         found.update(f"{path.name}\0{path.stat().st_size}\0".encode())
-        with path.open("rb") as file:
+        with open_regular(path, ModelError) as file:
             while block := file.read(1 << 20):
                 found.update(block)
     return found.hexdigest()
@@ -130,14 +179,24 @@ def stored_tensors(files: Iterable[Path]) -> Iterator[StoredTensor]:
 def _of_safetensors(path: Path) -> Iterator[StoredTensor]:
     """Read u64 size, then JSON, then the numbers (https://huggingface.co/docs/safetensors)."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path, ModelError) as file:
             size = int.from_bytes(file.read(8), "little")
             if size > min(_MOST_HEADER_BYTES, path.stat().st_size - 8):
                 raise ValueError(f"its header has {size} bytes")
             header = json.loads(file.read(size))
+            bytes_of_numbers = path.stat().st_size - file.tell()
         for name, entry in header.items():
             if name != "__metadata__":
-                yield StoredTensor(name, entry["dtype"], tuple(map(int, entry["shape"])))
+                begin, end = map(int, entry["data_offsets"])
+                if not 0 <= begin <= end <= bytes_of_numbers:
+                    raise ValueError(f"tensor {name} states bytes that the file does not have")
+                shape = tuple(map(int, entry["shape"]))
+                if len(shape) > _MOST_DIMENSIONS:
+                    raise ValueError(f"tensor {name} has {len(shape)} dimensions")
+                tensor = StoredTensor(name, entry["dtype"], shape)
+                if tensor.dtype in _BITS and tensor.bits != 8 * (end - begin):
+                    raise ValueError(f"tensor {name} of shape {shape} has {end - begin} bytes")
+                yield tensor
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
             f"{path} is not a safetensors file, or it is damaged: {error!r}"
