@@ -228,10 +228,10 @@ def test_an_unreadable_text_is_not_blamed_on_the_output(
 ) -> None:
     (file,) = write_texts(tmp_path / "in", ["a"])
 
-    def refuse(_: Path) -> bytes:
+    def refuse(*_: object) -> bytes:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr("icfast.corpus.text.open_regular", refuse)
     with pytest.raises(CorpusError, match=r"cannot read .*00.txt: Permission denied"):
         tokenize(file, tmp_path / "x.ds")
 

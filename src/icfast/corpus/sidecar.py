@@ -16,8 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from icfast.errors import CorpusError
+from icfast.files import read_regular
 
 SCHEMA_VERSION = 1
+
+#: Maximum size of FILE.ds.json, which has six short fields.
+_MOST_BYTES = 1 << 20
 
 #: Suffixes of files that are never shards.
 SIDECAR_SUFFIXES = (".index", ".metadata", ".json", ".bytes")
@@ -68,7 +72,7 @@ def read_description(path: Path) -> Description | None:
     if not path.exists():
         return None
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path, CorpusError, _MOST_BYTES))
     except (ValueError, RecursionError) as error:
         raise CorpusError(f"{path} is not JSON: {error}. Delete it, or tokenise again.") from error
     version = content.get("schema_version") if isinstance(content, dict) else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from icfast.errors import CorpusError
+from icfast.files import open_regular, require_regular
 
 
 @dataclass
@@ -48,7 +49,9 @@ def text_files(paths: Iterable[Path], leave_out: Collection[Path] = ()) -> list[
                 "Choose another output."
             )
         else:
-            found = [path] if path.is_file() else []
+            found = [path] if path.exists() else []
+            for file in found:
+                require_regular(file, CorpusError)
         if not found:
             raise CorpusError(
                 f"{path} is neither a text file nor a folder with files. Check the path."
@@ -89,13 +92,14 @@ def read_texts(files: Iterable[Path], skipped: Skipped, *, skip_bad: bool) -> It
 
 
 def _whole(path: Path) -> Iterator[bytes | CorpusError]:
-    content = path.read_bytes()
+    with open_regular(path, CorpusError) as file:
+        content = file.read()
     yield _not_utf8(path, content, 0) or content
 
 
 def _lines(path: Path) -> Iterator[bytes | CorpusError]:
     position = 0
-    with path.open("rb") as file:
+    with open_regular(path, CorpusError) as file:
         for number, line in enumerate(file, 1):
             if line.strip():
                 yield _not_utf8(path, line, position) or _field(path, number, line)

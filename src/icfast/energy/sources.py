@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from pathlib import Path
 
 from icfast.energy.joules import JoulesSource, SpentJoules
 from icfast.errors import LogError, OptionError
+from icfast.files import open_regular
 
 _JOULES_PER_KWH = 3.6e6
 
@@ -23,8 +25,8 @@ def codecarbon_joules(path: str | Path) -> SpentJoules:
     """
     path = Path(path)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
+        with open_regular(path, LogError) as file:
+            reader = csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline=""))
             spent = [_kwh(path, reader.line_num, row.get("energy_consumed")) for row in reader]
     except (OSError, UnicodeDecodeError) as error:
         raise LogError(f"cannot read {path}: {error}") from error

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from icfast.backends.models import Trie
 from icfast.corpus.source import Source
 from icfast.errors import ArtefactError
-from icfast.files import atomic_path
+from icfast.files import atomic_path, open_regular
 from icfast.kneser_ney.discounts import Discounts, OrderDiscounts, discount_table
 from icfast.kneser_ney.model_file import Arrays, damaged, read_model_file
 from icfast.kneser_ney.validate import trie_fault
@@ -103,7 +103,7 @@ class NgramModel:
     @property
     def sha256(self) -> str:
         """SHA-256 of the model's file."""
-        with self.path.open("rb") as file:
+        with open_regular(self.path, ArtefactError) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     @property

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from icfast.errors import ArtefactError, ResourceError
+from icfast.files import open_regular
 from icfast.units import format_bytes
 
 _MAGIC = b"ICFMODEL"
@@ -38,6 +39,10 @@ _END = struct.Struct("<QII8s")
 _ALIGN = 64
 _CHECK_BYTES = 1 << 24
 _CHECK_THREADS = 4
+#: Maximum size of the description: the records of more than a million shards.
+_MOST_FOOTER_BYTES = 256 << 20
+#: Maximum number of dimensions of an array.
+_MOST_DIMENSIONS = 3
 #: Dtypes that arrays may have.
 _DTYPES = {name: np.dtype(name) for name in ("<u4", "<u8", "<i8")}
 
@@ -120,7 +125,7 @@ def read_model_file(path: Path) -> tuple[dict[str, Any], Arrays]:
         ArtefactError: the file is not a model, has another version, is truncated or damaged.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path, ArtefactError) as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except ValueError:
         raise ArtefactError(
@@ -153,6 +158,8 @@ def _read_footer(mapped: mmap.mmap, path: Path) -> tuple[dict[str, Any], dict[st
     offset, size, checksum, magic = _END.unpack_from(mapped, len(mapped) - _END.size)
     if magic != _MAGIC or zero != 0 or offset + size + _END.size != len(mapped):
         raise damaged(path, "its end is missing, so it was truncated")
+    if size > _MOST_FOOTER_BYTES:
+        raise damaged(path, f"its description has {format_bytes(size)}")
     footer = mapped[offset : offset + size]
     if zlib.crc32(footer) != checksum:
         raise damaged(path, "the checksum of its description is wrong")
@@ -174,7 +181,8 @@ def _check_layout(
     for name, entry in entries.items():
         try:
             dtype, shape, offset = _DTYPES[entry["dtype"]], entry["shape"], entry["offset"]
-            sound = all(type(n) is int and 0 <= n <= end for n in [*shape, offset])
+            sound = len(shape) <= _MOST_DIMENSIONS
+            sound = sound and all(type(n) is int and 0 <= n <= end for n in [*shape, offset])
         except (KeyError, TypeError) as error:
             raise damaged(path, f"the description of its array {name!r} lacks {error}") from error
         first = at + -at % _ALIGN

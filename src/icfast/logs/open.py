@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from icfast.errors import LogError, OptionError
+from icfast.files import read_regular
 from icfast.logs import hf, llmc, megatron, modded_nanogpt, nanogpt, table, tensorboard, torchtitan
 from icfast.logs.assemble import assemble
 from icfast.logs.log import TrainingLog
@@ -44,6 +45,9 @@ _FORMATS: dict[str, tuple[_Matches, _Reads]] = {
     "torchtitan": (torchtitan.matches, _without_column(torchtitan.read)),
     "nanogpt": (nanogpt.matches, _without_column(nanogpt.read)),
 }
+
+#: Maximum size of a log. Its rows take several times as much memory.
+_MOST_BYTES = 4 << 30
 
 #: Only this format is binary and may be a folder.
 _EVENTS = "tensorboard"
@@ -98,7 +102,7 @@ def read_training_log(
 
 def _parse(path: Path, name: str | None, loss_column: str | None) -> tuple[str, Parsed]:
     """Return the name of a log's format and its rows."""
-    data = b"" if path.is_dir() else path.read_bytes()
+    data = b"" if path.is_dir() else read_regular(path, LogError, _MOST_BYTES)
     if path.is_dir() or name == _EVENTS or tensorboard.matches(path, data):
         return _EVENTS, tensorboard.read(log_files(path), loss_column)
     text = data.decode("utf-8-sig", errors="replace")

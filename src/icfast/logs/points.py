@@ -8,10 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from icfast.errors import LogError
+from icfast.files import read_regular
 from icfast.logs.log import Floats
 from icfast.logs.names import column
 from icfast.logs.rows import FieldReader
 from icfast.logs.table import csv_rows
+
+#: Maximum size of a table of runs.
+_MOST_BYTES = 1 << 30
 
 _PARAMS = ("params", "parameters", "n", "n_params", "model size", "model_size")
 _TOKENS = ("tokens", "d", "training tokens", "training_tokens", "n_tokens")
@@ -36,7 +40,7 @@ def read_scaling_points(path: str | Path) -> ScalingPoints:
     """
     path = Path(path)
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_regular(path, LogError, _MOST_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise LogError(f"cannot read {path}: {error}") from error
     try:

@@ -7,14 +7,16 @@ histograms are ignored. Several files in one folder are parts of one run, ordere
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from icfast.errors import LogError, OptionError, needs_extra
+from icfast.files import open_regular
 from icfast.logs.names import EPOCH, EVALUATION, JOULES, RATE, TOKENS, TRAIN, column
 from icfast.logs.rows import Parsed, Row, number, whole
 from icfast.logs.table import is_smooth_name
@@ -194,13 +196,34 @@ def _records(path: Path) -> Iterator[bytes]:
     from tensorboard.compat.tensorflow_stub.errors import OutOfRangeError
     from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_New
 
-    reader = PyRecordReader_New(str(path).encode())
-    try:
-        while True:
-            reader.GetNext()
-            yield reader.record()
-    except OutOfRangeError:
-        return
+    with open_regular(path, LogError) as file:
+        reader = PyRecordReader_New(os.fsencode(path))
+        try:
+            while True:
+                _check_length(file)
+                reader.GetNext()
+                record = reader.record()
+                file.seek(_FRAME_BYTES + len(record), os.SEEK_CUR)
+                yield record
+        except OutOfRangeError:
+            return
+
+
+def _check_length(file: BinaryIO) -> None:
+    """Raise DataLossError for a record that states a greater length than the file has.
+
+    The package would allocate that length. It checks the length for damage itself.
+    """
+    from tensorboard.compat.tensorflow_stub.errors import DataLossError
+    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
+    start = file.tell()
+    head = file.read(12)
+    file.seek(start)
+    length = int.from_bytes(head[:8], "little")
+    sound = masked_crc32c(head[:8]) == int.from_bytes(head[8:], "little")
+    if len(head) == 12 and sound and length > os.fstat(file.fileno()).st_size - start:
+        raise DataLossError(None, None, "truncated record")
 
 
 def _scalar(value: Any) -> float | None:

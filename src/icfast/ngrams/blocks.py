@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from icfast.backends.counting import SortedRun
 from icfast.errors import ArtefactError
+from icfast.files import open_regular
 from icfast.ngrams.keys import KeyShape
 from icfast.ngrams.sorted_runs import slice_run, split_run
 
@@ -123,7 +124,7 @@ def list_blocks(path: Path, shape: KeyShape) -> list[tuple[int, int]]:
 
 def _map(path: Path) -> mmap.mmap:
     try:
-        with path.open("rb") as file:
+        with open_regular(path, ArtefactError) as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except ValueError:
         raise _damaged(path, 0, "it is empty") from None

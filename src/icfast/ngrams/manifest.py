@@ -10,12 +10,14 @@ from typing import Any
 
 from icfast.corpus.source import Source
 from icfast.errors import ArtefactError
-from icfast.files import write_json
+from icfast.files import open_regular, read_regular, require_regular, write_json
 from icfast.ngrams.keys import KeyShape
 from icfast.sums.stored import checked, stored_as
 
 _FORMAT = "icfast-count-table"
 _VERSION = 1
+#: Maximum size of table.json: the records of more than a million shards.
+_MOST_BYTES = 256 << 20
 #: Small files, checked when a table is opened; windows.run is checked block by block.
 _CHECKED_WHOLE = ("ids.npy", "ends.run", "spectra.npz")
 
@@ -50,7 +52,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / "table.json"
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(read_regular(path, ArtefactError, _MOST_BYTES))
     except OSError as error:
         raise ArtefactError(
             f"{folder} is not a count table: {path.name} cannot be read ({error.strerror}). Name a "
@@ -73,8 +75,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     for name in _CHECKED_WHOLE:
         if not isinstance(files, dict) or _sha256(folder / name) != files.get(name):
             raise ArtefactError(f"{folder / name} is damaged (checksum). Count it again.")
-    if not (folder / "windows.run").is_file():
+    if not (folder / "windows.run").exists():
         raise _missing(folder / "windows.run")
+    require_regular(folder / "windows.run", ArtefactError)
     return stored
 
 
@@ -95,7 +98,7 @@ def checksum(body: dict[str, Any]) -> str:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_regular(path, ArtefactError) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         raise _missing(path) from None

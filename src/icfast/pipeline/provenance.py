@@ -15,6 +15,8 @@ import numpy as np
 import icfast
 from icfast.corpus import Shard
 from icfast.corpus.documents import DocumentSet
+from icfast.errors import LogError
+from icfast.files import open_regular
 from icfast.parallel.threads import Work
 from icfast.pipeline.records.base import SCHEMA_VERSION
 from icfast.pipeline.records.training import InputFile
@@ -60,7 +62,7 @@ def manifest(documents: DocumentSet, arguments: dict[str, Any], work: Work) -> d
 
 def input_file(path: Path) -> InputFile:
     """Return the path, size and hash of a file that was read."""
-    with path.open("rb") as stream:
+    with open_regular(path, LogError) as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return InputFile(str(path.resolve()), path.stat().st_size, digest)
 

@@ -23,6 +23,7 @@ from icfast.corpus.reader import (
 from icfast.corpus.shard import Shard
 from icfast.corpus.sidecar import Description, read_description, sidecar_path
 from icfast.errors import CorpusError, OptionError
+from icfast.files import require_regular
 
 
 class Datatrove:
@@ -33,7 +34,7 @@ class Datatrove:
 
     def sniff(self, path: Path) -> bool:
         """Return whether the name ends in .ds, or the file has an index."""
-        return path.suffix == ".ds" or sidecar_path(path, ".index").is_file()
+        return path.suffix == ".ds" or sidecar_path(path, ".index").exists()
 
     def open(self, path: Path, options: ReadOptions) -> Shard:
         """Memory-map the ids and the index.
@@ -42,7 +43,7 @@ class Datatrove:
             CorpusError: there is no index, or index, sidecars and file contradict each other.
         """
         index_path = sidecar_path(path, ".index")
-        if not index_path.is_file():
+        if not index_path.exists():
             raise CorpusError(
                 f"{path}: datatrove keeps the document ends in {index_path.name}, which does not "
                 "exist. Copy it too, or pass --format raw --dtype u2 --eos-id ID."
@@ -67,10 +68,11 @@ class Datatrove:
 
 def _files(path: Path) -> tuple[Path, ...]:
     sidecars = (sidecar_path(path, suffix) for suffix in (".index", ".bytes", ".json"))
-    return (path, *(sidecar for sidecar in sidecars if sidecar.is_file()))
+    return (path, *(sidecar for sidecar in sidecars if sidecar.exists()))
 
 
 def _u64(path: Path, options: ReadOptions) -> NDArray[Any]:
+    require_regular(path, CorpusError)
     count, left = divmod(path.stat().st_size, 8)
     if left:
         options.fault(
@@ -153,7 +155,7 @@ def _checked_stops(
 
 def _text_bytes(path: Path, documents: int, options: ReadOptions) -> NDArray[np.uint64] | None:
     sidecar = sidecar_path(path, ".bytes")
-    if not sidecar.is_file():
+    if not sidecar.exists():
         return None
     text_bytes = _u64(sidecar, options)
     if len(text_bytes) != documents:

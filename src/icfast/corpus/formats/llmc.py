@@ -21,6 +21,7 @@ from icfast.corpus.reader import (
 )
 from icfast.corpus.shard import Shard
 from icfast.errors import CorpusError
+from icfast.files import open_regular
 
 HEADER_BYTES = 1024
 #: magic -> (version, dtype)
@@ -49,7 +50,7 @@ class LlmC:
         return Shard(path, self.name, map_array(path, dtype, count, HEADER_BYTES), (path,))
 
     def _header(self, path: Path) -> tuple[str, int]:
-        with path.open("rb") as file:
+        with open_regular(path, CorpusError) as file:
             header = file.read(HEADER_BYTES)
         if len(header) < HEADER_BYTES:
             raise CorpusError(

@@ -14,7 +14,7 @@ from icfast.corpus.corpus import BYTES
 from icfast.corpus.sidecar import Description
 from icfast.corpus.tokenizers.gguf_file import PREFIX, GgufFile
 from icfast.corpus.tokenizers.gguf_vocabulary import gguf_tokenizer
-from icfast.corpus.tokenizers.tokenizer_json import ALL_BYTES, load_tokenizer
+from icfast.corpus.tokenizers.tokenizer_json import ALL_BYTES, load_tokenizer, read_tokenizer
 from icfast.errors import OptionError
 
 
@@ -96,7 +96,7 @@ def open_encoder(tokenizer: str | Path, eos_id: int | None) -> Encoder:
         path = Path(tokenizer)
         loaded = load_tokenizer(path)
         return PackageEncoder(
-            loaded, path.name, hashlib.sha256(path.read_bytes()).hexdigest(), eos_id
+            loaded, path.name, hashlib.sha256(read_tokenizer(path)).hexdigest(), eos_id
         )
     if eos_id is not None:
         raise OptionError(

@@ -20,6 +20,7 @@ from icfast.corpus.tokenizers.gguf_header import (
     read_header,
 )
 from icfast.errors import ModelError, needs_extra
+from icfast.files import open_regular
 
 #: Prefix of the name of a GGUF file where tokenizers and models are named.
 PREFIX = "gguf:"
@@ -74,7 +75,7 @@ class GgufFile:
         with needs_extra("neural", "a GGUF file"):
             import gguf  # noqa: F401 - named before the file is read
         self.path = path
-        with path.open("rb") as file:
+        with open_regular(path, ModelError) as file:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         try:
             self.header = read_header(data)
@@ -176,7 +177,7 @@ def _mapped(data: mmap.mmap, start: int, entry: TensorEntry) -> Any:
 
 def _check_magic(path: Path) -> None:
     try:
-        with path.open("rb") as file:
+        with open_regular(path, ModelError) as file:
             magic = file.read(len(_MAGIC))
     except OSError as error:
         raise ModelError(

@@ -9,7 +9,10 @@ from typing import Any
 
 from icfast.corpus.corpus import BYTES
 from icfast.errors import OptionError, needs_extra
-from icfast.files import atomic_path
+from icfast.files import atomic_path, read_regular
+
+#: Maximum size of a tokenizer.json. Known ones have up to 40 MB.
+_MOST_BYTES = 512 << 20
 
 #: Number of byte values: the smallest vocabulary of a byte-level BPE.
 ALL_BYTES = 256
@@ -23,16 +26,28 @@ def load_tokenizer(path: Path) -> Any:
         MissingExtraError: `tokenizers` is not installed.
     """
     tokenizers = _import_tokenizers()
-    if not path.is_file():
-        raise OptionError(
-            f"tokenizer {path} is neither {BYTES!r} nor a file. Pass the path of a tokenizer.json."
-        )
+    content = read_tokenizer(path)
     try:
-        return tokenizers.Tokenizer.from_file(str(path))
+        return tokenizers.Tokenizer.from_buffer(content)
     except Exception as error:  # the package raises no narrower class
         raise OptionError(
             f"{path} is not a tokenizer of the tokenizers package: {error}. "
             "Pass the path of a tokenizer.json."
+        ) from error
+
+
+def read_tokenizer(path: Path) -> bytes:
+    """Return the content of a tokenizer.json.
+
+    Raises:
+        OptionError: there is no such file, or it is too large for a tokenizer.
+    """
+    try:
+        return read_regular(path, OptionError, _MOST_BYTES)
+    except OSError as error:
+        raise OptionError(
+            f"tokenizer {path} is neither {BYTES!r} nor a file that can be read "
+            f"({error.strerror}). Pass the path of a tokenizer.json."
         ) from error
 
 
