@@ -18,7 +18,9 @@ from icfast.errors import BackendError
 Run = Callable[..., Any]
 Shards = tuple[Path, Path]
 
-TABLE_KEYS = {"table", "order", "tokens", "documents", "ids", "windows", "distinct", "backend"}
+TABLE_KEYS = {"table", "order", "tokens", "documents", "ids", "windows", "distinct", "backend"} | {
+    "warnings"
+}
 ORDER_KEYS = {
     "order",
     "windows",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from icfast.cli.options import Json, WorkOptions, open_shards, typed
-from icfast.cli.output import emit, exit_if_partial, print_facts
+from icfast.cli.output import emit, exit_if_partial, print_facts, say_warnings
 from icfast.corpus.options import CorpusOptions
 from icfast.errors import OptionError
 
@@ -93,6 +93,8 @@ def compress(
         prune=prune,
         heldout=heldout,
     )
+    if heldout is not None:
+        say_warnings(text for text in result.warnings if text not in heldout.warnings)
     emit(result, as_json, lambda console: _show(console, result))
     exit_if_partial(heldout)
 

@@ -24,8 +24,7 @@ def inspect(corpus: CorpusPaths, options: CorpusOptions, as_json: Json = False) 
     found = inspect_corpus(corpus, options=options)
     emit(found, as_json, lambda console: _show_inspection(console, found))
     if not found.sound:
-        problems = len(found.problems) + sum(len(shard.problems) for shard in found.shards)
-        say(f"problems found: {problems}")
+        say(f"problems found: {len(found.all_problems)}")
         raise typer.Exit(PARTIAL)
 
 
@@ -55,10 +54,25 @@ def _show_inspection(console: Console, found: Inspection) -> None:
     )
     columns = ("file", "format", "dtype", "tokens", "documents", "largest id", "size")
     print_table(console, columns, [*rows, total])
-    for problem in [*(p for shard in found.shards for p in shard.problems), *found.problems]:
+    _show_edges(console, found)
+    for problem in found.all_problems:
         print_line(console, f"problem: {problem}")
-    for warning in (w for shard in found.shards for w in shard.warnings):
+    for warning in found.all_warnings:
         print_line(console, f"warning: {warning}")
+
+
+def _show_edges(console: Console, found: Inspection) -> None:
+    """Print which ids documents begin and end with."""
+    from icfast.units import format_percent
+
+    for name, ids in (("first ids", found.first_ids), ("last ids", found.last_ids)):
+        shares = ", ".join(f"{one.id} in {format_percent(one.share)}" for one in ids)
+        if shares:
+            print_line(console, f"{name} of documents: {shares}")
+    if found.eos_id is not None and found.edges is not None:
+        print_line(
+            console, f"boundary {found.boundary or 'unknown'}: {found.edges.shown(found.eos_id)}"
+        )
 
 
 def tokenize(

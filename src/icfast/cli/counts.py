@@ -20,7 +20,7 @@ from icfast.cli.options import (
     open_shards,
     open_table,
 )
-from icfast.cli.output import emit, exit_if_partial, print_facts, print_table
+from icfast.cli.output import emit, exit_if_partial, print_facts, print_table, say_warnings
 from icfast.corpus.options import CorpusOptions
 from icfast.errors import OptionError
 
@@ -109,6 +109,7 @@ def merge(
         loaded = [CountTable.load(table) for table in tables]
         merged = merge_tables(loaded, output, work.backend.kernels, pool.map)
     result = table_result(merged, work.backend.name, None)
+    say_warnings(result.warnings)
     emit(result, as_json, lambda console: _show_table(console, result))
 
 

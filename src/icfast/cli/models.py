@@ -47,6 +47,7 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Fit a modified Kneser-Ney model of all orders up to --order, in one file."""
+    from icfast.corpus import Corpus
     from icfast.corpus.documents import all_documents
     from icfast.files import atomic_path
     from icfast.kneser_ney.arpa import export_arpa
@@ -54,21 +55,21 @@ def fit(
     from icfast.pipeline.models import fit_result
 
     table = open_table(source, options, order, convention)
-    corpus = open_shards(source, options) if table is None else None
+    fitted = open_shards(source, options) if table is None else table
     with ExitStack() as stack:
         # Opened before the work, so that a text that cannot be written is refused at once.
         text = stack.enter_context(atomic_path(arpa)) if arpa is not None else None
         work = stack.enter_context(work_options.start())
-        if corpus is not None:
-            documents = all_documents(corpus, convention or "tokens")
+        if isinstance(fitted, Corpus):
+            documents = all_documents(fitted, convention or "tokens")
             model = fit_documents(documents, order or DEFAULT_ORDER, work, output)
-        elif table is not None:
-            model = fit_table(table, work, output)
+        else:
+            model = fit_table(fitted, work, output)
         if text is not None:
             export_arpa(model, text, work)
-    result = fit_result(model, arpa, work.backend.name, corpus)
+    result = fit_result(model, arpa, work.backend.name, fitted)
     emit(result, as_json, lambda console: _show(console, result))
-    exit_if_partial(corpus)
+    exit_if_partial(fitted if isinstance(fitted, Corpus) else None)
 
 
 def _show(console: Console, result: FitResult) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from icfast import parallel
-from icfast.cli.output import progress_bar, say_cost
+from icfast.cli.output import progress_bar, say_cost, say_warnings
 from icfast.corpus.options import CorpusOptions
 from icfast.errors import OptionError
 
@@ -64,7 +64,7 @@ def is_table(path: Path) -> bool:
 
 
 def open_shards(paths: Iterable[Path], options: CorpusOptions) -> Corpus:
-    """Open a corpus from the paths on a command line.
+    """Open a corpus from the paths on a command line, and print its warnings.
 
     Raises:
         OptionError: a path is a count table.
@@ -78,7 +78,9 @@ def open_shards(paths: Iterable[Path], options: CorpusOptions) -> Corpus:
                 f"{path} is a count table, not a corpus. A command that reads tables takes one "
                 "table alone: use `icfast merge` to combine several"
             )
-    return open_corpus(paths, options=options)
+    corpus = open_corpus(paths, options=options)
+    say_warnings(corpus.warnings)
+    return corpus
 
 
 def typed(options: CorpusOptions) -> str:
@@ -89,7 +91,7 @@ def typed(options: CorpusOptions) -> str:
 def open_table(
     paths: list[Path], corpus: CorpusOptions, order: int | None, convention: str | None = None
 ) -> CountTable | None:
-    """Open the count table if the only path is one; return None if the paths are a corpus.
+    """Open the count table if the only path is one, and print its warnings; None for a corpus.
 
     Raises:
         OptionError: an option contradicts the table, or has a meaning for a corpus only.
@@ -113,4 +115,5 @@ def open_table(
                 f"--{name} {given}, but {paths[0]} was counted with {name} {own}; "
                 "leave the option out, or count the corpus again"
             )
+    say_warnings(table.warnings)
     return table

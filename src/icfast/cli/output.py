@@ -38,6 +38,12 @@ def say(text: str) -> None:
     print(text.replace("\n", " "), file=sys.stderr, flush=True)
 
 
+def say_warnings(warnings: Iterable[str]) -> None:
+    """Write warnings on stderr, one line each."""
+    for text in warnings:
+        say(f"warning: {text}")
+
+
 def say_cost(cost: Cost) -> None:
     """Write on stderr the cost of a long count."""
     from icfast.units import format_bytes, format_count

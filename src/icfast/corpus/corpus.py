@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.corpus.shard import Shard, Tokens, find_ids, largest_id
+from icfast.corpus.warnings import corpus_warnings
 from icfast.errors import CorpusError, OptionError
 from icfast.notebook import facts_html, table_html
 from icfast.units import DASH, format_count
@@ -144,6 +145,14 @@ class Corpus:
                 "or pass the size of the vocabulary (--vocab-size)."
             )
         return size
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """Messages about what looks unusual but may be right, such as an unused end id.
+
+        The first use reads the files up to the first end id.
+        """
+        return tuple(corpus_warnings(self.shards, self.eos_id, self.boundary, self.cross_documents))
 
     def documents_of(self, shard: Shard) -> Documents:
         """Return the documents of a shard, end ids included.

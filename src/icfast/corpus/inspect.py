@@ -7,21 +7,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from icfast.corpus.boundary import EdgeCounts, choose_boundary, count_edges
 from icfast.corpus.corpus import Corpus
+from icfast.corpus.edge_ids import IdShare, edge_ids
 from icfast.corpus.open import AnyPath, as_paths, expand, read_shard, refuse_duplicates, settle
 from icfast.corpus.options import CorpusOptions, combined
 from icfast.corpus.reader import ReadOptions
-from icfast.corpus.shard import Shard, find_ids, first_at_least, largest_id, outside_vocabulary
+from icfast.corpus.shard import Shard, first_at_least, largest_id, outside_vocabulary
+from icfast.corpus.warnings import boundary_warnings, end_id_warnings, shard_warnings
 from icfast.errors import CorpusError, IcfastError, OptionError
 from icfast.notebook import table_html
 from icfast.units import DASH, format_bytes, format_count
-
-#: Ids that decide whether a headerless file looks like another dtype.
-_SAMPLE_TOKENS = 1 << 20
-#: No vocabulary is this large, but two u2 ids read as one u4 id are.
-_IMPLAUSIBLE_ID = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -62,6 +58,13 @@ class Inspection:
         largest_id: the largest id of all files, or None if no file could be read.
         disk_bytes: bytes of all files with ids.
         problems: problems of the corpus as a whole: a file twice, different tokenizers.
+        eos_id: the end id, given or from a sidecar, or None.
+        boundary: "end" or "start", or None if it cannot be told.
+        edges: how many documents of an index, and files without one, begin and end with the end id.
+            None without an end id.
+        first_ids, last_ids: the most frequent first and last ids of documents. Where the end id
+            cuts the documents, they are the ids next to it.
+        warnings: messages about the corpus as a whole.
     """
 
     shards: list[ShardReport]
@@ -70,6 +73,12 @@ class Inspection:
     largest_id: int | None
     disk_bytes: int
     problems: list[str]
+    eos_id: int | None = None
+    boundary: str | None = None
+    edges: EdgeCounts | None = None
+    first_ids: list[IdShare] = field(default_factory=list)
+    last_ids: list[IdShare] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
@@ -84,6 +93,11 @@ class Inspection:
     def all_problems(self) -> list[str]:
         """Problems of every file and of the corpus as a whole."""
         return [*(text for shard in self.shards for text in shard.problems), *self.problems]
+
+    @property
+    def all_warnings(self) -> list[str]:
+        """Warnings about every file and about the corpus as a whole."""
+        return [*(text for shard in self.shards for text in shard.warnings), *self.warnings]
 
     def __repr__(self) -> str:
         problems = len(self.all_problems)
@@ -118,7 +132,7 @@ def inspect(
     dtype: str | None = CorpusOptions.dtype,
     vocab_size: int | None = CorpusOptions.vocab_size,
     eos_id: int | None = CorpusOptions.eos_id,
-    boundary: str = CorpusOptions.boundary,
+    boundary: str | None = CorpusOptions.boundary,
     format: str | None = CorpusOptions.format,  # noqa: A002 - the name of the option everywhere
     tokenizer: str | None = CorpusOptions.tokenizer,
     cross_documents: bool = CorpusOptions.cross_documents,
@@ -134,6 +148,7 @@ def inspect(
     Raises:
         OptionError: an option has no meaning. A problem of a file is reported, not raised.
 
+    >>> import numpy as np
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     np.array([5, 7, 0], "<u2").tofile(f"{folder}/a.bin")
@@ -155,19 +170,66 @@ def inspect(
 
 
 def _inspected(paths: Iterable[Path], options: CorpusOptions) -> Inspection:
-    reports: list[ShardReport] = []
-    shards: list[Shard] = []
-    for path in paths:
-        try:
-            files = expand(path)
-        except CorpusError as error:
-            reports.append(ShardReport(str(path), problems=[str(error)]))
-            continue
-        for file in files:
-            report, shard = _report(file, options)
-            reports.append(report)
-            shards += [shard] if shard is not None else []
-    return _totals(reports, _whole_problems(shards, options))
+    opened = [found for path in paths for found in _opened(path, options)]
+    shards = [found.shard for found in opened if found.shard is not None]
+    problems = _whole_problems(shards, options)
+    boundary, eos_id = _boundary(shards, options, problems)
+    reports, corpora = [], []
+    for found in opened:
+        corpus = _corpus(found.shard, options, boundary)
+        reports.append(_report(found, corpus, options))
+        corpora += [] if corpus is None else [corpus]
+    first_ids, last_ids = edge_ids(corpora)
+    warnings = []
+    edges = None
+    if eos_id is not None:
+        edges = count_edges(shards, eos_id, options.cross_documents)
+        if boundary is not None:
+            warnings = boundary_warnings(shards, eos_id, boundary, options.cross_documents)
+    largest = [report.largest_id for report in reports if report.largest_id is not None]
+    return Inspection(
+        reports,
+        tokens=sum(report.tokens or 0 for report in reports),
+        documents=sum(report.documents or 0 for report in reports),
+        largest_id=max(largest, default=None),
+        disk_bytes=sum(report.disk_bytes or 0 for report in reports),
+        problems=problems,
+        eos_id=eos_id,
+        boundary=boundary,
+        edges=edges,
+        first_ids=first_ids,
+        last_ids=last_ids,
+        warnings=warnings,
+    )
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A path, its shard if it could be read, and the problems met on the way."""
+
+    path: Path
+    shard: Shard | None
+    problems: list[str]
+
+
+def _opened(path: Path, options: CorpusOptions) -> list[_Opened]:
+    try:
+        return [_read(file, options) for file in expand(path)]
+    except CorpusError as error:
+        return [_Opened(path, None, [str(error)])]
+
+
+def _read(path: Path, options: CorpusOptions) -> _Opened:
+    problems: list[str] = []
+    try:
+        shard = read_shard(path, options.format, ReadOptions(options.dtype, problems.append))
+    except IcfastError as error:
+        if isinstance(error, OptionError):
+            raise
+        return _Opened(path, None, [*problems, str(error)])
+    if not len(shard.tokens):
+        problems.append(f"{path} holds no tokens. Take it out, or skip it (--skip-bad).")
+    return _Opened(path, shard, problems)
 
 
 def _whole_problems(shards: list[Shard], options: CorpusOptions) -> list[str]:
@@ -183,59 +245,58 @@ def _whole_problems(shards: list[Shard], options: CorpusOptions) -> list[str]:
     return problems
 
 
-def _totals(reports: list[ShardReport], problems: list[str]) -> Inspection:
-    largest = [report.largest_id for report in reports if report.largest_id is not None]
-    return Inspection(
-        reports,
-        tokens=sum(report.tokens or 0 for report in reports),
-        documents=sum(report.documents or 0 for report in reports),
-        largest_id=max(largest, default=None),
-        disk_bytes=sum(report.disk_bytes or 0 for report in reports),
-        problems=problems,
+def _boundary(
+    shards: list[Shard], options: CorpusOptions, problems: list[str]
+) -> tuple[str | None, int | None]:
+    """Return the boundary, None if it cannot be told, and the end id."""
+    told = (_eos_id(shard, options) for shard in shards)
+    eos_id = next((one for one in told if one is not None), options.eos_id)
+    try:
+        return choose_boundary(shards, options.boundary, eos_id, options.cross_documents), eos_id
+    except CorpusError as error:
+        problems.append(str(error))
+        return None, eos_id
+
+
+def _corpus(shard: Shard | None, options: CorpusOptions, boundary: str | None) -> Corpus | None:
+    """Return a shard with tokens as a corpus that leaves out empty documents."""
+    if shard is None or not len(shard.tokens):
+        return None
+    return Corpus(
+        (shard,),
+        eos_id=_eos_id(shard, options),
+        boundary=boundary or shard.boundary,
+        cross_documents=options.cross_documents,
+        skip_bad=True,
     )
 
 
-def _report(path: Path, options: CorpusOptions) -> tuple[ShardReport, Shard | None]:
-    problems: list[str] = []
-    try:
-        shard = read_shard(path, options.format, ReadOptions(options.dtype, problems.append))
-    except IcfastError as error:
-        if isinstance(error, OptionError):
-            raise
-        problems.append(str(error))
-        disk_bytes = path.stat().st_size if path.is_file() else None
-        return ShardReport(str(path), disk_bytes=disk_bytes, problems=problems), None
-    if not len(shard.tokens):
-        problems.append(f"{path} holds no tokens. Take it out, or skip it (--skip-bad).")
-    report = ShardReport(
+def _report(found: _Opened, corpus: Corpus | None, options: CorpusOptions) -> ShardReport:
+    path, shard, problems = found.path, found.shard, found.problems
+    disk_bytes = path.stat().st_size if path.is_file() else None
+    if shard is None:
+        return ShardReport(str(path), disk_bytes=disk_bytes, problems=problems)
+    return ShardReport(
         path=str(path),
         format=shard.format,
         dtype=shard.dtype,
         tokens=len(shard.tokens),
-        documents=_documents(shard, options, problems),
+        documents=_documents(corpus, options, problems),
         largest_id=_largest_id(shard, options, problems),
-        disk_bytes=path.stat().st_size,
+        disk_bytes=disk_bytes,
         problems=problems,
-        warnings=_warnings(shard, options),
+        warnings=_warnings(shard, corpus),
     )
-    return report, shard
 
 
-def _documents(shard: Shard, options: CorpusOptions, problems: list[str]) -> int:
+def _documents(corpus: Corpus | None, options: CorpusOptions, problems: list[str]) -> int:
     """Count the documents. Empty documents are a problem and are not counted."""
-    if not len(shard.tokens):
+    if corpus is None:
         return 0
-    corpus = Corpus(
-        (shard,),
-        eos_id=_eos_id(shard, options),
-        boundary=options.boundary,
-        cross_documents=options.cross_documents,
-        skip_bad=True,
-    )
     if corpus.skipped_documents and not options.skip_bad:
         problems.append(
-            f"{corpus.skipped_documents} documents of {shard.path} are empty (its index repeats "
-            "an end). Write the file without them, or skip and count them (--skip-bad)."
+            f"{corpus.skipped_documents} documents of {corpus.shards[0].path} are empty (its index "
+            "repeats an end). Write the file without them, or skip and count them (--skip-bad)."
         )
     return corpus.documents
 
@@ -261,22 +322,8 @@ def _largest_id(shard: Shard, options: CorpusOptions, problems: list[str]) -> in
     return largest
 
 
-def _warnings(shard: Shard, options: CorpusOptions) -> list[str]:
-    warnings = []
-    eos_id = _eos_id(shard, options)
-    if eos_id is not None and len(shard.tokens) and not len(find_ids(shard.tokens, eos_id)):
-        warnings.append(
-            f"eos_id {eos_id} never occurs in {shard.path}. Is it the id of another tokenizer?"
-        )
-    sample = shard.tokens[:_SAMPLE_TOKENS]
-    if shard.format == "raw" and len(sample) >= 2:
-        if shard.dtype == "u2" and not np.any(sample[1::2]) and np.any(sample):
-            warnings.append(
-                f"every second u2 id of {shard.path} is 0: it looks like u4 ids. Check --dtype."
-            )
-        if sample.itemsize == 4 and int(np.median(sample)) >= _IMPLAUSIBLE_ID:
-            warnings.append(
-                f"most {shard.dtype} ids of {shard.path} are above {_IMPLAUSIBLE_ID}: "
-                "it looks like u2 ids. Check --dtype."
-            )
+def _warnings(shard: Shard, corpus: Corpus | None) -> list[str]:
+    warnings = shard_warnings(shard)
+    if corpus is not None and corpus.eos_id is not None:
+        warnings += end_id_warnings(corpus.shards, corpus.eos_id)
     return warnings

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
+from icfast.corpus.boundary import choose_boundary
 from icfast.corpus.corpus import Corpus
 from icfast.corpus.formats.datatrove import Datatrove
 from icfast.corpus.formats.llmc import LlmC
@@ -192,7 +193,7 @@ def open_corpus(
     dtype: str | None = CorpusOptions.dtype,
     vocab_size: int | None = CorpusOptions.vocab_size,
     eos_id: int | None = CorpusOptions.eos_id,
-    boundary: str = CorpusOptions.boundary,
+    boundary: str | None = CorpusOptions.boundary,
     format: str | None = CorpusOptions.format,  # noqa: A002 - the name of the option everywhere
     tokenizer: str | None = CorpusOptions.tokenizer,
     cross_documents: bool = CorpusOptions.cross_documents,
@@ -207,7 +208,9 @@ def open_corpus(
         dtype: "u1", "u2", "u4" or "i4" (little-endian). A file without a header needs it.
         vocab_size: number of ids V. The default is the sidecar's, else the largest id + 1.
         eos_id: the id that separates documents. An index next to the file takes precedence.
-        boundary: "end" if that id is the last of its document, "start" if it is the first.
+        boundary: "end" if that id is the last of its document, "start" if it is the first, "auto"
+            to decide from the shares of documents that begin and end with it. The default is the
+            format's own: "start" for llmc, else "end".
         format: "raw", "llmc", "datatrove" or "npy". By default icfast detects the format.
         tokenizer: name of the tokenizer, recorded and compared. "bytes" declares that u1 ids are
             the UTF-8 bytes of the text.
@@ -247,13 +250,14 @@ def open_corpus(
     empty = tuple(shard.path for shard in shards if not len(shard.tokens))
     if empty and not (chosen.skip_bad and kept):
         raise _without_tokens(empty[0], alone=not kept)
+    settled = settle(shards, chosen)
     return Corpus(
         kept,
-        boundary=chosen.boundary,
+        boundary=choose_boundary(kept, chosen.boundary, settled["eos_id"], chosen.cross_documents),
         cross_documents=chosen.cross_documents,
         skip_bad=chosen.skip_bad,
         skipped_files=empty,
-        **settle(shards, chosen),
+        **settled,
     )
 
 

@@ -14,8 +14,8 @@ from icfast.errors import OptionError
 #: Types of ids on disk, little-endian. "i4" holds non-negative ids in signed integers.
 DTYPES = ("u1", "u2", "u4", "i4")
 
-#: Positions of the end id in its document.
-BOUNDARIES = ("end", "start")
+#: Positions of the end id in its document; "auto" decides from the documents' edges.
+BOUNDARIES = ("end", "start", "auto")
 
 _LARGEST_VOCABULARY = 1 << 32
 
@@ -33,7 +33,8 @@ class CorpusOptions:
         dtype: "u1", "u2", "u4" or "i4" (little-endian). A file without a header needs it.
         vocab_size: number of ids V. The default is the sidecar's, else the largest id + 1.
         eos_id: the id that separates documents. An index next to the file takes precedence.
-        boundary: "end" if that id is the last of its document, "start" if it is the first.
+        boundary: "end" if that id is the last of its document, "start" if it is the first, "auto"
+            to decide from the data. The default is the format's own: "start" for llmc, else "end".
         format: "raw", "llmc", "datatrove" or "npy". By default icfast detects the format.
         tokenizer: name of the tokenizer, recorded and compared. "bytes" declares that u1 ids are
             the UTF-8 bytes of the text.
@@ -51,7 +52,12 @@ class CorpusOptions:
         None, "Number of ids. Default: the sidecar's, else the largest id + 1.", "V"
     )
     eos_id: int | None = _option(None, "Id that separates documents.", "ID")
-    boundary: str = _option("end", "Position of that id in its document.", "end|start")
+    boundary: str | None = _option(
+        None,
+        "Position of that id in its document. Default: the format's own (start for llmc, else "
+        "end).",
+        "end|start|auto",
+    )
     format: str | None = _option(
         None, "raw, llmc, datatrove or npy. Default: detected from the file.", "NAME"
     )
@@ -77,7 +83,7 @@ class CorpusOptions:
                 or the end id is negative or outside the vocabulary.
         """
         check_dtype(self.dtype)
-        if self.boundary not in BOUNDARIES:
+        if self.boundary is not None and self.boundary not in BOUNDARIES:
             raise OptionError(
                 f"boundary {self.boundary!r} is not one of {', '.join(BOUNDARIES)}. "
                 "It is the position of the end id in its document: pass one of them."

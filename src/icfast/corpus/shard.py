@@ -37,6 +37,7 @@ class Shard:
         continues: whether the format states that the last document continues in the next shard.
         signed: whether the file has signed ids. Values of 2^31 and above are then negative ids.
         description: content of the sidecar FILE.ds.json, or None.
+        boundary: the format's own position of an end id in its document, "end" or "start".
     """
 
     path: Path
@@ -48,6 +49,7 @@ class Shard:
     continues: bool = False
     signed: bool = False
     description: Description | None = None
+    boundary: str = "end"
 
     def __repr__(self) -> str:
         tokens = format_count(len(self.tokens))
@@ -96,6 +98,15 @@ def find_ids(tokens: Tokens, token_id: int) -> NDArray[np.int64]:
     """
     found = [np.flatnonzero(ids == token_id) + start for start, ids in chunks(tokens)]
     return np.concatenate(found).astype(np.int64, copy=False) if found else np.zeros(0, np.int64)
+
+
+def occurs(tokens: Tokens, token_id: int) -> bool:
+    """Return whether an id occurs. Reads up to its first occurrence.
+
+    >>> occurs(np.array([7, 1, 7], np.uint16), 1)
+    True
+    """
+    return any(bool(np.any(ids == token_id)) for _, ids in chunks(tokens))
 
 
 def first_at_least(tokens: Tokens, bound: int) -> int | None:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from icfast.backends.counting import KINDS, Ends, SortedRun
 from icfast.corpus.source import Source
+from icfast.corpus.warnings import end_id_never_occurs
 from icfast.errors import ArtefactError
 from icfast.files import open_regular
 from icfast.ngrams.blocks import list_blocks, read_runs
@@ -87,6 +88,15 @@ class CountTable:
     def end_mark(self) -> bool:
         """Whether rank U + 1 is a predicted </s> that follows each document."""
         return self.source.convention == "kenlm"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Messages about what looks unusual but may be right: an end id that never occurs."""
+        eos_id = self.source.eos_id
+        # Convention kenlm does not count end ids.
+        if eos_id is None or self.end_mark or eos_id in self.ids:
+            return ()
+        return (end_id_never_occurs(eos_id, str(self.directory)),)
 
     @classmethod
     def load(cls, directory: str | Path) -> CountTable:

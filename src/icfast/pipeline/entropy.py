@@ -65,6 +65,7 @@ def measure_entropy(measured: Corpus | CountTable, order: int | None, work: Work
         backend=work.backend.name,
         threads=work.threads,
         orders=entropy_orders(spectra),
+        warnings=measured.warnings,
     )
 
 

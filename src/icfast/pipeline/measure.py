@@ -208,6 +208,7 @@ def measure_corpus(
         ic2=ic2,
         spent=spending.record(ic2.energy_joules),
         wall_seconds=time.monotonic() - begun,
+        warnings=corpus.warnings,
     )
     arguments = {
         "order": order,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from icfast.corpus import Corpus
 from icfast.kneser_ney.compact import CompactModel
+from icfast.kneser_ney.compared import compare
 from icfast.kneser_ney.discounts import OrderDiscounts
 from icfast.kneser_ney.model import NgramModel
 from icfast.ngrams.table import CountTable
@@ -40,11 +41,12 @@ def table_result(table: CountTable, backend: str, corpus: Corpus | None) -> Tabl
         backend=backend,
         skipped_files=None if corpus is None else len(corpus.skipped_files),
         skipped_documents=None if corpus is None else corpus.skipped_documents,
+        warnings=(table if corpus is None else corpus).warnings,
     )
 
 
 def fit_result(
-    model: NgramModel, arpa: Path | None, backend: str, corpus: Corpus | None
+    model: NgramModel, arpa: Path | None, backend: str, fitted: Corpus | CountTable
 ) -> FitResult:
     """Describe a Kneser-Ney model.
 
@@ -52,8 +54,9 @@ def fit_result(
         model: the model.
         arpa: file of its ARPA text, None if there is none.
         backend: name of the backend that fitted.
-        corpus: the corpus that it was fitted to, None for a count table.
+        fitted: the corpus or count table that it was fitted to.
     """
+    corpus = fitted if isinstance(fitted, Corpus) else None
     return FitResult(
         model=str(model.path),
         order=model.order,
@@ -68,6 +71,7 @@ def fit_result(
         backend=backend,
         skipped_files=None if corpus is None else len(corpus.skipped_files),
         skipped_documents=None if corpus is None else corpus.skipped_documents,
+        warnings=fitted.warnings,
     )
 
 
@@ -138,4 +142,5 @@ def compress_result(
         backend=backend,
         skipped_files=None if heldout is None else len(heldout.skipped_files),
         skipped_documents=None if heldout is None else heldout.skipped_documents,
+        warnings=() if heldout is None else (*heldout.warnings, *compare(heldout, model).warnings),
     )

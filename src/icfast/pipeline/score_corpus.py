@@ -75,6 +75,8 @@ def score_corpus(
         output=None if output is None else str(output),
         skipped_files=len(corpus.skipped_files),
         skipped_documents=corpus.skipped_documents,
+        fitted_shards=scores.fitted_shards,
+        warnings=scores.warnings,
     )
 
 

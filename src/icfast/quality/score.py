@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from icfast.corpus import Corpus
 from icfast.corpus.documents import DocumentSet, all_documents
 from icfast.errors import OptionError
 from icfast.kneser_ney.compact import CompactModel
+from icfast.kneser_ney.compared import compare
 from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.score import score_documents
 from icfast.neural.checkpoint import Checkpoint
@@ -145,13 +147,20 @@ def score_model(
         options: options of neural models that differ from their defaults.
     """
     if not isinstance(model, NgramModel | CompactModel):
-        return score_neural(all_documents(corpus), model, options, work)
+        neural = score_neural(all_documents(corpus), model, options, work)
+        return replace(neural, warnings=corpus.warnings)
     if options:
         raise OptionError(
             f"{', '.join(options)}: for neural models only. "
             "An n-gram model scores whole documents; omit these options."
         )
-    return score_documents(all_documents(corpus, model.convention), model, work)
+    scores = score_documents(all_documents(corpus, model.convention), model, work)
+    compared = compare(corpus, model)
+    return replace(
+        scores,
+        fitted_shards=compared.fitted_shards,
+        warnings=(*corpus.warnings, *compared.warnings),
+    )
 
 
 def score_neural(

@@ -170,6 +170,9 @@ class DocumentScores:
             in `LossSum`.
         low, high: u64[documents], halves of the loss in units of 2^-32 nat, two's complement.
         text_bytes, words: totals of all documents, or None if unknown.
+        fitted_shards: names of the shards that the model was fitted on, by their digests.
+        warnings: what looks unusual in the corpus, conventions of it that differ from the model's,
+            and whether the model was fitted on it.
     """
 
     shards: tuple[str, ...]
@@ -186,6 +189,8 @@ class DocumentScores:
     huge: U64
     text_bytes: int | None = None
     words: int | None = None
+    fitted_shards: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.document)

@@ -47,7 +47,8 @@ class LlmC:
         dtype, stated = self._header(path)
         refuse_other_dtype(path, dtype, options)
         count = stated_ids(path, stated, dtype, HEADER_BYTES, options)
-        return Shard(path, self.name, map_array(path, dtype, count, HEADER_BYTES), (path,))
+        tokens = map_array(path, dtype, count, HEADER_BYTES)
+        return Shard(path, self.name, tokens, (path,), boundary="start")
 
     def _header(self, path: Path) -> tuple[str, int]:
         with open_regular(path, CorpusError) as file:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -123,6 +123,8 @@ def _record(hint: Any, content: Mapping[str, Any]) -> Any:
             values[name] = from_json(of, content) if there else None
         elif is_optional(described):
             values[name] = from_json(of, content.get(name))
+        elif name not in content and described.default is not MISSING:
+            values[name] = described.default  # an older icfast did not write this field
         else:
             values[name] = from_json(of, content[name])
     return (get_origin(hint) or hint)(**values)

@@ -86,6 +86,7 @@ class EntropyResult(Result):
         threads: number of threads.
         orders: entropies of orders 1..N.
         match_length: entropy rate from match lengths; absent if not asked for.
+        warnings: what looks unusual in the corpus but may be right.
     """
 
     schema_version: int
@@ -95,6 +96,7 @@ class EntropyResult(Result):
     threads: int
     orders: tuple[OrderResult, ...]
     match_length: MatchEntropy | None = field(default=None, metadata=OPTIONAL)
+    warnings: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, str]:
         """Return the main figures as text, by name."""

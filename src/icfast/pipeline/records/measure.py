@@ -138,6 +138,7 @@ class MeasureResult(Result):
         ic2: Landauer's floor.
         spent: energy spent; None if not metered.
         wall_seconds: duration, seconds.
+        warnings: what looks unusual in the corpus but may be right.
     """
 
     schema_version: int
@@ -162,6 +163,7 @@ class MeasureResult(Result):
     ic2: MeasuredFloor
     spent: SpentEnergy | None
     wall_seconds: float
+    warnings: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, str]:
         """Return the main figures as text, by name."""

@@ -42,6 +42,7 @@ class TableResult(Result):
         backend: backend that counted.
         skipped_files: empty files that were skipped; absent for a merge.
         skipped_documents: empty documents that were skipped; absent for a merge.
+        warnings: what looks unusual in the corpus but may be right.
     """
 
     table: str
@@ -54,6 +55,7 @@ class TableResult(Result):
     backend: str
     skipped_files: int | None = field(default=None, metadata=OPTIONAL)
     skipped_documents: int | None = field(default=None, metadata=OPTIONAL)
+    warnings: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, str]:
         """Return the main figures as text, by name."""
@@ -83,6 +85,7 @@ class FitResult(Result):
         backend: backend that fitted.
         skipped_files: empty files that were skipped; None for a count table.
         skipped_documents: empty documents that were skipped; None for a count table.
+        warnings: what looks unusual in the corpus but may be right.
     """
 
     model: str
@@ -98,6 +101,7 @@ class FitResult(Result):
     backend: str
     skipped_files: int | None
     skipped_documents: int | None
+    warnings: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, str]:
         """Return the main figures as text, by name."""
@@ -175,6 +179,8 @@ class CompressResult(Result):
         backend: backend that compressed.
         skipped_files: empty files that were skipped; None without a held-out corpus.
         skipped_documents: empty documents that were skipped; None without a held-out corpus.
+        warnings: what looks unusual in the held-out corpus, and conventions of it that differ from
+            the model's.
     """
 
     model: str
@@ -190,6 +196,7 @@ class CompressResult(Result):
     backend: str
     skipped_files: int | None
     skipped_documents: int | None
+    warnings: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, str]:
         """Return the main figures as text, by name."""

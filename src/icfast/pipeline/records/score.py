@@ -182,6 +182,9 @@ class ScoreResult(Result):
         output: file with the loss of each document, None if not asked for.
         skipped_files: empty files that were skipped.
         skipped_documents: empty documents that were skipped.
+        fitted_shards: names of the shards that the n-gram model was fitted on, by their digests.
+        warnings: what looks unusual in the corpus, conventions of it that differ from the model's,
+            and whether the model was fitted on it.
     """
 
     score: Score = field(metadata=FLAT)
@@ -191,6 +194,8 @@ class ScoreResult(Result):
     output: str | None
     skipped_files: int
     skipped_documents: int
+    fitted_shards: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, str]:
         """Return the main figures as text, by name."""
