@@ -129,6 +129,24 @@ def test_an_empty_side(tmp_path, side, fraction):
         sides(written, fraction, select().kernels)
 
 
+@pytest.mark.parametrize("fraction", [0.1, 0.9])
+def test_equal_documents_are_a_misleading_message_no_more(tmp_path, fraction):
+    """No fraction splits equal documents, so none is asked for."""
+    written = write_shards(tmp_path / "c", [[[1, 2, 3, 9]] * 20, [[1, 2, 3, 9]] * 10], eos_id=EOS)
+    with pytest.raises(CorpusError, match="all 30 documents of the corpus are equal") as refused:
+        sides(written, fraction, select().kernels)
+    assert "Pass another" not in str(refused.value)
+
+
+@pytest.mark.parametrize("fraction", [1e-9, 1 - 1e-9])
+def test_the_fraction_that_is_proposed_splits(tmp_path, fraction):
+    written = write_shards(tmp_path / "c", [[[1, 2]] * 3 + [[3]] * 2], eos_id=EOS)
+    with pytest.raises(CorpusError, match=r"5 documents, 2 of them different") as refused:
+        sides(written, fraction, select().kernels)
+    proposed = float(str(refused.value).split("such as ")[1].split(",")[0])
+    assert sides(written, proposed, select().kernels).heldout.tokens > 0
+
+
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 1.5, float("nan")])
 def test_fractions_without_meaning(tmp_path, fraction):
     written = write_shards(tmp_path / "c", some_shards(), eos_id=EOS)

@@ -77,12 +77,8 @@ def split(documents: DocumentSet, fraction: float, kernels: Kernels) -> Split:
     held = [values < threshold for values in hashes]
     sides = _Sides(documents, held)
     training, heldout = sides.take(False, fraction), sides.take(True, fraction)
-    for side, name in ((training, "training"), (heldout, "held-out")):
-        if not len(side):
-            raise CorpusError(
-                f"the {name} side is empty: the corpus has {len(documents)} documents, and the "
-                f"held-out fraction is {fraction}. Pass another --heldout, or add documents."
-            )
+    if not len(training) or not len(heldout):
+        raise _empty_side("held-out" if len(training) else "training", fraction, hashes)
     chosen = [values[side] for values, side in zip(hashes, held, strict=True)]
     again = _seen_before(np.concatenate(hashes))
     return Split(
@@ -92,6 +88,25 @@ def split(documents: DocumentSet, fraction: float, kernels: Kernels) -> Split:
         _set_sha256(chosen),
         int(again.sum()),
         int(documents.lengths[again].sum()),
+    )
+
+
+def _empty_side(name: str, fraction: float, hashes: list[NDArray[np.uint64]]) -> CorpusError:
+    different = np.unique(np.concatenate(hashes))
+    documents = sum(map(len, hashes))
+    if len(different) == 1:
+        return CorpusError(
+            f"the {name} side is empty: all {documents} documents of the corpus are equal, and "
+            "equal documents fall on the same side for every --heldout. Add other documents."
+        )
+    # Between the first two hashes, and between the last two, both sides have documents.
+    low, high = (different[:2] if name == "held-out" else different[-2:]).astype(float) / 2.0**64
+    middle = (f"{(low + high) / 2:.{digits}g}" for digits in (2, 4, 8, 17))
+    found = next((text for text in middle if low < float(text) < high), "0.5")
+    return CorpusError(
+        f"the {name} side is empty: the corpus has {documents} documents, {len(different)} of them "
+        f"different, and the held-out fraction is {fraction}. Pass another --heldout, such as "
+        f"{found}, or add documents."
     )
 
 
