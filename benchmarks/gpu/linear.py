@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gpu import cases, timing
-
-if TYPE_CHECKING:
-    from gpu.run import Bench
+from gpu.bench import Bench
 
 _LEAST_OF_PRODUCT = 0.85
 _SCRATCH_BUDGET = 256 << 20

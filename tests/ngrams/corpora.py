@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from hypothesis import strategies as st
 from tests.backends.definitions import naive_spectra
 
 import icfast
@@ -65,3 +67,19 @@ def assert_spectra(spectra: Spectra, documents: Documents) -> None:
     assert as_dicts(spectra) == expected
     assert spectra.tokens == sum(map(len, documents))
     assert spectra.documents == len(documents)
+
+
+def drawn_shards(largest_id: int, longest: int) -> st.SearchStrategy[list[list[list[int]]]]:
+    """Draw up to three shards of documents with ids from 1 on."""
+    document = st.lists(st.integers(1, largest_id), max_size=longest)
+    return st.lists(st.lists(document, min_size=1, max_size=5), min_size=1, max_size=3)
+
+
+def assert_counted(
+    shards: Sequence[Documents], order: int, threads: int, boundary: str, backend: str
+) -> None:
+    """Count the shards in a folder of their own and compare the spectra with naive counts."""
+    with tempfile.TemporaryDirectory() as folder:
+        written = write_shards(Path(folder), shards, eos_id=0, boundary=boundary)
+        found = icfast.spectra(written.corpus, order, threads=threads, backend=backend)
+        assert_spectra(found, written.documents)

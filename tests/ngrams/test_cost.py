@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from tests.naive import padded_window_counts
+from tests.naive.counts import padded_window_counts
 from tests.ngrams.corpora import write_shards
 
 import icfast

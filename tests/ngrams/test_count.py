@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.backends.definitions import entries, run_of
-from tests.naive import padded_window_counts
+from tests.naive.counts import padded_window_counts
 from tests.ngrams.corpora import as_dicts, assert_spectra, write_shards
 
 import icfast

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import random
 import re
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.ngrams.corpora import as_dicts, assert_spectra, write_shards
+from tests.ngrams.corpora import (
+    as_dicts,
+    assert_counted,
+    assert_spectra,
+    drawn_shards,
+    write_shards,
+)
 
 import icfast
 from icfast.corpus.documents import all_documents
@@ -40,30 +44,21 @@ def tight(monkeypatch):
     monkeypatch.setattr(spectra, "position_budget", lambda *_: TIGHT)
 
 
-shards_of_documents = st.lists(
-    st.lists(st.lists(st.integers(1, 4), max_size=40), min_size=1, max_size=5),
-    min_size=1,
-    max_size=3,
-)
-
-
 @pytest.mark.parametrize("limits", [None, TIGHT], ids=["roomy", "tight"])
 @settings(max_examples=80)
 @given(
-    shards=shards_of_documents,
+    shards=drawn_shards(4, 40),
     order=st.integers(1, 90),
     threads=st.integers(1, 3),
     boundary=st.sampled_from(["end", "start"]),
 )
 def test_any_small_corpus(backend, limits, shards, order, threads, boundary):
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spectra, "_KEY_BITS", -1)
         patch.setattr(ranges, "_CELLS", 1)
         if limits:
             patch.setattr(spectra, "position_budget", lambda *_: limits)
-        written = write_shards(Path(folder), shards, eos_id=EOS, boundary=boundary)
-        found = icfast.spectra(written.corpus, order, threads=threads, backend=backend)
-        assert_spectra(found, written.documents)
+        assert_counted(shards, order, threads, boundary, backend)
 
 
 @pytest.mark.ci

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
-import tempfile
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import naive
-from tests.ngrams.corpora import as_dicts, assert_spectra, write_shards
+from tests.ngrams.corpora import (
+    as_dicts,
+    assert_counted,
+    assert_spectra,
+    drawn_shards,
+    write_shards,
+)
 
 import icfast
 from icfast.corpus.documents import all_documents
@@ -50,28 +54,20 @@ def tight(monkeypatch):
 
 # Any corpus ----------------------------------------------------------------------------------
 
-shards_of_documents = st.lists(
-    st.lists(st.lists(st.integers(1, 6), max_size=14), min_size=1, max_size=5),
-    min_size=1,
-    max_size=3,
-)
-
 
 @pytest.mark.parametrize("limits", [None, TIGHT], ids=["roomy", "tight"])
 @settings(max_examples=80)
 @given(
-    shards=shards_of_documents,
+    shards=drawn_shards(6, 14),
     order=st.integers(1, 8),
     threads=st.integers(1, 3),
     boundary=st.sampled_from(["end", "start"]),
 )
 def test_any_small_corpus(backend, limits, shards, order, threads, boundary):
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         if limits:
             patch.setattr(spectra, "budget", lambda *_: limits)
-        written = write_shards(Path(folder), shards, eos_id=EOS, boundary=boundary)
-        found = icfast.spectra(written.corpus, order, threads=threads, backend=backend)
-        assert_spectra(found, written.documents)
+        assert_counted(shards, order, threads, boundary, backend)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
