@@ -41,6 +41,10 @@ class OptionError(IcfastError, ValueError):
     """Error in an argument: an unknown name, a value out of range, a missing companion option."""
 
 
+class OutputError(OptionError):
+    """Refusal of an output: it is an input, another output, or not what icfast wrote there."""
+
+
 class UnitError(OptionError):
     """Error in units: a formula received quantities of different units."""
 

@@ -65,12 +65,13 @@ def test_run_writes_result_and_report(run: Run, log: Path, tmp_path: Path) -> No
     answer = run("laws", "run", log, *options, *spent, "--output", folder, "--json")
     assert (answer.code, answer.err) == (0, "")
     assert json.loads((folder / "result.json").read_text()) == answer.json
-    assert sorted(path.name for path in folder.iterdir()) == ["report.html", "result.json"]
+    names = ["manifest.json", "report.html", "result.json"]
+    assert sorted(path.name for path in folder.iterdir()) == names
     page = (folder / "report.html").read_text()
     assert page.startswith("<!DOCTYPE html>")
     assert "rapl" in page
     assert answer.json["energy"]["spent_joules"] == 5
-    words = run("laws", "run", log, *options, "--output", folder)
+    words = run("laws", "run", log, *options, "--output", folder, "--overwrite")
     assert str(folder / "report.html") in words.out
     assert "Estimated/floor" in words.out
     answer = run("laws", "run", log, *options, "--spent-joules", 5)

@@ -33,8 +33,8 @@ def test_export(
     answer = run(*command, "--arpa", fitted, "--json")
     assert answer.json["arpa"] == str(fitted)
     assert fitted.read_bytes() == exported.read_bytes()
-    assert str(exported) in run("export", model, "--output", exported).out
-    assert run(*command, "--json").json["arpa"] is None
+    assert str(exported) in run("export", model, "--output", exported, "--overwrite").out
+    assert run(*command, "--overwrite", "--json").json["arpa"] is None
 
 
 def test_no_room_for_the_arpa_text_no_work(
@@ -79,7 +79,8 @@ def test_compress_in_words(
 ) -> None:
     command = ("compress", model, "--output", tmp_path / "small")
     assert "Difference" not in run(*command).out
-    assert "Difference" in run(*command, "--corpus", shards[1], *options).out
+    command = (*command, "--overwrite", "--corpus", shards[1])
+    assert "Difference" in run(*command, *options).out
 
 
 def test_compress_without_meaning(

@@ -77,7 +77,7 @@ def test_tokenize(run: Run, texts: Path, tmp_path: Path) -> None:
         "output": str(output),
     }
     assert icfast.open(output).documents == 2
-    assert "11" in run("tokenize", texts, "--output", output).out
+    assert "11" in run("tokenize", texts, "--output", output, "--overwrite").out
 
 
 def test_tokenize_by_a_file(run: Run, texts: Path, tmp_path: Path) -> None:

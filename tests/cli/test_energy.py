@@ -197,8 +197,8 @@ def test_measure(
     page = (tmp_path / "out" / "report.html").read_text()
     assert "1.00e+02 J by rapl for counting, fitting and scoring" in page
     assert "and the energy that this measurement spent" in page
-    assert "1.00e+02 J by rapl" in run(*command).out
-    plain = run(*command[:-2], "--json").json
+    assert "1.00e+02 J by rapl" in run(*command, "--overwrite").out
+    plain = run(*command[:-2], "--overwrite", "--json").json
     assert plain["spent"] is None
     page = (tmp_path / "out" / "report.html").read_text()
     assert "No energy was metered" in page
@@ -221,7 +221,7 @@ def test_measure_with_a_neural_model_on_a_gpu(
     )
     page = (tmp_path / "out" / "report.html").read_text()
     assert "1.00e+02 J by nvml for scoring" in page
-    found = run(*command, "--energy", "rapl", "--json").json
+    found = run(*command, "--energy", "rapl", "--overwrite", "--json").json
     assert found["neural"]["spent"] is None
     assert found["spent"]["joules"] == 100.0
-    assert "Spent" in run(*command, "--energy", "nvml").out
+    assert "Spent" in run(*command, "--energy", "nvml", "--overwrite").out

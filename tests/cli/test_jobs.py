@@ -168,8 +168,8 @@ def test_without_the_report_packages_the_result_stands(
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    (out / "report.html").write_text("of an earlier run")
-    answer = run("measure", *shards, *options, "--output", out, "--order", "2")
+    (out / "report.html").write_text("<title>icfast report: of an earlier run</title>")
+    answer = run("measure", *shards, *options, "--output", out, "--order", "2", "--overwrite")
     assert answer.code == 0
     assert "Ladder" in answer.out
     assert "report.html was not written" in answer.err

@@ -92,7 +92,7 @@ def test_fit_under_kenlm(
 
 def test_a_table_gives_the_same_model(run: Run, table: Path, model: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
-    for same in ((), ("--order", "3", "--convention", "tokens")):
+    for same in ((), ("--overwrite", "--order", "3", "--convention", "tokens")):
         answer = run("fit", table, "--output", again, "--json", *same)
         assert answer.code == 0
         assert answer.json["skipped_documents"] is None

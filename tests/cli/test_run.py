@@ -49,6 +49,7 @@ COMMANDS = {
     | ENERGY
     | {
         "--output",
+        "--overwrite",
         "--order",
         "--heldout",
         "--temperature-kelvin",
@@ -58,11 +59,11 @@ COMMANDS = {
         "--device",
     },
     "inspect": CORPUS,
-    "tokenize": {"--output", "--tokenizer", "--eos-id", "--skip-bad"},
+    "tokenize": {"--output", "--overwrite", "--tokenizer", "--eos-id", "--skip-bad"},
     "entropy": CORPUS | WORK | {"--order", "--match-length", "--match-tokens"},
-    "count": CORPUS | WORK | {"--output", "--order"},
-    "merge": WORK | {"--output"},
-    "fit": CORPUS | WORK | {"--output", "--order", "--convention", "--arpa"},
+    "count": CORPUS | WORK | {"--output", "--overwrite", "--order"},
+    "merge": WORK | {"--output", "--overwrite"},
+    "fit": CORPUS | WORK | {"--output", "--overwrite", "--order", "--convention", "--arpa"},
     "score": CORPUS
     | NEURAL
     | WORK
@@ -70,13 +71,14 @@ COMMANDS = {
     | {
         "--model",
         "--output",
+        "--overwrite",
         "--temperature-kelvin",
         "--initial-seed",
         "--model-dtype",
         "--device",
     },
-    "export": WORK | {"--output"},
-    "compress": CORPUS | WORK | {"--output", "--bits", "--prune", "--corpus"},
+    "export": WORK | {"--output", "--overwrite"},
+    "compress": CORPUS | WORK | {"--output", "--overwrite", "--bits", "--prune", "--corpus"},
 }
 
 

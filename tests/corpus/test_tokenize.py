@@ -162,8 +162,8 @@ def test_a_folder_is_read_deep_and_sorted_without_the_output(tmp_path: Path) -> 
     (folder / "b" / "deep.txt").write_text("2")
     (folder / "c.jsonl").write_text('{"text": "3"}\n{"text": "4"}\n')
     (folder / "a.txt").write_text("1")
-    for _ in range(2):  # the second time, the first one's output lies in the folder
-        tokenize(folder, folder / "x.ds")
+    for overwrite in (False, True):  # then the first output is in the folder
+        tokenize(folder, folder / "x.ds", overwrite=overwrite)
         assert [bytes(ids) for ids in documents(folder / "x.ds")] == [b"1", b"2", b"3", b"4"]
 
 

@@ -336,7 +336,7 @@ class Interrupted(BaseException):
 def test_an_interrupted_fit_leaves_nothing_behind(backend, tmp_path, monkeypatch, kernel):
     corpus = write_shards(tmp_path / "a", [TOY[:1]]).corpus
     output = tmp_path / "m.icfast"
-    output.write_bytes(b"an earlier model")
+    output.write_bytes(b"ICFMODEL, an earlier one")
 
     def broken(*arguments):
         raise Interrupted
@@ -344,6 +344,6 @@ def test_an_interrupted_fit_leaves_nothing_behind(backend, tmp_path, monkeypatch
     monkeypatch.setattr(select(backend).kernels, kernel, broken)
     before = {*tmp_path.rglob("*")}
     with pytest.raises(Interrupted):
-        icfast.fit(corpus, 2, output=output, backend=backend)
+        icfast.fit(corpus, 2, output=output, backend=backend, overwrite=True)
     assert {*tmp_path.rglob("*")} == before
-    assert output.read_bytes() == b"an earlier model"
+    assert output.read_bytes() == b"ICFMODEL, an earlier one"

@@ -14,7 +14,7 @@ from tests.ngrams.corpora import write_shards
 from tests.ngrams.damage import content, cut_lengths, flipped, sampled
 
 import icfast
-from icfast.errors import ArtefactError, OptionError, ResourceError
+from icfast.errors import ArtefactError, OptionError, OutputError, ResourceError
 from icfast.kneser_ney.model_file import read_model_file
 from icfast.ngrams import table as table_module
 from icfast.ngrams.table import CountTable
@@ -118,9 +118,12 @@ def test_save_where_nothing_can_be_written(model, tmp_path):
         model.save(tmp_path)
 
 
-def test_a_model_may_be_saved_over_itself(model):
+def test_a_model_is_never_saved_over_itself(model):
     whole = model.path.read_bytes()
-    assert model.save(model.path).path.read_bytes() == whole
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match=r"m\.icfast is an output .* the command reads"):
+            model.save(model.path, overwrite=overwrite)
+    assert model.path.read_bytes() == whole
 
 
 def test_a_disk_without_room(tmp_path, monkeypatch):

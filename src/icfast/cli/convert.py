@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from icfast.cli.options import Json, WorkOptions, open_shards, typed
+from icfast.cli.options import Json, Overwrite, WorkOptions, open_shards, typed
 from icfast.cli.output import emit, exit_if_partial, print_facts, say_warnings
 from icfast.corpus.options import CorpusOptions
 from icfast.errors import OptionError
@@ -26,17 +26,21 @@ def export(
     model: WholeModel,
     output: Annotated[Path, typer.Option(metavar="FILE", help="File for the ARPA text.")],
     work_options: WorkOptions,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Write a model as ARPA text for KenLM and SRILM; words are decimal ids."""
-    from icfast.files import atomic_path
-    from icfast.kneser_ney.arpa import export_arpa
+    from icfast.files import new_file
+    from icfast.kneser_ney.arpa import arpa_output, export_arpa
     from icfast.kneser_ney.model import NgramModel
     from icfast.pipeline.models import export_result
     from icfast.units import format_count
 
     loaded = NgramModel.load(model)
-    with atomic_path(output) as text, work_options.start() as work:
+    with (
+        new_file(arpa_output(output), [model], overwrite) as text,
+        work_options.start() as work,
+    ):
         export_arpa(loaded, text, work)
     result = export_result(loaded, model, output, work.backend.name)
     facts = {
@@ -67,11 +71,10 @@ def compress(
         list[Path] | None,
         typer.Option(metavar="HELDOUT", help="Token shards on which to measure the loss."),
     ] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Compress a model for icfast score, and report the increase in loss."""
-    from icfast.files import atomic_path
-    from icfast.kneser_ney.compact import CompactModel
     from icfast.kneser_ney.compression.compress import compress_to
     from icfast.kneser_ney.model import NgramModel
     from icfast.pipeline.models import compress_result
@@ -82,10 +85,10 @@ def compress(
         )
     whole = NgramModel.load(model)
     heldout = open_shards(corpus, options) if corpus else None
-    with atomic_path(output) as file, work_options.start() as work:
-        compress_to(file, whole, work, bits, prune, heldout)
+    with work_options.start() as work:
+        small = compress_to(output, whole, work, bits, prune, heldout, overwrite)
     result = compress_result(
-        CompactModel.load(output),
+        small,
         model,
         output,
         work.backend.name,

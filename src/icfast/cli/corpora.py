@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from icfast.cli.options import CorpusPaths, Json
+from icfast.cli.options import CorpusPaths, Json, Overwrite
 from icfast.cli.output import PARTIAL, emit, print_facts, print_line, print_table, say
 from icfast.corpus.options import CorpusOptions
 
@@ -105,13 +105,21 @@ def tokenize(
             "--skip-bad", help="Skip undecodable documents, count them, and exit with code 3."
         ),
     ] = False,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Tokenize text files into one file of token ids."""
     from icfast.corpus import tokenize as tokenize_texts
     from icfast.units import format_count
 
-    written = tokenize_texts(texts, output, tokenizer=tokenizer, eos_id=eos_id, skip_bad=skip_bad)
+    written = tokenize_texts(
+        texts,
+        output,
+        tokenizer=tokenizer,
+        eos_id=eos_id,
+        skip_bad=skip_bad,
+        overwrite=overwrite,
+    )
     facts = {
         "Output": str(written.output),
         "Documents": format_count(written.documents),

@@ -16,6 +16,7 @@ from icfast.cli.options import (
     NewTable,
     Order,
     OrderOrTables,
+    Overwrite,
     WorkOptions,
     open_shards,
     open_table,
@@ -79,6 +80,7 @@ def count(
     options: CorpusOptions,
     work_options: WorkOptions,
     order: Order = DEFAULT_ORDER,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Write the count table of a corpus; tables of disjoint shards can be merged."""
@@ -88,7 +90,7 @@ def count(
 
     opened = open_shards(corpus, options)
     with work_options.start() as work:
-        table = count_documents(all_documents(opened), output, order, work)
+        table = count_documents(all_documents(opened), output, order, work, overwrite=overwrite)
     result = table_result(table, work.backend.name, opened)
     emit(result, as_json, lambda console: _show_table(console, result))
     exit_if_partial(opened)
@@ -98,6 +100,7 @@ def merge(
     tables: Annotated[list[Path], typer.Argument(metavar="TABLE", help="Folders of count tables.")],
     output: NewTable,
     work_options: WorkOptions,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Add count tables of disjoint shards; the sum equals the table of all shards."""
@@ -107,7 +110,7 @@ def merge(
 
     with work_options.start() as work, work.pool() as pool:
         loaded = [CountTable.load(table) for table in tables]
-        merged = merge_tables(loaded, output, work.backend.kernels, pool.map)
+        merged = merge_tables(loaded, output, work.backend.kernels, pool.map, overwrite)
     result = table_result(merged, work.backend.name, None)
     say_warnings(result.warnings)
     emit(result, as_json, lambda console: _show_table(console, result))

@@ -15,17 +15,19 @@ from icfast.cli.options import (
     Json,
     Order,
     OutputFolder,
+    Overwrite,
     TemperatureKelvin,
     WorkOptions,
     open_shards,
 )
-from icfast.cli.output import emit, exit_if_partial, print_facts, write_page
+from icfast.cli.output import drawn_page, emit, exit_if_partial, print_facts, written_page
 from icfast.corpus.options import CorpusOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from icfast.pipeline.records.measure import MeasureResult
+    from icfast.pipeline.results import Page
 
 
 def demo(
@@ -41,9 +43,10 @@ def demo(
     """Measure the sources of Python's standard library; nothing is downloaded."""
     from icfast.pipeline.demo import demo as run_demo
 
+    page = _page(output)
     with work_options.start() as work:
-        result = run_demo(output, tokenizer=tokenizer, order=order, work=work)
-    _finish(result, output, as_json)
+        result = run_demo(output, tokenizer=tokenizer, order=order, page=page, work=work)
+    _show(result, output, as_json)
 
 
 def measure(
@@ -65,6 +68,7 @@ def measure(
             help="Neural model to score on the same held-out tokens.",
         ),
     ] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Measure entropy, held-out loss, capacity (IC-1) and energy floor (IC-2); write a report."""
@@ -82,22 +86,27 @@ def measure(
             heldout=heldout,
             temperature_kelvin=temperature_kelvin,
             neural=neural,
+            overwrite=overwrite,
+            page=_page(output),
             meter=meter,
             work=work,
         )
-    _finish(result, output, as_json)
+    _show(result, output, as_json)
     exit_if_partial(opened)
 
 
-def _finish(result: MeasureResult, output: Path, as_json: bool) -> None:
-    """Write the page and print the result."""
-    from icfast.report.page import render_report
-    from icfast.report.terminal import print_result
+def _page(output: Path) -> Page:
+    from icfast.report import page
 
-    page = write_page(lambda: render_report(result), output)
+    return drawn_page(lambda result: page.render_report(result), output)
+
+
+def _show(result: MeasureResult, output: Path, as_json: bool) -> None:
+    """Print the result."""
+    from icfast.report.terminal import print_result
 
     def show(console: Console) -> None:
         print_result(result, console)
-        print_facts(console, {"Written": str(page or output)})
+        print_facts(console, {"Written": str(written_page(output))})
 
     emit(result, as_json, show)

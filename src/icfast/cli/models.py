@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +12,7 @@ from icfast.cli.options import (
     CorpusOrTable,
     Json,
     OrderOrTables,
+    Overwrite,
     WorkOptions,
     open_shards,
     open_table,
@@ -23,6 +23,8 @@ from icfast.corpus.options import CorpusOptions
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from icfast.corpus.documents import DocumentSet
+    from icfast.ngrams.table import CountTable
     from icfast.pipeline.records.models import FitResult
 
 
@@ -44,29 +46,23 @@ def fit(
         Path | None,
         typer.Option(metavar="FILE", help="File for the model as ARPA text, for other tools."),
     ] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Fit a modified Kneser-Ney model of all orders up to --order, in one file."""
     from icfast.corpus import Corpus
     from icfast.corpus.documents import all_documents
-    from icfast.files import atomic_path
-    from icfast.kneser_ney.arpa import export_arpa
-    from icfast.kneser_ney.fit import fit_documents, fit_table
+    from icfast.kneser_ney.fit import fit_into
     from icfast.pipeline.models import fit_result
 
     table = open_table(source, options, order, convention)
     fitted = open_shards(source, options) if table is None else table
-    with ExitStack() as stack:
-        # Opened before the work, so that a text that cannot be written is refused at once.
-        text = stack.enter_context(atomic_path(arpa)) if arpa is not None else None
-        work = stack.enter_context(work_options.start())
-        if isinstance(fitted, Corpus):
-            documents = all_documents(fitted, convention or "tokens")
-            model = fit_documents(documents, order or DEFAULT_ORDER, work, output)
-        else:
-            model = fit_table(fitted, work, output)
-        if text is not None:
-            export_arpa(model, text, work)
+    if isinstance(fitted, Corpus):
+        counted: DocumentSet | CountTable = all_documents(fitted, convention or "tokens")
+    else:
+        counted = fitted
+    with work_options.start() as work:
+        model = fit_into(counted, order or DEFAULT_ORDER, work, output, arpa, overwrite)
     result = fit_result(model, arpa, work.backend.name, fitted)
     emit(result, as_json, lambda console: _show(console, result))
     exit_if_partial(fitted if isinstance(fitted, Corpus) else None)

@@ -44,7 +44,10 @@ OrderOrTables = Annotated[
 OutputFolder = Annotated[Path, typer.Option(help="Folder for the results.")]
 TemperatureKelvin = Annotated[float, typer.Option(help="Temperature for IC-2, in kelvin.")]
 RunFolder = Annotated[Path | None, typer.Option(help="Folder for result.json and report.html.")]
-NewTable = Annotated[Path, typer.Option(help="Folder for the count table; it must not exist.")]
+NewTable = Annotated[Path, typer.Option(help="Folder for the count table.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an existing output, if icfast wrote it.")
+]
 
 
 @dataclass(frozen=True)

@@ -113,20 +113,26 @@ def print_table(console: Console, columns: Sequence[str], rows: Iterable[Sequenc
     console.print(table(None, columns, rows))
 
 
-def write_page(render: Callable[[], str], folder: Path) -> Path | None:
-    """Write report.html; return None, and print one line, if its packages are missing."""
-    from icfast.files import atomic_path
+def drawn_page(render: Callable[[Any], str], folder: Path) -> Callable[[Any], str | None]:
+    """Return a function that draws the report of a result.
 
-    page = folder / _PAGE
-    try:
-        with atomic_path(page) as temporary:
-            temporary.write_text(render(), encoding="utf-8")
-    except MissingExtraError as error:
-        # A page of an earlier run would contradict the new result.
-        page.unlink(missing_ok=True)
-        say(f"{page} was not written: {error}")
-        return None
+    If the packages of the report are missing, it prints one line and returns None.
+    """
+
+    def page(result: Any) -> str | None:
+        try:
+            return render(result)
+        except MissingExtraError as error:
+            say(f"{folder / _PAGE} was not written: {error}")
+            return None
+
     return page
+
+
+def written_page(folder: Path) -> Path:
+    """Return the report of a folder of results, or the folder if it has none."""
+    page = folder / _PAGE
+    return page if page.exists() else folder
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import typer
 
 from icfast.cli.output import say
-from icfast.errors import IcfastError, OptionError
+from icfast.errors import IcfastError, OptionError, OutputError
 
 FAILURE = 1
 USAGE = 2
@@ -129,7 +129,8 @@ def exit_codes() -> Iterator[None]:
         yield
     except IcfastError as error:
         say(f"error: {error}")
-        raise typer.Exit(USAGE if isinstance(error, OptionError) else FAILURE) from None
+        usage = isinstance(error, OptionError) and not isinstance(error, OutputError)
+        raise typer.Exit(USAGE if usage else FAILURE) from None
     except MemoryError:
         say("error: out of memory; reduce --memory or --threads, or use a larger machine")
         raise typer.Exit(FAILURE) from None

@@ -12,6 +12,7 @@ from icfast.cli.neural import NeuralOptions
 from icfast.cli.options import (
     CorpusPaths,
     Json,
+    Overwrite,
     TemperatureKelvin,
     WorkOptions,
     open_shards,
@@ -43,11 +44,13 @@ def score(
         typer.Option(metavar="FILE.parquet", help="File for the loss of each document, in nats."),
     ] = None,
     temperature_kelvin: TemperatureKelvin = 300.0,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Compute the loss of a corpus under a model, in bits per token."""
     from icfast.neural.token_model import gpus_of
     from icfast.pipeline.score_corpus import score_corpus
+    from icfast.quality.open_model import named_file
 
     loaded = neural_options.load(model, work_options.backend)
     opened = open_shards(corpus, options)
@@ -58,6 +61,8 @@ def score(
             loaded,
             options=neural_options.given,
             output=output,
+            inputs=[named_file(model) or Path(model)],
+            overwrite=overwrite,
             initial_seed=neural_options.initial_seed,
             temperature_kelvin=temperature_kelvin,
             meter=meter,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from icfast.cli.energy import SpentOptions
-from icfast.cli.options import Json, RunFolder
-from icfast.cli.output import emit, print_facts, write_page
+from icfast.cli.options import Json, Overwrite, RunFolder
+from icfast.cli.output import drawn_page, emit, print_facts, written_page
 from icfast.laws import RunFacts
 from icfast.logs import LogOptions
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from icfast.laws.scaling import ScalingFit
     from icfast.laws.training_result import TrainingRun
     from icfast.pipeline.records.base import Result
+    from icfast.pipeline.results import ResultFolder
 
 
 def run(
@@ -34,14 +35,16 @@ def run(
     run_facts: RunFacts,
     spent_options: SpentOptions,
     output: RunFolder = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Compute what a training run learned: code lengths, absorbed bits and eta, from its log."""
     from icfast import laws
-    from icfast.logs import read_training_log
+    from icfast.logs import log_files, read_training_log
     from icfast.pipeline.training import training_result
-    from icfast.report.run_page import render_run_report
+    from icfast.report import run_page
 
+    folder = _folder(output, log_files(log), overwrite)
     found = laws.training_run(
         read_training_log(log, log_options), run_facts, spent=spent_options.joules()
     )
@@ -54,17 +57,28 @@ def run(
     }
     for index, flag in enumerate(found.flags):
         facts["Note" if index == 0 else " " * index] = flag
-    if output is not None:
-        facts["Written"] = _write(result, output, lambda: render_run_report(result))
+    if folder is not None:
+        facts["Written"] = _write(result, folder, lambda drawn: run_page.render_run_report(drawn))
     emit(result, as_json, lambda console: print_facts(console, facts))
 
 
-def _write(result: Result, output: Path, render: Callable[[], str]) -> str:
-    """Write result.json and the page, and return the path to look at."""
+def _folder(output: Path | None, inputs: Sequence[Path], overwrite: bool) -> ResultFolder | None:
+    """Return the folder of results, which is checked before the work; None if none is asked for."""
+    from icfast.pipeline.results import ResultFolder
+
+    if output is None:
+        return None
+    folder = ResultFolder(output, tuple(inputs), overwrite, with_page=True)
+    folder.check()
+    return folder
+
+
+def _write(result: Result, output: ResultFolder, render: Callable[[Any], str]) -> str:
+    """Write the result and the page, and return the path to look at."""
     from icfast.pipeline.training import write_result
 
-    write_result(result, output)
-    return str(write_page(render, output) or output)
+    write_result(result, output, drawn_page(render, output.folder))
+    return str(written_page(output.folder))
 
 
 def _code_facts(found: TrainingRun) -> dict[str, str]:
@@ -166,14 +180,16 @@ def scaling(
     ] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the resamples.")] = 0,
     output: RunFolder = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Fit two scaling laws (Chinchilla, Kaplan) to runs with different P and D."""
     from icfast import laws
     from icfast.logs import read_scaling_points
     from icfast.pipeline.scaling import scaling_result
-    from icfast.report.scaling_page import render_scaling_report
+    from icfast.report import scaling_page
 
+    folder = _folder(output, [table], overwrite)
     points = read_scaling_points(table)
     chinchilla, kaplan = (
         fit(points.params, points.tokens, points.loss_nats, bootstraps=bootstraps, seed=seed)
@@ -181,8 +197,10 @@ def scaling(
     )
     result = scaling_result(points, chinchilla, kaplan, table, bootstraps=bootstraps, seed=seed)
     facts = {**_scaling_facts(chinchilla), **_scaling_facts(kaplan)}
-    if output is not None:
-        facts["Written"] = _write(result, output, lambda: render_scaling_report(result))
+    if folder is not None:
+        facts["Written"] = _write(
+            result, folder, lambda drawn: scaling_page.render_scaling_report(drawn)
+        )
     emit(result, as_json, lambda console: print_facts(console, facts))
 
 

@@ -109,6 +109,11 @@ class Corpus:
         )
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that the corpus reads: shards, their sidecars, and empty files."""
+        return (*(path for shard in self.shards for path in shard.files), *self.skipped_files)
+
+    @property
     def tokens(self) -> int:
         """Number of ids in all shards, end ids included."""
         return sum(len(shard.tokens) for shard in self.shards)

@@ -105,3 +105,14 @@ def _typed(path: Path, content: dict[str, Any], key: str, kinds: tuple[type, ...
             f"{path} should have {key!r} as {expected}, found {value!r}. Tokenise again."
         )
     return value
+
+
+def is_tokenized(path: Path) -> bool:
+    """Return whether `icfast tokenize` wrote a file of ids and its sidecars.
+
+    The file FILE.ds.json tells: datatrove writes none.
+    """
+    try:
+        return read_description(sidecar_path(path, ".json")) is not None
+    except CorpusError:
+        return False

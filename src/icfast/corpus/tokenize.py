@@ -15,11 +15,11 @@ import numpy as np
 
 from icfast.corpus.corpus import BYTES
 from icfast.corpus.open import AnyPath, as_paths
-from icfast.corpus.sidecar import sidecar_path, write_description
+from icfast.corpus.sidecar import is_tokenized, sidecar_path, write_description
 from icfast.corpus.text import Skipped, read_texts, text_files
 from icfast.corpus.tokenizers.encoder import Encoder, open_encoder
 from icfast.errors import CorpusError, OptionError
-from icfast.files import atomic_paths
+from icfast.files import Output, new_files
 from icfast.notebook import facts_html
 from icfast.units import format_bytes, format_count
 
@@ -72,13 +72,14 @@ def tokenize(
     tokenizer: str | Path = BYTES,
     eos_id: int | None = None,
     skip_bad: bool = False,
+    overwrite: bool = False,
 ) -> Tokenized:
     """Write the documents of text files as ids, for `icfast.open` to read.
 
     Each file is a document. Each line of a .jsonl file is a document, its "text". A folder means
     all files in it and in its subfolders, sorted. Empty documents are left out and counted. A
-    special token of the tokenizer becomes one id where the text spells it. An existing output is
-    replaced. After a failure no new output remains.
+    special token of the tokenizer becomes one id where the text spells it. After a failure no new
+    output remains.
 
     Args:
         texts: files and folders.
@@ -88,14 +89,16 @@ def tokenize(
         eos_id: id to append to each document. The index marks the documents without it.
         skip_bad: whether to leave out undecodable documents and count them. By default icfast
             refuses them.
+        overwrite: whether to replace existing files that icfast wrote.
 
     Returns:
         The counts.
 
     Raises:
+        OutputError: an output is also an input, or is not what icfast wrote.
         CorpusError: a text does not exist, is not UTF-8, or there is no text at all.
-        OptionError: the output is not named FILE.ds or not writable, or the tokenizer or end id is
-            unknown.
+        OptionError: the output is not named FILE.ds, exists or is not writable, or the tokenizer
+            or end id is unknown.
         ModelError: a GGUF file can't be read, or icfast does not know its kind of vocabulary.
         MissingExtraError: the tokenizer needs `tokenizers` or `gguf`, which is not installed.
         ResourceError: the disk is full.
@@ -114,8 +117,13 @@ def tokenize(
     # The index comes last: readers treat a file without its index as incomplete.
     finals = [output, *(sidecar_path(output, suffix) for suffix in (".bytes", ".json", ".index"))]
     files = text_files(as_paths(texts), finals)
+    outputs = [
+        Output(path, "token ids", lambda _: is_tokenized(output), (".ds", ".json"))
+        for path in finals
+    ]
     skipped = Skipped()
-    with atomic_paths(finals) as (ids, text_bytes, description, index):
+    with new_files(outputs, [*files, *_tokenizer_files(tokenizer)], overwrite) as temporaries:
+        ids, text_bytes, description, index = temporaries
         documents = read_texts(files, skipped, skip_bad=skip_bad)
         written = _write(encoder, documents, (ids, text_bytes, index))
         if not written.documents:
@@ -129,6 +137,11 @@ def tokenize(
         skipped.undecodable,
         output,
     )
+
+
+def _tokenizer_files(tokenizer: str | Path) -> list[Path]:
+    """Return the file that the tokenizer is read from, if it is read from one."""
+    return [] if tokenizer == BYTES else [Path(str(tokenizer).removeprefix("gguf:"))]
 
 
 def _no_text(files: Sequence[Path], skipped: Skipped) -> CorpusError:

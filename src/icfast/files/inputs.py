@@ -23,6 +23,11 @@ _KINDS = {
 }
 
 
+def kind_of(mode: int) -> str | None:
+    """Return what a path is by the mode of its status, None for a regular file."""
+    return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "something else")
+
+
 def open_regular(path: str | Path, error: type[IcfastError]) -> BufferedReader:
     """Open a regular file to read its bytes, without ever waiting for a writer.
 
@@ -51,8 +56,8 @@ def _open_now(path: str, flags: int) -> int:
 
 
 def _refuse_other_kinds(path: str | Path, mode: int, error: type[IcfastError]) -> None:
-    if not stat.S_ISREG(mode):
-        kind = _KINDS.get(stat.S_IFMT(mode), "something else")
+    kind = kind_of(mode)
+    if kind is not None:
         raise error(
             f"{path} is not a regular file but {kind}; icfast reads regular files only. "
             "Write its content to a file and pass that file."

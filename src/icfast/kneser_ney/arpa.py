@@ -16,6 +16,7 @@ model never saw. log10 of 0 is written as -99. <s> gets -99 too, because no cont
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.backends.models import Trie, Weights
-from icfast.files import atomic_path
+from icfast.files import Output, new_file
 from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.weights import weigh
 from icfast.parallel.progress import Progress, silent
@@ -43,10 +44,30 @@ _SCALE = 10**_DECIMALS
 _NEVER = -99.0
 
 
+#: Begin of an ARPA text of icfast: eight decimals, <unk> first, and log10 of 0 for <s>.
+_OURS = re.compile(
+    rb"\\data\\\n(?:ngram \d+=\d+\n)+\n\\1-grams:\n-\d+(?:\.\d{8})?\t<unk>(?:\t0)?\n"
+    rb"(?:-99\t</s>(?:\t0)?\n)?-99\.0{8}\t<s>[\t\n]"
+)
+_HEAD_BYTES = 4096
+
+
+def arpa_output(path: Path) -> Output:
+    """Return an ARPA text as an output of a command."""
+    return Output(path, "ARPA text", is_arpa, (".arpa", ".lm", ".txt"))
+
+
+def is_arpa(path: Path) -> bool:
+    """Return whether a file begins as an ARPA text of icfast does."""
+    with path.open("rb") as file:
+        return _OURS.match(file.read(_HEAD_BYTES)) is not None
+
+
 def write_arpa(
     model: NgramModel | str | Path,
     output: str | Path,
     *,
+    overwrite: bool = False,
     threads: int | None = None,
     backend: str = "auto",
     progress: Progress = silent,
@@ -60,13 +81,15 @@ def write_arpa(
     Args:
         model: a model or its file.
         output: the file to write.
+        overwrite: whether to replace an ARPA text that icfast wrote there.
         threads, backend: as in :func:`icfast.spectra`.
         progress: called with the progress.
 
     Writing takes 8 bytes of memory per n-gram and 8 per context.
 
     Raises:
-        OptionError: the folder is missing or not writable.
+        OptionError: the output exists already, or its folder is missing or not writable.
+        OutputError: the output is the model's own file, or is not what icfast wrote.
         ResourceError: the disk is full.
         ArtefactError: the model's file is damaged.
 
@@ -84,7 +107,7 @@ def write_arpa(
     work = Work.of(backend, threads, None, progress)
     if not isinstance(model, NgramModel):
         model = NgramModel.load(model)
-    with atomic_path(Path(output)) as temporary:
+    with new_file(arpa_output(Path(output)), [model.path], overwrite) as temporary:
         export_arpa(model, temporary, work)
 
 

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from icfast.backends.models import Trie
 from icfast.corpus.source import Source
 from icfast.errors import ArtefactError
-from icfast.files import atomic_path, open_regular
+from icfast.files import new_file, open_regular
 from icfast.kneser_ney.discounts import Discounts, OrderDiscounts, discount_table
-from icfast.kneser_ney.model_file import Arrays, damaged, read_model_file
+from icfast.kneser_ney.model_file import Arrays, damaged, model_output, read_model_file
 from icfast.kneser_ney.validate import trie_fault
 from icfast.ngrams.faults import ids_fault
 from icfast.notebook import facts_html
@@ -132,18 +132,20 @@ class NgramModel:
         sizes = {f"{n}-grams": format_count(count) for n, count in enumerate(self.ngrams, 1)}
         return facts_html(f"Kneser-Ney model of order {self.order}", facts | sizes)
 
-    def save(self, output: str | Path) -> NgramModel:
+    def save(self, output: str | Path, *, overwrite: bool = False) -> NgramModel:
         """Copy the model's file atomically and return the model mapped from the copy.
 
         Args:
             output: path of the copy.
+            overwrite: whether to replace a model that icfast wrote there.
 
         Raises:
-            OptionError: the folder is missing or not writable.
+            OptionError: the copy exists already, or its folder is missing or not writable.
+            OutputError: the path is the model's own file, or holds something else.
             ResourceError: the disk is full.
         """
         final = Path(output)
-        with atomic_path(final) as temporary:
+        with new_file(model_output(final), [self.path], overwrite) as temporary:
             shutil.copyfile(self.path, temporary)
         return NgramModel.load(final)
 

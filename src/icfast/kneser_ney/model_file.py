@@ -18,7 +18,6 @@ import math
 import mmap
 import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +28,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from icfast.errors import ArtefactError, ResourceError
-from icfast.files import open_regular
+from icfast.files import Output, open_regular, unnamed_file
 from icfast.units import format_bytes
 
 _MAGIC = b"ICFMODEL"
@@ -47,6 +46,17 @@ _MOST_DIMENSIONS = 3
 _DTYPES = {name: np.dtype(name) for name in ("<u4", "<u8", "<i8")}
 
 Arrays = dict[str, NDArray[Any]]
+
+
+def model_output(path: Path) -> Output:
+    """Return a model file as an output of a command."""
+    return Output(path, "a model", is_model_file)
+
+
+def is_model_file(path: Path) -> bool:
+    """Return whether a file begins as a model does, full or compressed."""
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
 
 
 class ModelFileWriter:
@@ -99,7 +109,7 @@ def scratch(folder: Path, dtype: DTypeLike, size: int) -> NDArray[Any]:
         ResourceError: the disk is too full.
     """
     size_bytes = max(1, size * np.dtype(dtype).itemsize)
-    with tempfile.TemporaryFile(dir=folder) as file:
+    with unnamed_file(folder) as file:
         _reserve(file.fileno(), size_bytes, folder)
         return np.frombuffer(mmap.mmap(file.fileno(), size_bytes), dtype, size)
 

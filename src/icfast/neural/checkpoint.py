@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from icfast.backends.losses import LossCells
 from icfast.errors import ArtefactError, OptionError
-from icfast.files import atomic_path, read_regular
+from icfast.files import atomic_path, read_regular, sweep
 from icfast.sums.kinds import Kind
 
 _MAGIC = b"ICFLOSS\x01"
@@ -66,6 +66,7 @@ class Checkpoint:
                 f"cannot create the checkpoint folder {folder}: {error.strerror}. "
                 "Choose another folder"
             ) from error
+        sweep(Path(folder))
         return cls(Path(folder))
 
     def path(self, key: Mapping[str, Any]) -> Path:

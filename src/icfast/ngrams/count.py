@@ -29,6 +29,7 @@ def count(
     order: int = 5,
     *,
     convention: str = "tokens",
+    overwrite: bool = False,
     memory: str | int | None = None,
     temporary: str | Path | None = None,
     threads: int | None = None,
@@ -38,14 +39,16 @@ def count(
     """Count all windows of `order` tokens and write them to a count table.
 
     Args:
-        output: folder of the new table. It must not exist, and it appears when it is complete.
+        output: folder of the new table, which appears when it is complete.
         order: N, 1 to 64. N - 1 packed ids must fit 256 bits.
         convention: "tokens" (an end id is a token) or "kenlm" (an end id becomes </s>).
+        overwrite: whether to replace a count table that icfast wrote there.
         memory, temporary, threads, backend, progress: as in :func:`icfast.spectra`.
 
     Raises:
         CorpusError: an id is outside the vocabulary, or a document is empty.
         OptionError: the folder exists, or an argument is invalid.
+        OutputError: the folder is or holds an input, or holds other files than a table.
         ResourceError: the memory or the disk is too small. No partial table is left.
         BackendError: the backend is not available.
 
@@ -60,19 +63,26 @@ def count(
     Totals(tokens=11, documents=1, windows=(11, 10))
     """
     work = Work.of(backend, threads, memory, progress, temporary=temporary)
-    return count_documents(all_documents(corpus, convention), Path(output), order, work)
+    documents = all_documents(corpus, convention)
+    return count_documents(documents, Path(output), order, work, overwrite=overwrite)
 
 
 def count_documents(
-    documents: DocumentSet, output: Path, order: int, work: Work, table: Table = "kept"
+    documents: DocumentSet,
+    output: Path,
+    order: int,
+    work: Work,
+    table: Table = "kept",
+    overwrite: bool = False,
 ) -> CountTable:
     """Write the count table of chosen documents.
 
     Args:
         table: "temporary" if the caller removes the table after use.
+        overwrite: whether to replace a count table that icfast wrote there.
     """
     with (
-        write_table(output) as writer,
+        write_table(output, documents.corpus.files, overwrite) as writer,
         counting(documents, order, work, table) as planned,
     ):
         _check_disk(planned, table, output.parent)
@@ -113,6 +123,7 @@ def merge(
     tables: Sequence[CountTable],
     output: str | Path,
     *,
+    overwrite: bool = False,
     threads: int | None = None,
     backend: str = "auto",
 ) -> CountTable:
@@ -123,14 +134,17 @@ def merge(
 
     Args:
         tables: at least one table.
-        output: folder of the new table. It must not exist.
+        output: folder of the new table.
+        overwrite: whether to replace a count table that icfast wrote there.
         threads, backend: as in :func:`icfast.spectra`.
 
     Raises:
         MergeError: the tables differ in order, tokenizer or a convention, or share a shard.
         ArtefactError: a table is damaged.
         OptionError: the folder exists, or the merged ids make keys too long for the order.
+        OutputError: the folder is one of the tables, or is in one, or holds other files.
     """
     work = Work.of(backend, threads)
     with work.pool() as pool:
-        return merge_tables(tables, Path(output), work.backend.kernels, pool.map)
+        kernels = work.backend.kernels
+        return merge_tables(tables, Path(output), kernels, pool.map, overwrite)

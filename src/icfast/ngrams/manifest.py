@@ -20,6 +20,8 @@ _VERSION = 1
 _MOST_BYTES = 256 << 20
 #: Small files, checked when a table is opened; windows.run is checked block by block.
 _CHECKED_WHOLE = ("ids.npy", "ends.run", "spectra.npz")
+#: Names of all files of a table.
+_FILES = ("table.json", "windows.run", *_CHECKED_WHOLE)
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,14 @@ class Totals:
     tokens: int
     documents: int
     windows: tuple[int, ...]
+
+
+def is_table(folder: Path) -> bool:
+    """Return whether a folder is a count table and holds nothing else."""
+    if any(path.name not in _FILES for path in folder.iterdir()):
+        return False
+    stored = json.loads((folder / "table.json").read_text(encoding="utf-8"))
+    return isinstance(stored, dict) and stored.get("format") == _FORMAT
 
 
 def write_manifest(folder: Path, source: Source, shape: KeyShape, totals: Totals) -> None:

@@ -56,7 +56,11 @@ OrderedMap = Callable[[Callable[[_Bucket], _Merged], Iterable[_Bucket]], Iterato
 
 
 def merge_tables(
-    tables: Sequence[CountTable], output: Path, kernels: Kernels, ordered_map: OrderedMap
+    tables: Sequence[CountTable],
+    output: Path,
+    kernels: Kernels,
+    ordered_map: OrderedMap,
+    overwrite: bool = False,
 ) -> CountTable:
     """Write the table of all shards of the tables, as one count of these shards would.
 
@@ -78,7 +82,7 @@ def merge_tables(
         tuple(map(sum, zip(*(table.totals.windows for table in tables), strict=True))),
     )
     merging = _Merging(kernels, remaps, shape, ends)
-    with write_table(output) as writer:
+    with write_table(output, [table.directory for table in tables], overwrite) as writer:
         writer.begin(shape)
         total, seen = SpectraScan(kernels, shape, ends), np.zeros(len(tables), np.int64)
         for large, buckets in groupby(_buckets(remaps), lambda b: b.entries > _LARGE_ENTRIES):

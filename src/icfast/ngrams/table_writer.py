@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from icfast.backends.counting import KINDS, Ends, SortedRun
 from icfast.corpus.source import Source
-from icfast.files import atomic_directory
+from icfast.files import Output, new_file
 from icfast.ngrams.blocks import pack_blocks, write_header
 from icfast.ngrams.keys import KeyShape
-from icfast.ngrams.manifest import Totals, write_manifest
+from icfast.ngrams.manifest import Totals, is_table, write_manifest
 from icfast.sums.spectrum import Spectra
 
 
@@ -63,17 +63,26 @@ class TableWriter:
 
 
 @contextmanager
-def write_table(output: Path) -> Iterator[TableWriter]:
+def write_table(
+    output: Path, inputs: Iterable[Path], overwrite: bool = False
+) -> Iterator[TableWriter]:
     """Write a new table under a temporary name, and rename it when the body succeeds.
 
     Enter it before the work, so that an output that cannot be written fails at once.
 
+    Args:
+        output: folder of the table.
+        inputs: files, and folders of tables, that the command reads.
+        overwrite: whether to replace a table that icfast wrote there.
+
     Raises:
         OptionError: the folder exists, or cannot be made.
+        OutputError: the folder is or holds an input, or holds other files than a table.
         ResourceError: the disk is full.
     """
+    table = Output(output, "a count table", is_table, folder=True)
     with (
-        atomic_directory(output) as folder,
+        new_file(table, inputs, overwrite) as folder,
         (folder / "windows.run").open("wb") as windows,
     ):
         yield TableWriter(folder, windows)

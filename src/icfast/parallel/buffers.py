@@ -9,7 +9,6 @@ from __future__ import annotations
 import mmap
 import os
 import shutil
-import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from icfast.errors import ResourceError
+from icfast.files import unnamed_file
 from icfast.units import format_bytes
 
 #: Minimum size of a mapped array: one huge page. Below it malloc is as good.
@@ -53,7 +53,7 @@ def spilled(shape: tuple[int, ...], dtype: DTypeLike, folder: Path) -> NDArray[A
                 f"cannot spill to {folder}: it takes {format_bytes(size)}, and "
                 f"{format_bytes(free)} are free. {_INSTEAD}"
             )
-        with tempfile.TemporaryFile(dir=folder) as file:
+        with unnamed_file(folder) as file:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, size)
             else:

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from icfast.backends.select import Backend, select
 from icfast.errors import OptionError
+from icfast.files import sweep
 from icfast.parallel.cost import Cost
 from icfast.parallel.progress import Progress, silent
 
@@ -109,6 +110,8 @@ class Work:
             raise OptionError(
                 f"temporary folder {folder} does not exist. Make it, or pass another folder."
             )
+        if folder is not None:
+            sweep(folder)
         cores = threads or available_threads()
         return cls(select(backend), cores, size, progress, announce, folder)
 

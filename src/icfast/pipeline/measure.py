@@ -11,8 +11,6 @@ from icfast.corpus import Corpus
 from icfast.corpus.documents import DocumentSet, all_documents
 from icfast.corpus.heldout import Split, split
 from icfast.energy import EnergyMeter, JoulesSource
-from icfast.errors import OptionError
-from icfast.files import write_json
 from icfast.kneser_ney.fan_out import fan_out
 from icfast.kneser_ney.fit import fit_counted
 from icfast.kneser_ney.ladder import LadderLosses, score_ladder
@@ -39,6 +37,8 @@ from icfast.pipeline.records.measure import (
     MeasureResult,
     Training,
 )
+from icfast.pipeline.results import MODEL, Page, ResultFolder
+from icfast.quality.open_model import named_file
 from icfast.sums.spectrum import Spectra
 
 #: Units of figures whose name does not end in one.
@@ -75,6 +75,7 @@ def measure(
     heldout: float = 0.1,
     temperature_kelvin: float = 300.0,
     neural: Neural | None = None,
+    overwrite: bool = False,
     memory: str | int | None = None,
     temporary: str | Path | None = None,
     threads: int | None = None,
@@ -88,12 +89,12 @@ def measure(
 
     Args:
         corpus: an open corpus.
-        output: folder for result.json, manifest.json and model.icfast; results of an earlier run
-            are replaced.
+        output: folder for result.json, manifest.json and model.icfast.
         order: order of the longest n-grams.
         heldout: share of documents held out, chosen by their hash.
         temperature_kelvin: T of IC-2, kelvin.
         neural: a neural model to score on the same held-out tokens.
+        overwrite: whether to replace results that icfast wrote there.
         memory: maximum bytes to allocate, such as ``"4GiB"``; the default is half of the available
             memory.
         temporary: folder for temporary files, used if memory would need many passes.
@@ -103,7 +104,8 @@ def measure(
 
     Raises:
         CorpusError: the corpus cannot be read or split.
-        OptionError: an argument has no meaning, or the folder cannot be written.
+        OptionError: an argument has no meaning, or the folder has results or cannot be written.
+        OutputError: a file would be replaced that is an input or that icfast did not write.
         ResourceError: memory or disk do not suffice.
 
     >>> import tempfile
@@ -123,6 +125,7 @@ def measure(
         heldout=heldout,
         temperature_kelvin=temperature_kelvin,
         neural=neural,
+        overwrite=overwrite,
         work=Work.of(backend, threads, memory, progress, temporary=temporary),
     )
 
@@ -135,21 +138,23 @@ def measure_corpus(
     heldout: float = 0.1,
     temperature_kelvin: float = 300.0,
     neural: Neural | None = None,
+    overwrite: bool = False,
+    page: Page | None = None,
     skipped_texts: int = 0,
     meter: EnergyMeter | None = None,
     work: Work,
 ) -> MeasureResult:
-    """Measure a corpus, and write manifest.json, model.icfast and result.json into a folder.
-
-    Each file appears only when it is complete; result.json is the last.
+    """Measure a corpus, and write its results into a folder, all together when they are complete.
 
     Args:
         corpus: an open corpus.
-        output: folder for the files; results of an earlier run are replaced.
+        output: folder for the results, see `icfast.pipeline.results`.
         order: order of the longest n-grams.
         heldout: share of documents held out, chosen by their hash.
         temperature_kelvin: T of IC-2, kelvin.
         neural: a model to score on the same held-out tokens, above the n-grams on the ladder.
+        overwrite: whether to replace results that icfast wrote there.
+        page: draws the report of the result, or returns None if it cannot. None draws none.
         skipped_texts: number of texts skipped when the corpus was tokenised.
         meter: energy meter. A CPU meter covers the whole measurement, a GPU meter the neural
             model. None meters nothing.
@@ -157,20 +162,76 @@ def measure_corpus(
 
     Raises:
         CorpusError: the corpus cannot be read or split.
-        OptionError: an argument has no meaning, or the folder cannot be written.
+        OptionError: an argument has no meaning, or the folder has results or cannot be written.
+        OutputError: a file would be replaced that is an input or that icfast did not write.
         ResourceError: memory or disk do not suffice.
     """
-    begun = time.monotonic()
     energy(bits=0, temperature_kelvin=temperature_kelvin)  # refuses a wrong T before the work
     documents = all_documents(corpus)
     if neural is not None:
         check_neural(documents, neural)
+    folder = _folder(corpus, output, neural, overwrite=overwrite, with_page=page is not None)
+    folder.check()
     sides = split(documents, heldout, work.backend.kernels)
-    make_folder(output)
+    arguments = {
+        "order": order,
+        "heldout": heldout,
+        "temperature_kelvin": temperature_kelvin,
+        "neural": None if neural is None else _asked(neural),
+    }
+    with folder.open() as new:
+        result = _measured(
+            documents,
+            sides,
+            new.paths[MODEL],
+            order=order,
+            temperature_kelvin=temperature_kelvin,
+            neural=neural,
+            skipped_texts=skipped_texts,
+            meter=meter,
+            work=work,
+        )
+        drawn = None if page is None else page(result)
+        new.write(result, manifest(documents, arguments, work), drawn, with_model=True)
+    return result
+
+
+def _folder(
+    corpus: Corpus, output: Path, neural: Neural | None, *, overwrite: bool, with_page: bool
+) -> ResultFolder:
+    inputs = list(corpus.files)
+    if neural is not None and (file := named_file(neural.model.name)) is not None:
+        inputs.append(file)
+    checkpoint = None if neural is None else neural.options.get("checkpoint")
+    return ResultFolder(
+        output,
+        tuple(inputs),
+        overwrite,
+        with_model=True,
+        with_page=with_page,
+        checkpoint=None if checkpoint is None else Path(checkpoint),
+    )
+
+
+def _measured(
+    documents: DocumentSet,
+    sides: Split,
+    file: Path,
+    *,
+    order: int,
+    temperature_kelvin: float,
+    neural: Neural | None,
+    skipped_texts: int,
+    meter: EnergyMeter | None,
+    work: Work,
+) -> MeasureResult:
+    """Measure documents, and write the model of the training documents into a file."""
+    begun = time.monotonic()
+    corpus = documents.corpus
     # Only a neural model keeps a GPU busy.
     on_gpu = meter is not None and meter.source is JoulesSource.NVML
     with Spending(None if on_gpu else meter, "counting, fitting and scoring") as spending:
-        passes = _run_passes(documents, sides, order, work, output / "model.icfast")
+        passes = _run_passes(documents, sides, order, work, file)
         scored, ladder = None, passes.ladder
         if neural is not None:
             scored, ladder = score_heldout(
@@ -185,7 +246,7 @@ def measure_corpus(
     ic1 = _ic1(passes.ladder, sides, passes.model)
     ic2 = _ic2(ic1, temperature_kelvin)
     source = documents.source(order)
-    result = MeasureResult(
+    return MeasureResult(
         schema_version=SCHEMA_VERSION,
         icfast_version=versions()["icfast"],
         corpus=_corpus(documents, passes.spectra, skipped_texts),
@@ -210,15 +271,6 @@ def measure_corpus(
         wall_seconds=time.monotonic() - begun,
         warnings=corpus.warnings,
     )
-    arguments = {
-        "order": order,
-        "heldout": heldout,
-        "temperature_kelvin": temperature_kelvin,
-        "neural": None if neural is None else _asked(neural),
-    }
-    write_json(output / "manifest.json", manifest(documents, arguments, work))
-    write_json(output / "result.json", result.to_json())
-    return result
 
 
 @dataclass(frozen=True)
@@ -259,20 +311,6 @@ def _asked(neural: Neural) -> dict[str, Any]:
     return {"model": neural.model.name, "options": options, "initial_seed": neural.initial_seed}
 
 
-def make_folder(output: Path) -> None:
-    """Make a folder for results if it is missing.
-
-    Raises:
-        OptionError: it cannot be made.
-    """
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OptionError(
-            f"cannot make the output folder {output}: {error.strerror}; choose another --output"
-        ) from error
-
-
 def _corpus(documents: DocumentSet, spectra: Spectra, skipped_texts: int) -> MeasuredCorpus:
     corpus = documents.corpus
     return MeasuredCorpus(
@@ -311,7 +349,7 @@ def _model(model: NgramModel) -> FittedModel:
         kind="modified Kneser-Ney",
         order=model.order,
         convention=model.convention,
-        file=model.path.name,
+        file=MODEL,
         model_bits=model.size_bits,
         params=model.parameters,
         sha256=model.sha256,

@@ -18,7 +18,7 @@ from icfast.corpus.documents import DocumentSet
 from icfast.errors import LogError
 from icfast.files import open_regular
 from icfast.parallel.threads import Work
-from icfast.pipeline.records.base import SCHEMA_VERSION
+from icfast.pipeline.records.base import SCHEMA_VERSION, Result
 from icfast.pipeline.records.training import InputFile
 
 
@@ -37,7 +37,7 @@ def manifest(documents: DocumentSet, arguments: dict[str, Any], work: Work) -> d
     corpus = documents.corpus
     return {
         "schema_version": SCHEMA_VERSION,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "created": _now(),
         "inputs": [_input(shard) for shard in corpus.shards],
         "corpus_options": {
             "vocab_size": corpus.given_vocab_size,
@@ -55,9 +55,29 @@ def manifest(documents: DocumentSet, arguments: dict[str, Any], work: Work) -> d
             "memory_bytes": work.memory_bytes,
         },
         "versions": versions(),
-        "host": {"system": platform.platform(), "machine": platform.machine()},
+        "host": _host(),
         "command": sys.argv,
     }
+
+
+def run_manifest(result: Result) -> dict[str, Any]:
+    """Return the versions, host and command of a result that names its inputs itself."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "created": _now(),
+        "result": type(result).__name__,
+        "versions": versions(),
+        "host": _host(),
+        "command": sys.argv,
+    }
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _host() -> dict[str, str]:
+    return {"system": platform.platform(), "machine": platform.machine()}
 
 
 def input_file(path: Path) -> InputFile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from icfast.corpus import Corpus
 from icfast.corpus.documents import all_documents
 from icfast.energy import EnergyMeter
 from icfast.errors import OptionError, needs_extra
-from icfast.files import atomic_path
+from icfast.files import Output, check_outputs, new_file
 from icfast.kneser_ney.compact import CompactModel
 from icfast.kneser_ney.model import NgramModel
 from icfast.laws.landauer import energy
@@ -25,6 +25,22 @@ from icfast.pipeline.score import floor_joules, score_record
 from icfast.quality.score import score_model
 from icfast.sums.loss import DocumentScores
 
+#: Key and value in the metadata of a Parquet file of scores.
+_MARK, _SCORES = "icfast", "scores of documents"
+#: Columns of that file.
+_COLUMNS = (
+    "shard",
+    "document",
+    "predicted_tokens",
+    "loss_nats",
+    "oov",
+    "infinite",
+    "ignored",
+    "nan",
+    "out_of_range",
+    "huge",
+)
+
 
 def score_corpus(
     corpus: Corpus,
@@ -32,6 +48,8 @@ def score_corpus(
     *,
     options: Mapping[str, Any],
     output: Path | None,
+    inputs: Iterable[Path] = (),
+    overwrite: bool = False,
     initial_seed: int | None,
     temperature_kelvin: float,
     meter: EnergyMeter | None,
@@ -44,6 +62,8 @@ def score_corpus(
         model: an n-gram or neural model.
         options: options of neural models that were set, as `icfast.score` takes them.
         output: Parquet file for the loss of each document, or None.
+        inputs: files and folders of the model.
+        overwrite: whether to replace an output that icfast wrote.
         initial_seed: seed of the same architecture with fresh weights, which is scored too; None
             scores none.
         temperature_kelvin: T of IC-2 for a neural model, kelvin.
@@ -51,7 +71,9 @@ def score_corpus(
         work: how the work runs.
 
     Raises:
-        OptionError: an option has no meaning for this model, or the output cannot be written.
+        OptionError: an option has no meaning for this model, or the output exists or cannot be
+            written.
+        OutputError: the output is also an input, or is not what icfast wrote.
         MissingExtraError: the output needs pyarrow, which is not installed.
         CorpusError: an id is outside the model's vocabulary.
         MergeError: the corpus and the model have different tokenizers.
@@ -62,7 +84,11 @@ def score_corpus(
         raise OptionError(
             "--initial-seed needs a neural model; an n-gram model has no initial weights"
         )
-    with _table_writer(output) as write:
+    checkpoint = _checkpoint(options)
+    read = [*corpus.files, *inputs]
+    if checkpoint is not None and output is not None:
+        check_outputs([checkpoint, _scores(output)], read, overwrite)
+    with _table_writer(output, read, overwrite) as write:
         with Spending(meter, "scoring") as spending:
             scores = score_model(corpus, model, options, work)
         write(scores)
@@ -96,7 +122,9 @@ def _initial(
 
 
 @contextmanager
-def _table_writer(output: Path | None) -> Iterator[Callable[[DocumentScores], None]]:
+def _table_writer(
+    output: Path | None, inputs: Iterable[Path], overwrite: bool
+) -> Iterator[Callable[[DocumentScores], None]]:
     """Yield a function that writes the loss of each document, or ignores it without an output.
 
     The file is opened before the work, so that an output that cannot be written is refused at once.
@@ -106,5 +134,31 @@ def _table_writer(output: Path | None) -> Iterator[Callable[[DocumentScores], No
         return
     with needs_extra("arrow", "--output writes Parquet, which"):
         from pyarrow import parquet
-    with atomic_path(output) as target:
-        yield lambda scores: parquet.write_table(scores.to_arrow(), target)
+    with new_file(_scores(output), inputs, overwrite) as target:
+        yield lambda scores: parquet.write_table(
+            scores.to_arrow().replace_schema_metadata({_MARK: _SCORES}), target
+        )
+
+
+def _scores(output: Path) -> Output:
+    return Output(output, "Parquet", _is_ours, (".parquet", ".pq"))
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether icfast wrote a Parquet file; version 0.1.0 left no mark in it."""
+    from pyarrow import ArrowException, parquet
+
+    try:
+        schema = parquet.read_schema(path)
+    except ArrowException:
+        return False
+    if schema.metadata is None:
+        return tuple(schema.names) == _COLUMNS
+    return bool(schema.metadata.get(_MARK.encode()) == _SCORES.encode())
+
+
+def _checkpoint(options: Mapping[str, Any]) -> Output | None:
+    folder = options.get("checkpoint")
+    if folder is None:
+        return None
+    return Output(Path(folder), "a checkpoint", lambda _: True, folder=True, resumed=True)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from icfast.files import write_json
 from icfast.laws.training_result import TrainingRun
 from icfast.logs import log_files
-from icfast.pipeline.measure import make_folder
-from icfast.pipeline.provenance import input_file, versions
+from icfast.pipeline.provenance import input_file, run_manifest, versions
 from icfast.pipeline.records.base import SCHEMA_VERSION, Result
 from icfast.pipeline.records.training import TrainingResult
+from icfast.pipeline.results import Page, ResultFolder
 
 #: Units of figures whose name does not end in one.
 _UNITS = {
@@ -39,14 +38,16 @@ def training_result(run: TrainingRun, log: Path, temperature_kelvin: float) -> T
     )
 
 
-def write_result(result: Result, output: Path) -> None:
-    """Write result.json into a folder, which is made if it is missing.
+def write_result(result: Result, output: ResultFolder, page: Page) -> bool:
+    """Write a result, its report and a manifest; return whether there is a report.
 
     Raises:
-        OptionError: the folder cannot be written.
+        OptionError, OutputError: the folder is refused, see `ResultFolder.check`.
     """
-    make_folder(output)
-    write_json(output / "result.json", result.to_json())
+    with output.open() as new:
+        drawn = page(result)
+        new.write(result, run_manifest(result), drawn)
+    return drawn is not None
 
 
 def _conventions(run: TrainingRun, temperature_kelvin: float) -> dict[str, str]:

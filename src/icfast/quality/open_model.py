@@ -23,6 +23,18 @@ Logits: TypeAlias = Callable[[NDArray[np.int64]], Any]
 AnyModel: TypeAlias = NgramModel | CompactModel | TokenModel | Logits | str | Path
 
 
+def named_file(name: str) -> Path | None:
+    """Return the folder or file that "hf:DIR" or "gguf:FILE" names, None for another name.
+
+    >>> named_file("gguf:model.gguf"), named_file("a function")
+    (PosixPath('model.gguf'), None)
+    """
+    for scheme in (neural.HF, neural.GGUF):
+        if name.startswith(scheme):
+            return Path(name.removeprefix(scheme))
+    return None
+
+
 def open_model(
     model: AnyModel,
     *,

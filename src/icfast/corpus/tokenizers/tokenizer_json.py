@@ -9,7 +9,7 @@ from typing import Any
 
 from icfast.corpus.corpus import BYTES
 from icfast.errors import OptionError, needs_extra
-from icfast.files import atomic_path, read_regular
+from icfast.files import Output, new_file, read_regular
 
 #: Maximum size of a tokenizer.json. Known ones have up to 40 MB.
 _MOST_BYTES = 512 << 20
@@ -60,13 +60,13 @@ def train_bpe(texts: Iterable[str], vocab_size: int, output: str | os.PathLike[s
     Args:
         texts: documents.
         vocab_size: number of ids to train, at least 256.
-        output: path of the tokenizer.json. An existing file is replaced.
+        output: path of the tokenizer.json. It must not exist.
 
     Returns:
         The number of ids, fewer than `vocab_size` if the text is too short.
 
     Raises:
-        OptionError: the vocabulary is smaller than 256, or the output is not writable.
+        OptionError: the vocabulary is smaller than 256, or the output exists or is not writable.
         MissingExtraError: `tokenizers` is not installed.
         ResourceError: the disk is full.
     """
@@ -76,6 +76,15 @@ def train_bpe(texts: Iterable[str], vocab_size: int, output: str | os.PathLike[s
             f"holds. Pass at least {ALL_BYTES}."
         )
     tokenizers = _import_tokenizers()
+    # A file tokenizer.json does not tell who trained it, so none is ever replaced.
+    written = Output(Path(output), "a tokenizer", lambda _: False, (".json",))
+    with new_file(written) as temporary:
+        tokenizer = _trained(tokenizers, texts, vocab_size)
+        temporary.write_text(tokenizer.to_str(pretty=True) + "\n", encoding="utf-8")
+    return int(tokenizer.get_vocab_size())
+
+
+def _trained(tokenizers: Any, texts: Iterable[str], vocab_size: int) -> Any:
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = tokenizers.decoders.ByteLevel()
@@ -86,9 +95,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int, output: str | os.PathLike[s
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    with atomic_path(Path(output)) as temporary:
-        temporary.write_text(tokenizer.to_str(pretty=True) + "\n", encoding="utf-8")
-    return int(tokenizer.get_vocab_size())
+    return tokenizer
 
 
 def _import_tokenizers() -> Any:

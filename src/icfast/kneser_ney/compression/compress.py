@@ -9,13 +9,14 @@ from typing import Any
 from icfast.corpus import Corpus
 from icfast.corpus.documents import all_documents
 from icfast.errors import OptionError, ResourceError
-from icfast.files import atomic_path
+from icfast.files import new_file
 from icfast.kneser_ney.compact import CompactModel
 from icfast.kneser_ney.compression.levels import levels_of, mean_log2_mass
 from icfast.kneser_ney.compression.pack import pack
 from icfast.kneser_ney.compression.prune import prune as prune_levels
 from icfast.kneser_ney.compression.quantise import decoded, quantised
 from icfast.kneser_ney.model import NgramModel
+from icfast.kneser_ney.model_file import model_output
 from icfast.kneser_ney.score import score_documents
 from icfast.kneser_ney.weights import weigh
 from icfast.parallel.progress import Progress, silent
@@ -34,6 +35,7 @@ def compress(
     bits: int = 8,
     prune: float = 0.0,
     heldout: Corpus | None = None,
+    overwrite: bool = False,
     memory: str | int | None = None,
     threads: int | None = None,
     backend: str = "auto",
@@ -51,12 +53,14 @@ def compress(
         prune: removes each n-gram whose removal raises the model's expected perplexity by less than
             this fraction (Stolcke 1998). 0 keeps all n-grams.
         heldout: documents whose loss under both models is measured and recorded in ``about``.
+        overwrite: whether to replace a model that icfast wrote there.
         memory, threads, backend: as in :func:`icfast.spectra`. Compression needs 80 bytes of memory
             per n-gram.
         progress: called with the progress of each stage.
 
     Raises:
-        OptionError: bits or prune is out of range, or the output can't be written.
+        OptionError: bits or prune is out of range, or the output exists or can't be written.
+        OutputError: the output is also an input, or is not a model.
         ResourceError: the memory is too small, or the disk is full.
         ArtefactError: the model's file is damaged, or holds a compressed model.
         MergeError: the held-out corpus was written by another tokenizer.
@@ -75,12 +79,26 @@ def compress(
     work = Work.of(backend, threads, memory, progress)
     if not isinstance(model, NgramModel):
         model = NgramModel.load(model)
-    with atomic_path(Path(output)) as temporary:
-        compress_to(temporary, model, work, bits, prune, heldout)
-    return CompactModel.load(output)
+    return compress_to(Path(output), model, work, bits, prune, heldout, overwrite)
 
 
 def compress_to(
+    output: Path,
+    model: NgramModel,
+    work: Work,
+    bits: int,
+    prune: float,
+    heldout: Corpus | None,
+    overwrite: bool,
+) -> CompactModel:
+    """Write the compressed model of an open model; see `compress`."""
+    inputs = [model.path, *(heldout.files if heldout is not None else ())]
+    with new_file(model_output(output), inputs, overwrite) as temporary:
+        _compress(temporary, model, work, bits, prune, heldout)
+    return CompactModel.load(output)
+
+
+def _compress(
     path: Path, model: NgramModel, work: Work, bits: int, prune: float, heldout: Corpus | None
 ) -> None:
     """Write the compressed model to this path directly."""

@@ -13,7 +13,12 @@ from pathlib import Path
 import pytest
 
 from icfast.errors import OptionError, ResourceError
-from icfast.files import atomic_directory, atomic_path, atomic_paths, write_json
+from icfast.files import Output, atomic_path, new_file, write_json
+from icfast.files.atomic import atomic_paths
+
+
+def new_folder(final: Path) -> AbstractContextManager[Path]:
+    return new_file(Output(final, "a table", lambda _: False, folder=True))
 
 
 def names(folder: Path) -> list[str]:
@@ -44,14 +49,15 @@ def test_a_file_appears_only_when_it_is_complete(tmp_path: Path) -> None:
 def test_files_follow_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
-        write_json(tmp_path / "x.json", {})
+        with atomic_path(tmp_path / "x.json") as temporary:
+            write_json(temporary, {})
     finally:
         os.umask(before)
     assert (tmp_path / "x.json").stat().st_mode & 0o777 == 0o640
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ValueError, MemoryError])
-@pytest.mark.parametrize("atomic", [atomic_path, atomic_directory])
+@pytest.mark.parametrize("atomic", [atomic_path, new_folder])
 def test_nothing_is_left_after_an_error(
     tmp_path: Path,
     error: type[BaseException],
@@ -93,7 +99,7 @@ def test_a_write_the_system_refuses_leaves_nothing(tmp_path: Path) -> None:
     with (
         largest_file(1000),
         pytest.raises(ResourceError, match="largest size"),
-        atomic_directory(tmp_path / "x") as temporary,
+        new_folder(tmp_path / "x") as temporary,
     ):
         (temporary / "y").write_bytes(bytes(5000))
     assert names(tmp_path) == []
@@ -105,7 +111,7 @@ def test_errors_of_the_body_about_other_files_pass_through(tmp_path: Path) -> No
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("atomic", [atomic_path, atomic_directory])
+@pytest.mark.parametrize("atomic", [atomic_path, new_folder])
 def test_no_folder_to_write_in(
     tmp_path: Path, atomic: Callable[[Path], AbstractContextManager[Path]]
 ) -> None:
@@ -140,17 +146,17 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 
 def test_a_folder_appears_whole_and_never_over_another(tmp_path: Path) -> None:
     final = tmp_path / "x"
-    with atomic_directory(final) as temporary:
+    with new_folder(final) as temporary:
         (temporary / "deep").mkdir()
         (temporary / "deep" / "y").write_bytes(b"1")
     assert (final / "deep" / "y").read_bytes() == b"1"
-    with pytest.raises(OptionError, match="exists already"), atomic_directory(final):
+    with pytest.raises(OptionError, match="exists already"), new_folder(final):
         pass
     assert names(tmp_path) == ["x"]
 
 
 def test_a_folder_made_in_the_meantime_is_kept(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="exists already"), atomic_directory(tmp_path / "x"):
+    with pytest.raises(OptionError, match="exists already"), new_folder(tmp_path / "x"):
         (tmp_path / "x").mkdir()
     assert names(tmp_path) == ["x"]
 
@@ -159,26 +165,28 @@ def test_several_files_come_together_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finals = [tmp_path / "a", tmp_path / "b"]
-    (tmp_path / "b").write_text("stale")
-    replace = Path.replace
+    (tmp_path / "b").write_text("older")
+    rename = Path.rename
 
     def fail_at_b(path: Path, target: Path) -> Path:
-        if target.name == "b":
+        if target.name == "b" and path.name.endswith(".partial"):
             raise OSError(errno.ENOSPC, "full")
-        assert not (tmp_path / "b").exists(), "a new a beside an old b"
-        return replace(path, target)
+        if target.name == "a":
+            assert not (tmp_path / "b").exists(), "a new a beside an old b"
+        return rename(path, target)
 
-    monkeypatch.setattr(Path, "replace", fail_at_b)
+    monkeypatch.setattr(Path, "rename", fail_at_b)
     with pytest.raises(ResourceError, match="disk is full"), atomic_paths(finals):
         pass
-    assert names(tmp_path) == []
+    assert names(tmp_path) == ["b"]
+    assert (tmp_path / "b").read_text() == "older"
 
 
 def test_json_keeps_its_order_and_refuses_nan(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     write_json(path, {"z": 1, "a": "é"})
     assert path.read_text(encoding="utf-8") == '{\n  "z": 1,\n  "a": "é"\n}\n'
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json(path, {"z": float("nan")})
+    with pytest.raises(ValueError, match="not JSON compliant"), atomic_path(path) as temporary:
+        write_json(temporary, {"z": float("nan")})
     assert json.loads(path.read_bytes())["z"] == 1
     assert names(tmp_path) == ["x.json"]
