@@ -77,9 +77,14 @@ def test_run_writes_result_and_report(run: Run, log: Path, tmp_path: Path) -> No
     answer = run("laws", "run", log, *options, "--spent-joules", 5)
     assert answer.code == 2
     assert "--spent-source" in answer.err
-    answer = run("laws", "run", log, *options, "--output", log)
+    other = tmp_path / "file"
+    other.touch()
+    answer = run("laws", "run", log, *options, "--output", other)
     assert answer.code == 2
     assert "cannot make the output folder" in answer.err
+    answer = run("laws", "run", log, *options, "--output", log)
+    assert answer.code == 1
+    assert "the command reads" in answer.err
 
 
 def test_what_is_missing_is_said(run: Run, log: Path, tmp_path: Path) -> None:

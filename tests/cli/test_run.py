@@ -221,14 +221,30 @@ def test_a_reader_that_goes_away(shards: Shards) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes and signals of POSIX")
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("sent", "code", "line"),
+    [
+        (signal.SIGINT, 130, "interrupted; no incomplete file was kept"),
+        (signal.SIGTERM, 143, "ended by SIGTERM; no incomplete file was kept"),
+        pytest.param(
+            *(signal.SIGHUP, 129, "ended by SIGHUP; no incomplete file was kept"),
+            marks=pytest.mark.ci,
+        ),
+        pytest.param(
+            *(signal.SIGQUIT, 131, "ended by SIGQUIT; no incomplete file was kept"),
+            marks=pytest.mark.ci,
+        ),
+    ],
+)
 def test_signals_leave_nothing_behind(
-    shards: Shards, tmp_path: Path, sent: signal.Signals, code: int
+    shards: Shards, tmp_path: Path, sent: signal.Signals, code: int, line: str
 ) -> None:
     script = (
         "import os, signal, sys\n"
         # Whoever starts the tests in the background may have SIGINT ignored; children inherit that.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+        "signal.signal(signal.SIGQUIT, signal.SIG_DFL)\n"
         "import icfast.ngrams.count as room\n"
         "from icfast.cli import main\n"
         f"room.pack_blocks = lambda run: os.kill(os.getpid(), {int(sent)}) or []\n"
@@ -236,6 +252,7 @@ def test_signals_leave_nothing_behind(
     )
     done = shell("-c", script, "count", *shards, "--dtype", "u2", "--output", tmp_path / "t")
     assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.splitlines()[-1] == line
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bin", "b.bin"]
 
 

@@ -8,15 +8,14 @@ imported when they run, so that shell completion is fast.
 from __future__ import annotations
 
 import io
-import signal
 import sys
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from icfast import __version__
 from icfast.cli.groups import lazy_group
+from icfast.cli.signals import end_in_good_order
 
 __all__ = ["app", "main"]
 
@@ -70,10 +69,5 @@ def main() -> None:
         # A character that the terminal cannot show must not lose the result.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    signal.signal(signal.SIGTERM, _terminate)
+    end_in_good_order()
     app()
-
-
-def _terminate(number: int, _: FrameType | None) -> NoReturn:
-    """Exit through the cleanup of every open file, so that nothing half-written remains."""
-    raise SystemExit(128 + number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -42,6 +43,25 @@ def say_warnings(warnings: Iterable[str]) -> None:
     """Write warnings on stderr, one line each."""
     for text in warnings:
         say(f"warning: {text}")
+
+
+class _Saying(logging.Handler):
+    """Handler that prints the warnings of the package as lines of the program."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        say(record.getMessage())
+
+
+@contextmanager
+def saying_warnings() -> Iterator[None]:
+    """Print on stderr what the package logs, such as files of a killed run that it removed."""
+    log, handler = logging.getLogger("icfast"), _Saying(logging.WARNING)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def say_cost(cost: Cost) -> None:

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import typer
 
-from icfast.cli.output import say
+from icfast.cli.output import say, saying_warnings
+from icfast.cli.signals import Ended
 from icfast.errors import IcfastError, OptionError, OutputError
 
 FAILURE = 1
@@ -126,7 +127,8 @@ def exit_codes() -> Iterator[None]:
         typer.Exit: an expected error occurred.
     """
     try:
-        yield
+        with saying_warnings():
+            yield
     except IcfastError as error:
         say(f"error: {error}")
         usage = isinstance(error, OptionError) and not isinstance(error, OutputError)
@@ -134,6 +136,9 @@ def exit_codes() -> Iterator[None]:
     except MemoryError:
         say("error: out of memory; reduce --memory or --threads, or use a larger machine")
         raise typer.Exit(FAILURE) from None
+    except Ended as ended:
+        say(f"ended by {ended.name}; no incomplete file was kept")
+        raise typer.Exit(int(ended.code or 1)) from None
     except KeyboardInterrupt:
         say("interrupted; no incomplete file was kept")
         raise typer.Exit(INTERRUPTED) from None

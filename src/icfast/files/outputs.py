@@ -96,10 +96,10 @@ def check_outputs(
         OptionError: an output exists and `overwrite` is false, its suffix names another format, or
             its path is not usable.
     """
-    for output in outputs:
-        _refuse_suffix(output)
     _refuse_twice(outputs)
     _refuse_inputs(outputs, inputs)
+    for output in outputs:
+        _refuse_suffix(output)
     for folder in {output.final.parent for output in outputs if not output.resumed}:
         sweep(folder)
     _refuse_existing(outputs, overwrite)

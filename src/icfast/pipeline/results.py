@@ -63,6 +63,12 @@ class ResultFolder:
         folders = [_folder(self.folder, "a folder of results")]
         if self.checkpoint is not None:
             folders.append(_folder(self.checkpoint, "a checkpoint"))
+        check_outputs(folders, self.inputs)
+        if self.folder.exists() and not self.folder.is_dir():
+            raise OptionError(
+                f"cannot make the output folder {self.folder}: it is a file; choose another "
+                "--output"
+            )
         check_outputs([*folders, *self._outputs()], self.inputs, self.overwrite)
 
     @contextmanager
