@@ -117,10 +117,11 @@ def test_scaling(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert json.loads((folder / "result.json").read_text()) == written.json == answer.json
     assert "Chinchilla’s form" in (folder / "report.html").read_text()
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    bare = run("laws", "scaling", table, "--bootstraps", 20, "--output", folder)
+    bare = run("laws", "scaling", table, "--bootstraps", 20, "--output", folder, "--overwrite")
     assert bare.code == 0
     assert "pip install 'icfast[report]'" in bare.err
-    assert [path.name for path in folder.iterdir()] == ["result.json"]
+    names = ["manifest.json", "result.json"]
+    assert sorted(path.name for path in folder.iterdir()) == names
     for text, said in (
         ("N,D\n1,2\n", "params, tokens and loss"),
         ("N,D,loss\n1,2,x\n", "runs.csv: line 2: expected a number for loss"),
