@@ -6,6 +6,7 @@ Every formatter writes a dash for None where it accepts None, and a typographic 
 from __future__ import annotations
 
 import math
+import unicodedata
 
 #: Boltzmann's constant in joules per kelvin, exact since the 2019 revision of the SI.
 BOLTZMANN_JOULES_PER_KELVIN = 1.380649e-23
@@ -173,3 +174,25 @@ def format_seconds(value: float | None) -> str:
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def printable(text: str) -> str:
+    """Return text in which characters that could steer a terminal are escapes.
+
+    They are control characters, also those that change the direction of text, and bytes of a file
+    name that are not UTF-8.
+
+    >>> printable("a\x1b[2Jb\u202e\udcffé")
+    'a\\x1b[2Jb\\u202e\\xffé'
+    """
+    if text.isprintable():
+        return text
+    return "".join(_shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() or unicodedata.category(character) == "Zs":
+        return character
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()

@@ -7,15 +7,12 @@ imported when they run, so that shell completion is fast.
 
 from __future__ import annotations
 
-import io
-import sys
 from typing import Annotated
 
 import typer
 
 from icfast import __version__
 from icfast.cli.groups import lazy_group
-from icfast.cli.signals import end_in_good_order
 
 __all__ = ["app", "main"]
 
@@ -65,9 +62,6 @@ def _icfast(
 
 def main() -> None:
     """Run the command line on ``sys.argv`` and exit with its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        # A character that the terminal cannot show must not lose the result.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    end_in_good_order()
-    app()
+    from icfast.cli.program import run_program
+
+    run_program(app)

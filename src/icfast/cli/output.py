@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from icfast.cli.streams import writing_stdout
 from icfast.errors import IcfastError, MissingExtraError
 from icfast.parallel.progress import Progress, silent
+from icfast.units import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,8 +37,8 @@ _FILE_COLUMNS = 200
 
 
 def say(text: str) -> None:
-    """Write one line on stderr."""
-    print(text.replace("\n", " "), file=sys.stderr, flush=True)
+    """Write one line on stderr. Control characters, such as those of a file name, are escaped."""
+    print(printable(text.replace("\n", " ")), file=sys.stderr, flush=True)
 
 
 def say_warnings(warnings: Iterable[str]) -> None:
@@ -92,10 +94,11 @@ def emit(result: Any, as_json: bool, show: Callable[[Console], None]) -> None:
             text = json.dumps(content, indent=2, allow_nan=False)
         except ValueError as error:
             raise IcfastError(f"the result cannot be written as JSON: {error}") from error
-        print(text, flush=True)
+        with writing_stdout():
+            print(text)
     else:
-        show(_console())
-        sys.stdout.flush()
+        with writing_stdout():
+            show(_console())
 
 
 def _console() -> Console:
@@ -110,7 +113,7 @@ def _console() -> Console:
 
 def print_line(console: Console, text: str) -> None:
     """Print one line without folding it."""
-    console.print(text, soft_wrap=True)
+    console.print(printable(text), soft_wrap=True)
 
 
 def print_facts(console: Console, facts: Mapping[str, str]) -> None:
@@ -122,7 +125,7 @@ def print_facts(console: Console, facts: Mapping[str, str]) -> None:
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for name, value in facts.items():
-        grid.add_row(Text(name, "bold"), Text(value))
+        grid.add_row(Text(printable(name), "bold"), Text(printable(value)))
     console.print(grid)
 
 

@@ -18,6 +18,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from icfast.parallel import Progress
+from icfast.units import printable
 
 
 class _RateColumn(ProgressColumn):
@@ -53,7 +54,7 @@ def report_to(bar: Bar) -> Progress:
     def report(stage: str, done: int, total: int, unit: str = "tokens") -> None:
         nonlocal current
         if stage != current:
-            bar.reset(task, description=stage, total=total, unit=unit)
+            bar.reset(task, description=printable(stage), total=total, unit=unit)
             current = stage
         bar.update(task, completed=done, total=total)
 

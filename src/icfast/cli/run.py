@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
+import signal
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import typer
 
 from icfast.cli.output import say, saying_warnings
-from icfast.cli.signals import Ended
+from icfast.cli.signals import farewell
+from icfast.cli.streams import discard_stdout
 from icfast.errors import IcfastError, OptionError, OutputError
 
 FAILURE = 1
@@ -129,24 +129,29 @@ def exit_codes() -> Iterator[None]:
     try:
         with saying_warnings():
             yield
-    except IcfastError as error:
-        say(f"error: {error}")
-        usage = isinstance(error, OptionError) and not isinstance(error, OutputError)
-        raise typer.Exit(USAGE if usage else FAILURE) from None
-    except MemoryError:
-        say("error: out of memory; reduce --memory or --threads, or use a larger machine")
-        raise typer.Exit(FAILURE) from None
-    except Ended as ended:
-        say(f"ended by {ended.name}; no incomplete file was kept")
-        raise typer.Exit(int(ended.code or 1)) from None
-    except KeyboardInterrupt:
-        say("interrupted; no incomplete file was kept")
-        raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:
-        # The reader closed the pipe (`| head`). Python would report it again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(FAILURE) from None
-    except OSError as error:
-        # Errors that the packages below did not explain keep the text of the operating system.
-        say(f"error: {error}")
-        raise typer.Exit(FAILURE) from None
+    except (IcfastError, MemoryError, KeyboardInterrupt, OSError) as error:
+        raise typer.Exit(exit_code_of(error)) from None
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Write one line about an expected error and return its exit code; raise any other error."""
+    match error:
+        case IcfastError():
+            say(f"error: {error}")
+            usage = isinstance(error, OptionError) and not isinstance(error, OutputError)
+            return USAGE if usage else FAILURE
+        case MemoryError():
+            say("error: out of memory; reduce --memory or --threads, or use a larger machine")
+        case KeyboardInterrupt():
+            line = farewell(signal.SIGINT)
+            if line is not None:
+                say(line)
+            return INTERRUPTED
+        case BrokenPipeError():
+            discard_stdout()  # the reader closed the pipe (`| head`)
+        case OSError():
+            # Errors that the packages below did not explain keep the text of the system.
+            say(f"error: {error}")
+        case _:
+            raise error
+    return FAILURE

@@ -20,7 +20,6 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from icfast.errors import ArtefactError, ResourceError
 from icfast.files import Output, open_regular, unnamed_file
+from icfast.parallel.threads import thread_pool
 from icfast.units import format_bytes
 
 _MAGIC = b"ICFMODEL"
@@ -213,7 +213,7 @@ def _view(mapped: mmap.mmap, entry: Mapping[str, Any]) -> NDArray[Any]:
 
 def _checksums(arrays: Iterable[NDArray[Any]]) -> list[int]:
     """Return the CRC-32 of each array, computed on several threads (zlib releases the GIL)."""
-    with ThreadPoolExecutor(_CHECK_THREADS) as pool:
+    with thread_pool(_CHECK_THREADS) as pool:
         return list(pool.map(_crc32, arrays))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
+
+from icfast.parallel.threads import thread_pool
 
 
 class Rows:
@@ -67,7 +68,7 @@ def split_rows(work: Callable[[int, int], None], rows: int, threads: int) -> Non
         work(0, rows)
         return
     bounds = [rows * part // threads for part in range(threads + 1)]
-    with ThreadPoolExecutor(threads - 1, thread_name_prefix="icfast") as executor:
+    with thread_pool(threads - 1) as executor:
         others = [executor.submit(work, begin, end) for begin, end in pairwise(bounds[1:])]
         work(0, bounds[1])
         for other in others:

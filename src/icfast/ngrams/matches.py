@@ -14,7 +14,7 @@ from icfast.corpus.documents import DocumentSet, ShardDocuments, all_documents
 from icfast.errors import OptionError, ResourceError, check
 from icfast.ngrams.alphabet import Symbols, is_sparse, list_symbols, thread_chunks
 from icfast.parallel.buffers import zeros
-from icfast.parallel.threads import Work
+from icfast.parallel.threads import Work, apart
 from icfast.sums.matches import MatchLengths
 from icfast.units import format_bytes
 
@@ -58,9 +58,9 @@ def match_lengths(corpus: Corpus, work: Work, tokens: int | None = None) -> Matc
     _join(chosen, symbols, work, text)
     kernels, separator = work.backend.kernels, len(symbols.ids)
     work.progress("sorting suffixes", 0, chosen.tokens)
-    check(kernels.sort_suffixes(text, separator + len(chosen), order, links))
+    check(apart(kernels.sort_suffixes, text, separator + len(chosen), order, links))
     work.progress("matching", 0, chosen.tokens)
-    check(kernels.match_lengths(text, separator, order, links))
+    check(apart(kernels.match_lengths, text, separator, order, links))
     del links
     earlier, anywhere = _without_separators(order), _without_separators(text)
     lengths = MatchLengths(earlier, anywhere, _cut_tokens(earlier, chosen.lengths))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from icfast.backends.select import Backend, select
 from icfast.errors import OptionError
@@ -20,6 +22,11 @@ from icfast.parallel.progress import Progress, silent
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+#: Names of the threads of pools begin with this.
+_PREFIX = "icfast"
+#: Seconds that a pool waits for its calls after Ctrl-C.
+_ABANDONED_SECONDS = 0.3
 
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]i?B|B|)", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -64,6 +71,44 @@ def available_memory() -> int:
     except OSError:
         pass
     return 4 << 30
+
+
+@contextmanager
+def thread_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield an executor. If the body fails, calls that have not begun are cancelled.
+
+    Calls that run are waited for. After Ctrl-C or a signal that wait is short: a kernel may run for
+    long, and it keeps its arrays until it ends.
+    """
+    executor = ThreadPoolExecutor(threads, thread_name_prefix=_PREFIX)
+    try:
+        yield executor
+    except (KeyboardInterrupt, SystemExit):
+        executor.shutdown(wait=False, cancel_futures=True)
+        _join_for(_ABANDONED_SECONDS)
+        raise
+    except BaseException:
+        executor.shutdown(wait=True, cancel_futures=True)
+        raise
+    executor.shutdown(wait=True)
+
+
+def _join_for(seconds: float) -> None:
+    """Wait for the threads of pools, no longer than some seconds."""
+    until = time.monotonic() + seconds
+    for thread in threading.enumerate():
+        if thread.name.startswith(_PREFIX):
+            thread.join(max(0.0, until - time.monotonic()))
+
+
+def apart(call: Callable[..., Result], *given: Any) -> Result:
+    """Return what a long call returns, and raise what it raises. Ctrl-C ends the wait at once.
+
+    The call runs in a thread of its own. After Ctrl-C it continues to its end, and its result is
+    dropped then.
+    """
+    with thread_pool(1) as executor:
+        return executor.submit(call, *given).result()
 
 
 @dataclass(frozen=True)
@@ -118,11 +163,8 @@ class Work:
     @contextmanager
     def pool(self) -> Iterator[Pool]:
         """Yield a pool of threads. If the body fails, calls that have not begun are cancelled."""
-        executor = ThreadPoolExecutor(self.threads, thread_name_prefix="icfast")
-        try:
+        with thread_pool(self.threads) as executor:
             yield Pool(executor, self.threads)
-        finally:
-            executor.shutdown(wait=True, cancel_futures=True)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from icfast.units import (
     format_joules,
     format_kelvin,
     format_ratio,
+    printable,
 )
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def _line(console: Console, head: str, text: str) -> None:
     """Print one line; names from files are text, never markup."""
     from rich.text import Text
 
-    console.print(Text.assemble((head, "bold"), "  ", text))
+    console.print(Text.assemble((head, "bold"), "  ", printable(text)))
 
 
 def table(title: str | None, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
@@ -164,9 +165,11 @@ def table(title: str | None, columns: Iterable[str], rows: Iterable[Iterable[str
         collapse_padding=True,
     )
     for place, column in enumerate(columns):
-        drawn.add_column(Text(column), justify="right" if place else "left", overflow="fold")
+        drawn.add_column(
+            Text(printable(column)), justify="right" if place else "left", overflow="fold"
+        )
     for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
+        drawn.add_row(*(Text(printable(cell)) for cell in row))
     return drawn
 
 
