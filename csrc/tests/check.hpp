@@ -16,6 +16,7 @@
 namespace icfast::tests {
 
 struct Test {
+  const char* file;
   const char* name;
   void (*body)();
 };
@@ -26,7 +27,9 @@ inline std::vector<Test>& all_tests() {
 }
 
 struct Registered {
-  Registered(const char* name, void (*body)()) { all_tests().push_back({name, body}); }
+  Registered(const char* file, const char* name, void (*body)()) {
+    all_tests().push_back({file, name, body});
+  }
 };
 
 inline int failures = 0;
@@ -119,9 +122,9 @@ void check_equal(const char* file, int line, const char* what, const T& expected
 
 }  // namespace icfast::tests
 
-#define TEST(name)                                                        \
-  static void name();                                                     \
-  static const icfast::tests::Registered registered_##name{#name, &name}; \
+#define TEST(name)                                                                  \
+  static void name();                                                               \
+  static const icfast::tests::Registered registered_##name{__FILE__, #name, &name}; \
   static void name()
 
 #define CHECK_EQUAL(expected, found) \
