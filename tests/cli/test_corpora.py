@@ -75,6 +75,13 @@ def test_tokenize(run: Run, texts: Path, tmp_path: Path) -> None:
         "skipped_empty": 1,
         "skipped_undecodable": 0,
         "output": str(output),
+        "skipped_unencodable": 0,
+        "lost_characters": 0,
+        "lost_bytes": 0,
+        "lost_documents": 0,
+        "lost_document_bytes": 0,
+        "left_out": {"hidden": 0, "repeated": 0, "own": 0, "unreadable": 0},
+        "warnings": [],
     }
     assert icfast.open(output).documents == 2
     assert "11" in run("tokenize", texts, "--output", output, "--overwrite").out

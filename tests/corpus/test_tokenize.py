@@ -185,8 +185,8 @@ def test_empty_texts_are_counted_and_left_out(tmp_path: Path) -> None:
         ("x.jsonl", b'{"text": "a"}\n{"text": "\xff"}\n', "byte 0xff at byte position 24"),
         ("x.jsonl", b'{"text": "a"}\n{"text": \n', 'line 2 of .*x.jsonl should be a JSON .*"text"'),
         ("x.jsonl", b'{"body": "a"}\n', r"line 1 .*found the keys \['body'\]"),
-        ("x.jsonl", b'{"text": 3}\n', "line 1 of .*found dict"),
-        ("x.jsonl", b"[1]\n", "line 1 of .*found list"),
+        ("x.jsonl", b'{"text": 3}\n', 'line 1 of .*its "text" is a number'),
+        ("x.jsonl", b"[1]\n", "line 1 of .*found a list"),
         ("x.jsonl", b'{"text": "\\ud800"}\n', "line 1 of .*surrogates not allowed"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from icfast.cli.options import CorpusPaths, Json, Overwrite
-from icfast.cli.output import PARTIAL, emit, print_facts, print_line, print_table, say
+from icfast.cli.output import PARTIAL, emit, print_facts, print_line, print_table, say, say_warnings
 from icfast.corpus.options import CorpusOptions
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def tokenize(
         list[Path],
         typer.Argument(
             metavar="TEXT",
-            help="Text files, .jsonl files (one document per line), or folders of them.",
+            help="Text files, JSON lines (one document per line), JSON arrays, folders or quoted "
+            "patterns.",
         ),
     ],
     output: Annotated[
@@ -120,6 +121,7 @@ def tokenize(
         skip_bad=skip_bad,
         overwrite=overwrite,
     )
+    say_warnings(written.warnings)
     facts = {
         "Output": str(written.output),
         "Documents": format_count(written.documents),
@@ -127,7 +129,10 @@ def tokenize(
         "Text bytes": format_count(written.text_bytes),
         "Skipped": f"{written.skipped_empty} empty, {written.skipped_undecodable} undecodable",
     }
+    if written.skipped_unencodable:
+        facts["Skipped"] += f", {written.skipped_unencodable} refused by the tokenizer"
     emit(written, as_json, lambda console: print_facts(console, facts))
-    if written.skipped_undecodable:
-        say(f"partial: {written.skipped_undecodable} undecodable documents were left out")
+    left_out = written.skipped_undecodable + written.skipped_unencodable
+    if left_out:
+        say(f"partial: {left_out} undecodable documents were left out")
         raise typer.Exit(PARTIAL)

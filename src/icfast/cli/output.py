@@ -89,7 +89,7 @@ def emit(result: Any, as_json: bool, show: Callable[[Console], None]) -> None:
     if as_json:
         from icfast.pipeline.records.base import to_json
 
-        content = result.to_json() if hasattr(result, "to_json") else to_json(result)
+        content = to_json(result.to_json() if hasattr(result, "to_json") else result)
         try:
             text = json.dumps(content, indent=2, allow_nan=False)
         except ValueError as error:

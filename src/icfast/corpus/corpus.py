@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from icfast.corpus.shard import Shard, Tokens, find_ids, largest_id
 from icfast.corpus.warnings import corpus_warnings
 from icfast.errors import CorpusError, OptionError
+from icfast.files import shown_name
 from icfast.notebook import facts_html, table_html
 from icfast.units import DASH, format_count
 
@@ -89,7 +90,7 @@ class Corpus:
 
     def _repr_html_(self) -> str:
         shown = [
-            (shard.path.name, shard.format, shard.dtype, format_count(len(shard.tokens)))
+            (shown_name(shard.path), shard.format, shard.dtype, format_count(len(shard.tokens)))
             for shard in self.shards[:_SHOWN_SHARDS]
         ]
         if (hidden := len(self.shards) - len(shown)) > 0:

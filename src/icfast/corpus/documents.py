@@ -15,6 +15,7 @@ from icfast.backends.counting import Chunk
 from icfast.corpus import Corpus, Shard
 from icfast.corpus.source import CONVENTIONS, Convention, ShardRecord, Source
 from icfast.errors import OptionError
+from icfast.files import shown_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ class DocumentSet:
     @property
     def shard_names(self) -> tuple[str, ...]:
         """File name of each shard."""
-        return tuple(held.shard.path.name for held in self.by_shard)
+        return tuple(shown_name(held.shard.path) for held in self.by_shard)
 
     @property
     def shard_numbers(self) -> NDArray[np.int32]:
@@ -142,7 +143,7 @@ class DocumentSet:
 
 def _record(held: ShardDocuments) -> ShardRecord:
     return ShardRecord(
-        name=held.shard.path.name,
+        name=shown_name(held.shard.path),
         sha256=held.shard.digest(),
         tokens=len(held.shard.tokens),
         documents=len(held.starts),

@@ -16,6 +16,7 @@ from icfast.corpus.reader import ReadOptions
 from icfast.corpus.shard import Shard, first_at_least, largest_id, outside_vocabulary
 from icfast.corpus.warnings import boundary_warnings, end_id_warnings, shard_warnings
 from icfast.errors import CorpusError, IcfastError, OptionError
+from icfast.files import shown_path
 from icfast.notebook import table_html
 from icfast.units import DASH, format_bytes, format_count
 
@@ -275,9 +276,9 @@ def _report(found: _Opened, corpus: Corpus | None, options: CorpusOptions) -> Sh
     path, shard, problems = found.path, found.shard, found.problems
     disk_bytes = path.stat().st_size if path.is_file() else None
     if shard is None:
-        return ShardReport(str(path), disk_bytes=disk_bytes, problems=problems)
+        return ShardReport(shown_path(path), disk_bytes=disk_bytes, problems=problems)
     return ShardReport(
-        path=str(path),
+        path=shown_path(path),
         format=shard.format,
         dtype=shard.dtype,
         tokens=len(shard.tokens),

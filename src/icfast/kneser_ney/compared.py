@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from icfast.corpus import Corpus
+from icfast.files import shown_name
 from icfast.kneser_ney.compact import CompactModel
 from icfast.kneser_ney.model import NgramModel
 
@@ -54,7 +55,7 @@ def _fitted_shards(corpus: Corpus, model: NgramModel | CompactModel) -> list[str
     for record in model.source.shards:
         digests.setdefault(record.tokens, set()).add(record.sha256)
     return [
-        shard.path.name
+        shown_name(shard.path)
         for shard in corpus.shards
         if (known := digests.get(len(shard.tokens))) and shard.digest() in known
     ]

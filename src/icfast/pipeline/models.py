@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from icfast.corpus import Corpus
+from icfast.files import shown_path
 from icfast.kneser_ney.compact import CompactModel
 from icfast.kneser_ney.compared import compare
 from icfast.kneser_ney.discounts import OrderDiscounts
@@ -31,7 +32,7 @@ def table_result(table: CountTable, backend: str, corpus: Corpus | None) -> Tabl
     """
     spectra = table.spectra()
     return TableResult(
-        table=str(table.directory),
+        table=shown_path(table.directory),
         order=table.order,
         tokens=table.totals.tokens,
         documents=table.totals.documents,
@@ -58,7 +59,7 @@ def fit_result(
     """
     corpus = fitted if isinstance(fitted, Corpus) else None
     return FitResult(
-        model=str(model.path),
+        model=shown_path(model.path),
         order=model.order,
         convention=model.convention,
         ngram_counts=tuple(model.ngram_counts),
@@ -67,7 +68,7 @@ def fit_result(
         params=model.parameters,
         tokens=model.tokens,
         documents=model.documents,
-        arpa=None if arpa is None else str(arpa),
+        arpa=None if arpa is None else shown_path(arpa),
         backend=backend,
         skipped_files=None if corpus is None else len(corpus.skipped_files),
         skipped_documents=None if corpus is None else corpus.skipped_documents,
@@ -97,8 +98,8 @@ def export_result(model: NgramModel, source: Path, output: Path, backend: str) -
         backend: name of the backend that exported.
     """
     return ExportResult(
-        model=str(source),
-        arpa=str(output),
+        model=shown_path(source),
+        arpa=shown_path(output),
         order=model.order,
         ngrams=sum(model.ngrams),
         bytes=output.stat().st_size,
@@ -129,12 +130,12 @@ def compress_result(
     """
     about = model.about
     return CompressResult(
-        model=str(output),
+        model=shown_path(output),
         bytes=output.stat().st_size,
         bits=bits,
         prune=prune,
         ngrams=tuple(model.ngrams),
-        whole=str(whole),
+        whole=shown_path(whole),
         whole_bytes=about["whole_bytes"],
         whole_ngrams=tuple(about["whole_ngrams"]),
         mean_log2_mass=about["mean_log2_mass"],

@@ -16,7 +16,7 @@ import icfast
 from icfast.corpus import Shard
 from icfast.corpus.documents import DocumentSet
 from icfast.errors import LogError
-from icfast.files import open_regular
+from icfast.files import open_regular, shown_path, utf8_text
 from icfast.parallel.threads import Work
 from icfast.pipeline.records.base import SCHEMA_VERSION, Result
 from icfast.pipeline.records.training import InputFile
@@ -56,7 +56,7 @@ def manifest(documents: DocumentSet, arguments: dict[str, Any], work: Work) -> d
         },
         "versions": versions(),
         "host": _host(),
-        "command": sys.argv,
+        "command": [utf8_text(argument) for argument in sys.argv],
     }
 
 
@@ -84,12 +84,12 @@ def input_file(path: Path) -> InputFile:
     """Return the path, size and hash of a file that was read."""
     with open_regular(path, LogError) as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return InputFile(str(path.resolve()), path.stat().st_size, digest)
+    return InputFile(shown_path(path.resolve()), path.stat().st_size, digest)
 
 
 def _input(shard: Shard) -> dict[str, Any]:
     return {
-        "path": str(shard.path.resolve()),
+        "path": shown_path(shard.path.resolve()),
         "format": shard.format,
         "dtype": str(shard.tokens.dtype),
         "tokens": len(shard.tokens),

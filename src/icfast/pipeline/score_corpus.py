@@ -11,7 +11,7 @@ from icfast.corpus import Corpus
 from icfast.corpus.documents import all_documents
 from icfast.energy import EnergyMeter
 from icfast.errors import OptionError, needs_extra
-from icfast.files import Output, check_outputs, new_file
+from icfast.files import Output, check_outputs, new_file, shown_path
 from icfast.kneser_ney.compact import CompactModel
 from icfast.kneser_ney.model import NgramModel
 from icfast.laws.landauer import energy
@@ -98,7 +98,7 @@ def score_corpus(
         spent=spending.record(floor_joules(score)),
         initial_loss=_initial(corpus, model, options, initial_seed, work),
         backend=work.backend.name,
-        output=None if output is None else str(output),
+        output=None if output is None else shown_path(output),
         skipped_files=len(corpus.skipped_files),
         skipped_documents=corpus.skipped_documents,
         fitted_shards=scores.fitted_shards,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from icfast.corpus.tokenizers.gguf_file import GgufFile
+from icfast.corpus.tokenizers.library import LibraryError, call
 from icfast.errors import ModelError, needs_extra
 
 #: Token types "control" and "user defined": such a token is one id wherever the text spells it.
@@ -35,7 +36,7 @@ def gguf_tokenizer(file: GgufFile) -> Any:
     """
     with needs_extra("tokenize", "a tokenizer"):
         import tokenizers
-        from tokenizers import decoders, models
+        from tokenizers import decoders
     kind, pre = file.need("tokenizer.ggml.model"), file.get("tokenizer.ggml.pre", "")
     if kind != "gpt2":
         raise ModelError(
@@ -44,7 +45,9 @@ def gguf_tokenizer(file: GgufFile) -> Any:
         )
     tokens, merges = file.need("tokenizer.ggml.tokens"), file.need("tokenizer.ggml.merges")
     types = file.need("tokenizer.ggml.token_type")
-    bpe = models.BPE(
+    _check_lists(file, tokens, merges, types)
+    bpe = _bpe(
+        file,
         vocab={token: number for number, token in enumerate(tokens)},
         merges=[tuple(merge.split(" ", 1)) for merge in merges],
         ignore_merges=pre in _WHOLE,
@@ -57,6 +60,38 @@ def gguf_tokenizer(file: GgufFile) -> Any:
         [tokenizers.AddedToken(token, normalized=False, special=True) for token in special]
     )
     return tokenizer
+
+
+def _check_lists(file: GgufFile, tokens: Any, merges: Any, types: Any) -> None:
+    """Refuse lists of another kind or length than a vocabulary has."""
+    for name, values, kind in (
+        ("tokens", tokens, str),
+        ("merges", merges, str),
+        ("token_type", types, int),
+    ):
+        if not isinstance(values, list) or not all(isinstance(value, kind) for value in values):
+            raise _damaged(file, f"tokenizer.ggml.{name} is no list of {kind.__name__}")
+    if len(types) != len(tokens):
+        raise _damaged(file, f"it has {len(tokens)} tokens and {len(types)} token types")
+    wrong = next((merge for merge in merges if " " not in merge[1:]), None)
+    if wrong is not None:
+        raise _damaged(file, f"the merge {wrong!r:.60} does not join two tokens")
+
+
+def _bpe(file: GgufFile, **options: Any) -> Any:
+    from tokenizers import models
+
+    try:
+        return call(models.BPE, **options)
+    except LibraryError as error:
+        raise _damaged(file, str(error)) from error
+
+
+def _damaged(file: GgufFile, why: str) -> ModelError:
+    return ModelError(
+        f"{file.path}: its vocabulary is damaged: {why}. Download or convert it again, or pass the "
+        "model's tokenizer.json."
+    )
 
 
 def _pre_tokenizer(file: GgufFile, name: str) -> Any:

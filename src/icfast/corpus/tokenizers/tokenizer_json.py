@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from icfast.corpus.corpus import BYTES
+from icfast.corpus.tokenizers.library import LibraryError, call
 from icfast.errors import OptionError, needs_extra
 from icfast.files import Output, new_file, read_regular
 
@@ -28,8 +29,8 @@ def load_tokenizer(path: Path) -> Any:
     tokenizers = _import_tokenizers()
     content = read_tokenizer(path)
     try:
-        return tokenizers.Tokenizer.from_buffer(content)
-    except Exception as error:  # the package raises no narrower class
+        return call(tokenizers.Tokenizer.from_buffer, content)
+    except LibraryError as error:
         raise OptionError(
             f"{path} is not a tokenizer of the tokenizers package: {error}. "
             "Pass the path of a tokenizer.json."

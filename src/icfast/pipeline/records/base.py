@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from icfast.files import shown_path, utf8_text
 from icfast.notebook import facts_html
 
 #: Version of the field names in every result.
@@ -38,16 +39,21 @@ def is_optional(described: Field[Any]) -> bool:
 
 
 def to_json(value: Any) -> Any:
-    """Return a record, or a value in one, as JSON has it: dictionaries, lists and scalars."""
+    """Return a record, or a value in one, as JSON has it: dictionaries, lists and scalars.
+
+    Half surrogates are escaped, because many readers of JSON refuse them.
+    """
     if is_dataclass(value) and not isinstance(value, type):
         return dict(_items(value))
     if isinstance(value, Mapping):
-        return {key: to_json(item) for key, item in value.items()}
+        return {to_json(key): to_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [to_json(item) for item in value]
     if isinstance(value, Enum):
         return value.value
-    return str(value) if isinstance(value, Path) else value
+    if isinstance(value, Path):
+        return shown_path(value)
+    return utf8_text(value) if isinstance(value, str) else value
 
 
 def _items(record: Any) -> Iterator[tuple[str, Any]]:
