@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   bind_counting(module);
   bind_models(module);
   bind_losses(module);
+  bind_mapping(module);
   module.attr("isa") = icfast::name_of(icfast::isa());
   module.attr("isa_error") = icfast::isa_error();
 }

@@ -36,4 +36,7 @@ void bind_counting(pybind11::module_& module);
 void bind_models(pybind11::module_& module);
 void bind_losses(pybind11::module_& module);
 
+/// Define the mapping of files, which every backend reads.
+void bind_mapping(pybind11::module_& module);
+
 }  // namespace icfast::bindings

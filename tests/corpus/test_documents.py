@@ -21,7 +21,7 @@ IDS = st.lists(st.integers(0, 3), min_size=1, max_size=40)
 
 def make_shard(ids: list[int], dtype: str = "u2", **fields: Any) -> Shard:
     path = Path("x.bin")
-    return Shard(path, "raw", np.array(ids, "<" + dtype), (path,), **fields)
+    return Shard(path, "raw", np.array(ids, "<" + dtype), **fields)
 
 
 def split_at_end(ids: list[int]) -> list[list[int]]:

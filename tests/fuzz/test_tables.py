@@ -138,7 +138,7 @@ def write_runs(path, shape, runs):
 def parts(folder, name):
     """Return copies, because a memory-mapped file must not be overwritten."""
     shape = CountTable.load(folder).shape
-    runs = blocks.read_runs(folder / name, shape)
+    runs = blocks.read_runs(blocks.open_runs(folder / name), shape)
     return shape, [SortedRun(*(array.copy() for array in run)) for run in runs]
 
 

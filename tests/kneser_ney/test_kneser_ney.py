@@ -20,7 +20,7 @@ from icfast.errors import CorpusError, MergeError, OptionError
 from icfast.kneser_ney import chunks
 from icfast.kneser_ney.fit import fit_documents
 from icfast.kneser_ney.ladder import score_ladder
-from icfast.kneser_ney.model_file import read_model_file
+from icfast.kneser_ney.model_file import open_model_file, read_model_file
 from icfast.kneser_ney.score import score_documents
 from icfast.ngrams import spectra as spectra_pass
 from icfast.ngrams.budget import Budget
@@ -190,9 +190,13 @@ def test_probabilities_of_all_successors_sum_to_one(backend, tmp_path, order, hi
 # Independence of threads, shards and backends ------------------------------------------------
 
 
+def stored(path):
+    return read_model_file(open_model_file(path))
+
+
 def assert_same_model(found, expected):
     assert found.discounts == expected.discounts
-    mine, its = read_model_file(found.path), read_model_file(expected.path)
+    mine, its = stored(found.path), stored(expected.path)
     assert mine[0] == its[0]
     assert mine[1].keys() == its[1].keys()
     for name, array in mine[1].items():
@@ -224,8 +228,8 @@ def test_a_model_does_not_depend_on_threads_caps_or_shard_order(
     assert_same_model(again, fitted.model)
     back = icfast.open(fitted.training.paths[::-1], dtype="u2", eos_id=EOS, vocab_size=VOCABULARY)
     again = icfast.fit(back, 4, convention=convention, backend=backend, threads=threads)
-    for name, array in read_model_file(again.path)[1].items():
-        assert np.array_equal(array, read_model_file(fitted.model.path)[1][name]), name
+    for name, array in stored(again.path)[1].items():
+        assert np.array_equal(array, stored(fitted.model.path)[1][name]), name
 
 
 @conventions
@@ -248,7 +252,7 @@ def test_backends_agree(tmp_path, convention):
         fitted.append(Fitted(tmp_path / name, 4, convention, name))
     losses = [icfast.score(f.heldout.corpus, f.model, backend=f.backend) for f in fitted]
     for other, scores in zip(fitted[1:], losses[1:], strict=True):
-        mine, its = (read_model_file(f.model.path)[1] for f in (fitted[0], other))
+        mine, its = (stored(f.model.path)[1] for f in (fitted[0], other))
         assert all(np.array_equal(mine[name], its[name]) for name in mine)
         expected = losses[0].loss_nats.tolist()
         assert scores.loss_nats.tolist() == pytest.approx(expected, rel=1e-12)

@@ -15,7 +15,7 @@ from tests.ngrams.damage import content, cut_lengths, flipped, sampled
 
 import icfast
 from icfast.errors import ArtefactError, OptionError, OutputError, ResourceError
-from icfast.kneser_ney.model_file import read_model_file
+from icfast.kneser_ney.model_file import open_model_file, read_model_file
 from icfast.ngrams import table as table_module
 from icfast.ngrams.table import CountTable
 
@@ -151,7 +151,7 @@ def test_a_temporary_model_goes_with_its_last_user(tmp_path, monkeypatch):
     gc.collect()
     assert not path.exists()
     assert [p.name for p in tmp_path.iterdir() if p != saved.path] == ["corpus"]
-    assert read_model_file(saved.path)[0]["order"] == 2
+    assert read_model_file(open_model_file(saved.path))[0]["order"] == 2
 
 
 # Tables that are intact but wrong ------------------------------------------------------------

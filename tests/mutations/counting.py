@@ -6,7 +6,7 @@ MUTATIONS = [
     Mutation(
         "the checksum of a block is not compared",
         "src/icfast/ngrams/blocks.py",
-        "            _check_sum(mapped, block, path)\n",
+        "            _check_sum(file, block)\n",
         "            pass\n",
         ("ngrams/test_blocks.py",),
         "core",

@@ -12,7 +12,7 @@ from tests.ngrams.damage import content, cut_lengths, flipped, sampled
 
 from icfast.errors import ArtefactError
 from icfast.ngrams import blocks
-from icfast.ngrams.blocks import pack_blocks, read_runs, write_header
+from icfast.ngrams.blocks import open_runs, pack_blocks, read_runs, write_header
 from icfast.ngrams.keys import KeyShape
 
 SHAPES = [Shape(1, 1, 1), Shape(3, 4, 1), Shape(3, 32, 1), Shape(4, 30, 2), Shape(9, 32, 4)]
@@ -27,7 +27,7 @@ def write(path, run, shape):
 
 
 def read(path, shape):
-    return list(read_runs(path, KeyShape(*shape)))
+    return list(read_runs(open_runs(path), KeyShape(*shape)))
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

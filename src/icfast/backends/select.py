@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 from icfast.backends import cublas
@@ -72,6 +73,14 @@ def _load_device(name: str) -> DeviceBackend | ImportError:
     if error := module.device_error():
         return ImportError(f"it was built for compute capabilities {module.architectures}: {error}")
     return DeviceBackend(name, cast(DeviceKernels, module))
+
+
+def compiled_core() -> ModuleType | None:
+    """Return the compiled core, or None in a pure installation. It maps files for every backend."""
+    try:
+        return import_module(_MODULES["core"])
+    except ImportError:
+        return None
 
 
 def installed() -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from icfast.corpus.corpus import Corpus, Documents
+from icfast.corpus.detect import FORMATS
 from icfast.corpus.inspect import Inspection, ShardReport, inspect
-from icfast.corpus.open import FORMATS, open_corpus
+from icfast.corpus.open import open_corpus
 from icfast.corpus.options import CorpusOptions
 from icfast.corpus.shard import Shard, largest_id, outside_vocabulary
 from icfast.corpus.tokenize import Tokenized, tokenize

@@ -24,11 +24,12 @@ class ShardChunk(NamedTuple):
 
 
 def check_ids(status: Status, shard: Shard, vocab_size: int) -> None:
-    """Raise the error that a kernel reported for a shard.
+    """Raise the error that a kernel reported for a shard, or that reading it caused.
 
     Raises:
-        CorpusError: an id is outside the vocabulary.
+        CorpusError: an id is outside the vocabulary, or the file was cut.
     """
+    shard.check_readable()
     if status[0] == ID_OUTSIDE_VOCABULARY:
         raise outside_vocabulary(shard, status[1], vocab_size)
     check(status, shard.path)

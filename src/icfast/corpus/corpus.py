@@ -18,6 +18,7 @@ from icfast.corpus.warnings import corpus_warnings
 from icfast.errors import CorpusError, OptionError
 from icfast.files import shown_name
 from icfast.notebook import facts_html, table_html
+from icfast.parallel.mapped_file import MappedFile
 from icfast.units import DASH, format_count
 
 #: The tokenizer whose ids are the text's UTF-8 bytes.
@@ -66,7 +67,7 @@ class Corpus:
         skip_bad: whether empty documents are left out and counted, not refused.
         skipped_files: empty files left out.
 
-    >>> shard = Shard(Path("x.bin"), "raw", np.array([5, 0, 7], np.uint16), (Path("x.bin"),))
+    >>> shard = Shard(Path("x.bin"), "raw", np.array([5, 0, 7], np.uint16))
     >>> Corpus((shard,), eos_id=0).documents_of(shard).stops
     array([2, 3])
     """
@@ -115,6 +116,11 @@ class Corpus:
         return (*(path for shard in self.shards for path in shard.files), *self.skipped_files)
 
     @property
+    def mapped_files(self) -> tuple[MappedFile, ...]:
+        """The files of all shards."""
+        return tuple(file for shard in self.shards for file in shard.mapped_files)
+
+    @property
     def tokens(self) -> int:
         """Number of ids in all shards, end ids included."""
         return sum(len(shard.tokens) for shard in self.shards)
@@ -145,6 +151,8 @@ class Corpus:
         if self.given_vocab_size is not None:
             return self.given_vocab_size
         size = max(largest_id(shard) for shard in self.shards) + 1
+        for shard in self.shards:
+            shard.check_readable()
         if self.eos_id is not None and self.eos_id >= size:
             raise OptionError(
                 f"eos_id {self.eos_id} does not occur: the largest id is {size - 1}. Correct it, "
@@ -170,7 +178,9 @@ class Corpus:
             CorpusError: a document is empty, and `skip_bad` is False.
         """
         if shard not in self._documents:
-            self._documents[shard] = self._cut(shard)
+            documents = self._cut(shard)
+            shard.check_readable()
+            self._documents[shard] = documents
         return self._documents[shard]
 
     def content(self, shard: Shard) -> Documents:
@@ -185,7 +195,8 @@ class Corpus:
         if self.cross_documents:
             return self._whole(shard)
         if shard.index_stops is not None:
-            stops = shard.index_stops
+            stops = shard.index_stops.copy()  # kernels trust it, and the file may change later
+            shard.check_unchanged()
         else:
             stops = _stops(shard.tokens, self.eos_id, self.boundary)
         starts = np.concatenate([[0], stops[:-1]]).astype(np.int64, copy=False)

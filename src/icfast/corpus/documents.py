@@ -16,6 +16,7 @@ from icfast.corpus import Corpus, Shard
 from icfast.corpus.source import CONVENTIONS, Convention, ShardRecord, Source
 from icfast.errors import OptionError
 from icfast.files import shown_name
+from icfast.parallel.mapped_file import MappedFile
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +89,11 @@ class DocumentSet:
 
     def __len__(self) -> int:
         return sum(len(held.starts) for held in self.by_shard)
+
+    @property
+    def mapped_files(self) -> tuple[MappedFile, ...]:
+        """The files that the documents are read from."""
+        return tuple(file for held in self.by_shard for file in held.shard.mapped_files)
 
     @property
     def shard_names(self) -> tuple[str, ...]:

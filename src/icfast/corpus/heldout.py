@@ -14,6 +14,7 @@ from icfast.backends.counting import Chunk
 from icfast.corpus import Corpus
 from icfast.corpus.documents import DocumentSet
 from icfast.errors import CorpusError, OptionError, check
+from icfast.parallel.mapped_file import refuses_changes
 
 
 def content_hashes(corpus: Corpus, kernels: Kernels) -> list[NDArray[np.uint64]]:
@@ -28,7 +29,9 @@ def content_hashes(corpus: Corpus, kernels: Kernels) -> list[NDArray[np.uint64]]
         stops = np.ascontiguousarray(found.stops, np.int64)
         values = np.zeros(len(starts), np.uint64)
         chunk = Chunk(shard.tokens, starts, stops, 0, len(shard.tokens))
-        check(kernels.hash_documents(chunk, values), shard.path)
+        status = kernels.hash_documents(chunk, values)
+        shard.check_readable()
+        check(status, shard.path)
         hashes.append(values)
     return hashes
 
@@ -56,6 +59,7 @@ class Split:
     repeated_tokens: int
 
 
+@refuses_changes
 def split(documents: DocumentSet, fraction: float, kernels: Kernels) -> Split:
     """Hold out the documents whose hash is below fraction * 2^64.
 

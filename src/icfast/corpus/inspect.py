@@ -9,8 +9,9 @@ from typing import Any
 
 from icfast.corpus.boundary import EdgeCounts, choose_boundary, count_edges
 from icfast.corpus.corpus import Corpus
+from icfast.corpus.detect import read_shard
 from icfast.corpus.edge_ids import IdShare, edge_ids
-from icfast.corpus.open import AnyPath, as_paths, expand, read_shard, refuse_duplicates, settle
+from icfast.corpus.open import AnyPath, as_paths, expand, refuse_duplicates, settle
 from icfast.corpus.options import CorpusOptions, combined
 from icfast.corpus.reader import ReadOptions
 from icfast.corpus.shard import Shard, first_at_least, largest_id, outside_vocabulary
@@ -277,17 +278,22 @@ def _report(found: _Opened, corpus: Corpus | None, options: CorpusOptions) -> Sh
     disk_bytes = path.stat().st_size if path.is_file() else None
     if shard is None:
         return ShardReport(shown_path(path), disk_bytes=disk_bytes, problems=problems)
-    return ShardReport(
+    report = ShardReport(
         path=shown_path(path),
         format=shard.format,
         dtype=shard.dtype,
         tokens=len(shard.tokens),
         documents=_documents(corpus, options, problems),
         largest_id=_largest_id(shard, options, problems),
-        disk_bytes=disk_bytes,
+        disk_bytes=shard.mapped_files[0].size,
         problems=problems,
         warnings=_warnings(shard, corpus),
     )
+    try:
+        shard.check_unchanged()
+    except CorpusError as error:
+        problems.append(str(error))
+    return report
 
 
 def _documents(corpus: Corpus | None, options: CorpusOptions, problems: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""Open a corpus from paths. Only this module knows every format."""
+"""Open a corpus from paths."""
 
 from __future__ import annotations
 
@@ -10,34 +10,15 @@ from typing import Any, TypeAlias, TypeVar
 
 from icfast.corpus.boundary import choose_boundary
 from icfast.corpus.corpus import Corpus
-from icfast.corpus.formats.datatrove import Datatrove
-from icfast.corpus.formats.llmc import LlmC
-from icfast.corpus.formats.npy import Npy
-from icfast.corpus.formats.raw import Raw
+from icfast.corpus.detect import names_of_formats, read_shard, sniff
 from icfast.corpus.options import CorpusOptions, check_ids, combined
-from icfast.corpus.reader import Format, ReadOptions, starts_with
+from icfast.corpus.reader import ReadOptions
 from icfast.corpus.shard import Shard
 from icfast.corpus.sidecar import SIDECAR_SUFFIXES
-from icfast.errors import CorpusError, OptionError
+from icfast.errors import CorpusError
 
 AnyPath: TypeAlias = "str | os.PathLike[str]"
 T = TypeVar("T", int, str)
-
-#: Formats in the order of detection. raw is last: it can only look at the file name.
-FORMATS: tuple[Format, ...] = (LlmC(), Npy(), Datatrove(), Raw())
-_RAW = FORMATS[-1]
-
-#: First bytes of formats that icfast does not read. A headerless file never begins with them.
-_FOREIGN = {
-    b"MMIDIDX\0\0": "a Megatron index",
-    b"TNTIDX\0\0": "a NeoX index",
-    b"LITPKDS": "a TinyLlama shard",
-    (278895051).to_bytes(4, "little"): "a NeMo Automodel shard",
-    b"PAR1": "a Parquet file",
-    b"ARROW1": "an Arrow file",
-    b"\xfd7zXZ\0": "a file compressed by xz",
-    b"\x28\xb5\x2f\xfd": "a file compressed by zstd",
-}
 
 
 def as_paths(paths: AnyPath | Iterable[AnyPath]) -> list[Path]:
@@ -59,7 +40,7 @@ def expand(path: Path) -> list[Path]:
     """
     if path.is_dir():
         found = [file for file in _shard_files(path.iterdir()) if sniff(file) is not None]
-        missing = f"{path} holds no file of a known format ({_names()})"
+        missing = f"{path} holds no file of a known format ({names_of_formats()})"
     elif path.exists():
         return [path]
     elif glob.has_magic(str(path)):
@@ -99,91 +80,6 @@ def refuse_duplicates(paths: Iterable[Path]) -> None:
                 "Take one of them out."
             )
         seen[real] = path
-
-
-def sniff(path: Path) -> Format | None:
-    """Return the format that a file looks like, or None.
-
-    Raises:
-        CorpusError: the file can't be read.
-    """
-    try:
-        return next((known for known in FORMATS if known.sniff(path)), None)
-    except OSError as error:
-        raise CorpusError(
-            f"cannot read {path}: {error.strerror}. Check its permissions."
-        ) from error
-
-
-def choose_format(path: Path, dtype: str | None, name: str | None) -> Format:
-    """Return the named format, else the detected one, else raw if a dtype is given.
-
-    Raises:
-        OptionError: there is no format of that name.
-        CorpusError: the path is not a regular file, or its format is unknown.
-    """
-    if not path.is_file():
-        raise CorpusError(
-            f"{path} is not a regular file; icfast memory-maps its input. "
-            "Copy it to a regular file."
-        )
-    if name is not None:
-        return _named(name)
-    chosen = sniff(path)
-    if chosen is None and path.suffix in SIDECAR_SUFFIXES:
-        raise CorpusError(
-            f"{path} is a sidecar, not a file of ids. Name the file that it belongs to."
-        )
-    if chosen is None and dtype is None:
-        raise CorpusError(
-            f"{path} has none of the known formats ({_names()}). Pass --dtype u2 (or u1, u4, i4) "
-            "for a headerless file of ids, or run `icfast tokenize` on text first."
-        )
-    return chosen or _RAW
-
-
-def _names() -> str:
-    return ", ".join(known.name for known in FORMATS)
-
-
-def _named(name: str) -> Format:
-    for known in FORMATS:
-        if known.name == name:
-            return known
-    raise OptionError(f"format {name!r} is not one of {_names()}. Pass one of them, or none.")
-
-
-def _refuse_disguised(path: Path) -> None:
-    """Refuse a file that is to be read as headerless but begins with a known header."""
-    for known in FORMATS:
-        if starts_with(path, known.magics):
-            raise CorpusError(
-                f"{path} is not headerless: it begins with the magic of format {known.name}. "
-                f"Leave --format and --dtype out, or pass --format {known.name}."
-            )
-    for magic, owner in _FOREIGN.items():
-        if starts_with(path, (magic,)):
-            raise CorpusError(
-                f"{path} is not a headerless file of ids: it looks like {owner}. Convert or "
-                f"decompress it to a format that icfast reads ({_names()})."
-            )
-
-
-def read_shard(path: Path, format_name: str | None, options: ReadOptions) -> Shard:
-    """Open one file in the named or detected format.
-
-    Raises:
-        CorpusError: the file can't be read in that format.
-    """
-    chosen = choose_format(path, options.dtype, format_name)
-    try:
-        if chosen is _RAW:
-            _refuse_disguised(path)
-        return chosen.open(path, options)
-    except OSError as error:
-        raise CorpusError(
-            f"cannot read {path}: {error.strerror}. Check its permissions."
-        ) from error
 
 
 def open_corpus(

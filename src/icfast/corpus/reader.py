@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import mmap
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.corpus.shard import Shard
-from icfast.errors import CorpusError, ResourceError
-
-_NO_ROOM = {
-    errno.EMFILE: "too many files are open. Raise the limit with `ulimit -n`",
-    errno.ENFILE: "the machine has too many files open. Close other programs",
-    errno.ENOMEM: "the address space is exhausted. Raise the limit with `ulimit -v`",
-}
+from icfast.errors import CorpusError
+from icfast.parallel.mapped_file import MappedFile
 
 
 def refuse(message: str) -> None:
@@ -53,11 +45,11 @@ class Format(Protocol):
     def magics(self) -> tuple[bytes, ...]:
         """First bytes of its files. Empty if the format has no header."""
 
-    def sniff(self, path: Path) -> bool:
+    def sniff(self, path: Path, head: bytes) -> bool:
         """Return whether the first bytes or the name look like this format."""
 
-    def open(self, path: Path, options: ReadOptions) -> Shard:
-        """Memory-map the file.
+    def open(self, file: MappedFile, options: ReadOptions) -> Shard:
+        """Return the ids of a mapped file.
 
         Raises:
             CorpusError: the file does not follow the format.
@@ -73,12 +65,27 @@ def itemsize(dtype: str) -> int:
     return int(dtype[1])
 
 
-def starts_with(path: Path, magics: tuple[bytes, ...]) -> bool:
-    """Return whether the file begins with one of the byte strings."""
-    if not magics:
-        return False
-    with path.open("rb") as file:
-        return file.read(max(map(len, magics))).startswith(magics)
+def map_file(path: Path) -> MappedFile:
+    """Map a file of a corpus.
+
+    Raises:
+        CorpusError: the file can't be read, or is no regular file.
+        ResourceError: too many files are open, or no address space is left.
+    """
+    try:
+        return MappedFile.open(path, CorpusError)
+    except OSError as error:
+        raise CorpusError(
+            f"cannot read {path}: {error.strerror}. Check its permissions."
+        ) from error
+
+
+def ids_in(file: MappedFile, dtype: str, count: int, offset: int = 0) -> NDArray[Any]:
+    """Return `count` little-endian ids from byte `offset` of a file on, without copying them.
+
+    Ids of dtype i4 are returned as u4: negative ids are then 2^31 or larger.
+    """
+    return file.array(np.dtype("<" + dtype.replace("i", "u")), count, offset)
 
 
 def whole_ids(path: Path, byte_count: int, dtype: str, options: ReadOptions) -> int:
@@ -93,9 +100,9 @@ def whole_ids(path: Path, byte_count: int, dtype: str, options: ReadOptions) -> 
     return count
 
 
-def stated_ids(path: Path, stated: int, dtype: str, offset: int, options: ReadOptions) -> int:
+def stated_ids(file: MappedFile, stated: int, dtype: str, offset: int, options: ReadOptions) -> int:
     """Return the number of ids after a header that states it. Another file size is a fault."""
-    size = path.stat().st_size
+    path, size = file.path, file.size
     expected = offset + stated * itemsize(dtype)
     if size != expected:
         options.fault(
@@ -112,34 +119,3 @@ def refuse_other_dtype(path: Path, found: str, options: ReadOptions) -> None:
             f"{path}: dtype {options.dtype} was given, but the file states that its ids are "
             f"{found}. Leave the dtype out."
         )
-
-
-def map_array(path: Path, dtype: str, count: int, offset: int = 0) -> NDArray[Any]:
-    """Memory-map `count` little-endian items of `dtype` from byte `offset` on, read-only.
-
-    An i4 file is mapped as u4: its negative ids are then 2^31 or larger.
-
-    Raises:
-        CorpusError: the file can't be read.
-        ResourceError: too many files are open, or no address space is left.
-    """
-    seen = np.dtype("<" + dtype.replace("i", "u"))
-    if count == 0:  # the operating system refuses an empty mapping
-        return np.zeros(0, seen)
-    try:
-        with path.open("rb") as file:
-            mapped = _map(file.fileno(), offset + count * seen.itemsize)
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise ResourceError(f"cannot map {path}: {_NO_ROOM[error.errno]}.") from error
-        raise CorpusError(
-            f"cannot read {path}: {error.strerror}. Check its permissions."
-        ) from error
-    return np.frombuffer(mapped, seen, count, offset)
-
-
-def _map(descriptor: int, length: int) -> mmap.mmap:
-    if sys.version_info >= (3, 13):
-        # Otherwise each mapping keeps a file descriptor, and thousands of shards exhaust them.
-        return mmap.mmap(descriptor, length, access=mmap.ACCESS_READ, trackfd=False)
-    return mmap.mmap(descriptor, length, access=mmap.ACCESS_READ)

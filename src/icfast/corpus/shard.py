@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from icfast.corpus.sidecar import Description
 from icfast.errors import ID_OUTSIDE_VOCABULARY, CorpusError, IcfastError, kernel_error
+from icfast.parallel.mapped_file import MappedFile
 from icfast.units import format_count
 
 Tokens: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
@@ -33,23 +33,25 @@ class Shard:
         tokens: u8[n], u16[n] or u32[n], little-endian ids, mapped and read-only.
         index_stops: i64[documents], exclusive document ends in tokens, from the index file.
         text_bytes: u64[documents], UTF-8 bytes of each document's text, if a sidecar has them.
-        files: the file with the ids and its sidecars.
+        mapped_files: the file with the ids and its sidecars. Empty for an array without a file.
         continues: whether the format states that the last document continues in the next shard.
         signed: whether the file has signed ids. Values of 2^31 and above are then negative ids.
         description: content of the sidecar FILE.ds.json, or None.
         boundary: the format's own position of an end id in its document, "end" or "start".
+        warnings: what was unusual when the file was opened.
     """
 
     path: Path
     format: str
     tokens: Tokens
-    files: tuple[Path, ...]
+    mapped_files: tuple[MappedFile, ...] = ()
     index_stops: NDArray[np.int64] | None = None
     text_bytes: NDArray[np.uint64] | None = None
     continues: bool = False
     signed: bool = False
     description: Description | None = None
     boundary: str = "end"
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         tokens = format_count(len(self.tokens))
@@ -60,23 +62,45 @@ class Shard:
         """Dtype of the ids in the file: "u1", "u2", "u4" or "i4"."""
         return f"{'i' if self.signed else 'u'}{self.tokens.itemsize}"
 
-    @cached_property
-    def _digest(self) -> str:
-        digests = []
-        for path in self.files:
-            with path.open("rb") as file:
-                digests.append(hashlib.file_digest(file, "sha256"))
-        if len(digests) == 1:
-            return digests[0].hexdigest()
-        return hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file with the ids and its sidecars."""
+        return tuple(file.path for file in self.mapped_files) or (self.path,)
 
     def digest(self) -> str:
-        """Return the SHA-256 of the files' contents in hex. The first call reads the files.
+        """Return the SHA-256 in hex of what was mapped. The first call reads all of it.
 
         For one file this is the output of `sha256sum`. For several it is the SHA-256 of their
-        digests in the order of `files`. File names do not matter.
+        digests in the order of `files`. File names do not matter. An array without a file is hashed
+        as its bytes.
+
+        Raises:
+            CorpusError: a file changed after it was opened.
         """
-        return self._digest
+        digests = [file.sha256 for file in self.mapped_files]
+        digests = digests or [hashlib.sha256(self.tokens.tobytes())]
+        self.check_unchanged()
+        if len(digests) == 1:
+            return str(digests[0].hexdigest())
+        return hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()
+
+    def check_readable(self) -> None:
+        """Refuse what was read if a file was cut, as a chunk of it can already show.
+
+        Raises:
+            CorpusError: a part of a file could not be read.
+        """
+        for file in self.mapped_files:
+            file.check_readable()
+
+    def check_unchanged(self) -> None:
+        """Refuse what was read if a file changed after it was opened.
+
+        Raises:
+            CorpusError: a file was cut, replaced or written to.
+        """
+        for file in self.mapped_files:
+            file.check_unchanged()
 
 
 def chunks(tokens: Tokens, step: int | None = None) -> Iterator[tuple[int, Tokens]]:

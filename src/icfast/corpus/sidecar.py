@@ -21,7 +21,7 @@ from icfast.files import read_regular
 SCHEMA_VERSION = 1
 
 #: Maximum size of FILE.ds.json, which has six short fields.
-_MOST_BYTES = 1 << 20
+MOST_DESCRIPTION_BYTES = 1 << 20
 
 #: Suffixes of files that are never shards.
 SIDECAR_SUFFIXES = (".index", ".metadata", ".json", ".bytes")
@@ -62,17 +62,15 @@ def write_description(path: Path, description: Description) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def read_description(path: Path) -> Description | None:
-    """Read a FILE.ds.json. Return None if it does not exist.
+def read_description(path: Path, stored: bytes) -> Description:
+    """Return the description in the bytes of a FILE.ds.json.
 
     Raises:
         CorpusError: it is not JSON, has another schema version, or a key is missing or has the
             wrong type.
     """
-    if not path.exists():
-        return None
     try:
-        content = json.loads(read_regular(path, CorpusError, _MOST_BYTES))
+        content = json.loads(stored)
     except (ValueError, RecursionError) as error:
         raise CorpusError(f"{path} is not JSON: {error}. Delete it, or tokenise again.") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
@@ -112,7 +110,9 @@ def is_tokenized(path: Path) -> bool:
 
     The file FILE.ds.json tells: datatrove writes none.
     """
+    sidecar = sidecar_path(path, ".json")
     try:
-        return read_description(sidecar_path(path, ".json")) is not None
-    except CorpusError:
+        read_description(sidecar, read_regular(sidecar, CorpusError, MOST_DESCRIPTION_BYTES))
+    except (CorpusError, OSError):
         return False
+    return True

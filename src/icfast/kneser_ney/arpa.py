@@ -28,6 +28,7 @@ from icfast.backends.models import Trie, Weights
 from icfast.files import Output, new_file
 from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.weights import weigh
+from icfast.parallel.mapped_file import refuses_changes
 from icfast.parallel.progress import Progress, silent
 from icfast.parallel.threads import Work
 
@@ -111,6 +112,7 @@ def write_arpa(
         export_arpa(model, temporary, work)
 
 
+@refuses_changes
 def export_arpa(model: NgramModel, path: Path, work: Work) -> None:
     """Write the ARPA text to this path directly."""
     blocks = list(arpa_blocks(model))

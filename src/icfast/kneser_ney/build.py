@@ -21,9 +21,11 @@ from icfast.kneser_ney.discounts import order_discounts
 from icfast.kneser_ney.model import describe
 from icfast.kneser_ney.model_file import ModelFileWriter, scratch
 from icfast.ngrams.table import CountTable
+from icfast.parallel.mapped_file import refuses_changes
 from icfast.sums.spectrum import Spectra
 
 
+@refuses_changes
 def build_model(table: CountTable, path: Path, kernels: Kernels, for_each: ForEach) -> None:
     """Write the Kneser-Ney model of a table to `path`.
 

@@ -8,7 +8,7 @@ read from one codebook per order, so the sums of all backends are equal.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,17 @@ from icfast.backends.models import CompactTrie
 from icfast.corpus.source import Source
 from icfast.errors import ArtefactError
 from icfast.kneser_ney.model import NgramModel
-from icfast.kneser_ney.model_file import Arrays, ModelFileWriter, damaged, read_model_file
+from icfast.kneser_ney.model_file import (
+    Arrays,
+    ModelFileWriter,
+    damaged,
+    open_model_file,
+    read_model_file,
+)
 from icfast.kneser_ney.validate import compact_fault
 from icfast.ngrams.faults import ids_fault
 from icfast.notebook import facts_html
+from icfast.parallel.mapped_file import MappedFile
 from icfast.sums.stored import checked
 from icfast.units import format_count
 
@@ -41,6 +48,7 @@ class CompactModel:
         ids: u32[U], the token ids that the model has seen, ascending.
         trie: the n-grams.
         about: description in the file: pruning threshold, size of the full model, measured losses.
+        mapped_files: the model's file. Empty for a model in memory.
     """
 
     order: int
@@ -51,6 +59,7 @@ class CompactModel:
     ids: NDArray[np.uint32]
     trie: CompactTrie
     about: dict[str, Any]
+    mapped_files: tuple[MappedFile, ...] = ()
 
     @property
     def convention(self) -> str:
@@ -114,13 +123,14 @@ def load_model(file: str | Path) -> NgramModel | CompactModel:
     Raises:
         ArtefactError: the file is not a model, has another version, is truncated or damaged.
     """
-    path = Path(file)
-    about, arrays = read_model_file(path)
+    mapped = open_model_file(Path(file))
+    path = mapped.path
+    about, arrays = read_model_file(mapped)
     if about.get("kind") != COMPACT_KIND:
-        return NgramModel.of(path, about, arrays)
+        return NgramModel.of(mapped, about, arrays)
     try:
         trie = CompactTrie(*(arrays[name] for name in CompactTrie._fields))
-        model = model_from(about, arrays["ids"], trie)
+        model = replace(model_from(about, arrays["ids"], trie), mapped_files=(mapped,))
         ranks = len(model.ids) + 1 + int(model.end_mark)
         fault = ids_fault(model.ids, model.source.vocab_size) or compact_fault(
             arrays, model.order, ranks, model.bits

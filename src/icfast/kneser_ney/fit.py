@@ -140,7 +140,7 @@ def fit_into(
             model = fit_documents(source, order, work, file)
         for text in texts:
             export_arpa(model, text, work)
-    return replace(model, path=output)
+    return replace(model, file=model.file.moved_to(output))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from icfast.corpus.documents import DocumentSet
 from icfast.kneser_ney.chunks import ScoredChunk, chunks_of, empty_scores, symbols_of
 from icfast.kneser_ney.model import NgramModel
 from icfast.ngrams.alphabet import Symbols
+from icfast.parallel.mapped_file import refuses_changes
 from icfast.parallel.threads import Work
 from icfast.sums.by_position import PositionRow
 from icfast.sums.loss import LossSum
@@ -59,6 +60,7 @@ class _Binned(NamedTuple):
     taken_off: NDArray[np.bool_]
 
 
+@refuses_changes
 def score_ladder(documents: DocumentSet, model: NgramModel, work: Work) -> LadderLosses:
     """Return the losses of the documents under the order-k model, for each k = 1..N.
 

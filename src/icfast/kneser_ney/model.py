@@ -11,8 +11,6 @@ interpolates with the uniform distribution: 1/V (convention tokens) or 1/(types 
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +22,19 @@ from numpy.typing import NDArray
 from icfast.backends.models import Trie
 from icfast.corpus.source import Source
 from icfast.errors import ArtefactError
-from icfast.files import new_file, open_regular
+from icfast.files import new_file
 from icfast.kneser_ney.discounts import Discounts, OrderDiscounts, discount_table
-from icfast.kneser_ney.model_file import Arrays, damaged, model_output, read_model_file
+from icfast.kneser_ney.model_file import (
+    Arrays,
+    damaged,
+    model_output,
+    open_model_file,
+    read_model_file,
+)
 from icfast.kneser_ney.validate import trie_fault
 from icfast.ngrams.faults import ids_fault
 from icfast.notebook import facts_html
+from icfast.parallel.mapped_file import MappedFile, unchanged
 from icfast.sums.stored import checked
 from icfast.units import format_bytes, format_count
 
@@ -41,7 +46,7 @@ class NgramModel:
     """A Kneser-Ney model, memory-mapped from a file of n-gram counts.
 
     Attributes:
-        path: the model's file.
+        file: the model's file.
         order: the highest order N. The file holds the order-k models of all k <= N.
         source: conventions and shards that the model was fitted on.
         tokens: number of symbols that the model was fitted on.
@@ -51,7 +56,7 @@ class NgramModel:
         trie: the n-grams.
     """
 
-    path: Path
+    file: MappedFile
     order: int
     source: Source
     tokens: int
@@ -59,6 +64,16 @@ class NgramModel:
     discounts: tuple[OrderDiscounts, ...]
     ids: NDArray[np.uint32]
     trie: Trie
+
+    @property
+    def path(self) -> Path:
+        """Path of the model's file."""
+        return self.file.path
+
+    @property
+    def mapped_files(self) -> tuple[MappedFile, ...]:
+        """The model's file, from which it is read."""
+        return (self.file,)
 
     @property
     def convention(self) -> str:
@@ -98,13 +113,14 @@ class NgramModel:
     @property
     def size_bits(self) -> int:
         """Size of the model's file in bits: N of the law IC-1."""
-        return 8 * self.path.stat().st_size
+        return 8 * self.file.size
 
     @property
     def sha256(self) -> str:
         """SHA-256 of the model's file."""
-        with open_regular(self.path, ArtefactError) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        digest: str = self.file.sha256.hexdigest()
+        self.file.check_unchanged()
+        return digest
 
     @property
     def parameters(self) -> int:
@@ -145,8 +161,11 @@ class NgramModel:
             ResourceError: the disk is full.
         """
         final = Path(output)
-        with new_file(model_output(final), [self.path], overwrite) as temporary:
-            shutil.copyfile(self.path, temporary)
+        with (
+            new_file(model_output(final), [self.path], overwrite) as temporary,
+            unchanged(self.mapped_files),
+        ):
+            self.file.copy_to(temporary)
         return NgramModel.load(final)
 
     @classmethod
@@ -156,16 +175,17 @@ class NgramModel:
         Raises:
             ArtefactError: the file is not a model, has another version, is truncated or damaged.
         """
-        path = Path(file)
-        return cls.of(path, *read_model_file(path))
+        mapped = open_model_file(Path(file))
+        return cls.of(mapped, *read_model_file(mapped))
 
     @classmethod
-    def of(cls, path: Path, about: dict[str, Any], arrays: Arrays) -> NgramModel:
+    def of(cls, file: MappedFile, about: dict[str, Any], arrays: Arrays) -> NgramModel:
         """Make the model from the description and the arrays of its file.
 
         Raises:
             ArtefactError: the file holds another kind of model, or is damaged.
         """
+        path = file.path
         if about.get("kind") != _KIND:
             raise ArtefactError(
                 f"{path} holds a {about.get('kind')!r} model, but a {_KIND} model is needed. "
@@ -173,7 +193,7 @@ class NgramModel:
             )
         try:
             model = cls(
-                path=path,
+                file=file,
                 order=checked(about["order"], "int", "order"),
                 source=Source.from_json(about["source"]),
                 tokens=checked(about["tokens"], "int", "tokens"),

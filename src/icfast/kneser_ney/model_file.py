@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from icfast.errors import ArtefactError, ResourceError
-from icfast.files import Output, open_regular, unnamed_file
+from icfast.files import Output, unnamed_file
+from icfast.parallel.mapped_file import MappedFile, refuses_changes
 from icfast.parallel.threads import thread_pool
 from icfast.units import format_bytes
 
@@ -126,7 +127,26 @@ def _reserve(descriptor: int, size_bytes: int, folder: Path) -> None:
         ) from error
 
 
-def read_model_file(path: Path) -> tuple[dict[str, Any], Arrays]:
+def open_model_file(path: Path) -> MappedFile:
+    """Map a model file.
+
+    Raises:
+        ArtefactError: the file is empty or can't be read.
+        ResourceError: too many files are open, or no address space is left.
+    """
+    try:
+        file = MappedFile.open(path, ArtefactError, replaceable=True)
+    except OSError as error:
+        raise ArtefactError(f"the model file {path} can't be read: {error.strerror}") from error
+    if not file.size:
+        raise ArtefactError(
+            f"{path} is not a model file: it is empty. Pass a file that icfast fit wrote."
+        )
+    return file
+
+
+@refuses_changes
+def read_model_file(file: MappedFile) -> tuple[dict[str, Any], Arrays]:
     """Return (description, arrays) of a model file.
 
     The arrays are read-only and memory-mapped, and their checksums are verified.
@@ -134,43 +154,40 @@ def read_model_file(path: Path) -> tuple[dict[str, Any], Arrays]:
     Raises:
         ArtefactError: the file is not a model, has another version, is truncated or damaged.
     """
-    try:
-        with open_regular(path, ArtefactError) as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except ValueError:
-        raise ArtefactError(
-            f"{path} is not a model file: it is empty. Pass a file that icfast fit wrote."
-        ) from None
-    except OSError as error:
-        raise ArtefactError(f"the model file {path} can't be read: {error.strerror}") from error
-    about, entries, end = _read_footer(mapped, path)
-    _check_layout(mapped, entries, end, path)
-    arrays = {name: _view(mapped, entry) for name, entry in entries.items()}
+    about, entries, end = _read_footer(file)
+    _check_layout(file, entries, end)
+    arrays = {name: _mapped(file, entry) for name, entry in entries.items()}
     for name, checksum in zip(arrays, _checksums(arrays.values()), strict=True):
         if checksum != entries[name].get("crc32"):
-            raise damaged(path, f"the checksum of its array {name!r} is wrong")
+            raise damaged(file.path, f"the checksum of its array {name!r} is wrong")
     return about, arrays
 
 
-def _read_footer(mapped: mmap.mmap, path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
+def _mapped(file: MappedFile, entry: Mapping[str, Any]) -> NDArray[Any]:
+    shape = tuple(entry["shape"])
+    return file.array(entry["dtype"], math.prod(shape), entry["offset"]).reshape(shape)
+
+
+def _read_footer(file: MappedFile) -> tuple[dict[str, Any], dict[str, Any], int]:
     """Return (description, entry of each array, offset where the arrays end)."""
-    if len(mapped) < _START.size + _END.size or mapped[:8] != _MAGIC:
+    path = file.path
+    if file.size < _START.size + _END.size or file.part(0, 8) != _MAGIC:
         raise ArtefactError(
             f"{path} is not a model file: it does not begin with {_MAGIC!r}. "
             "Pass a file that icfast fit or icfast compress wrote."
         )
-    _, version, zero = _START.unpack_from(mapped, 0)
+    _, version, zero = _START.unpack(file.part(0, _START.size))
     if version != _VERSION:
         raise ArtefactError(
             f"{path} is a model file of version {version}, but this icfast reads version "
             f"{_VERSION}. Fit the model again."
         )
-    offset, size, checksum, magic = _END.unpack_from(mapped, len(mapped) - _END.size)
-    if magic != _MAGIC or zero != 0 or offset + size + _END.size != len(mapped):
+    offset, size, checksum, magic = _END.unpack(file.part(file.size - _END.size, file.size))
+    if magic != _MAGIC or zero != 0 or offset + size + _END.size != file.size:
         raise damaged(path, "its end is missing, so it was truncated")
     if size > _MOST_FOOTER_BYTES:
         raise damaged(path, f"its description has {format_bytes(size)}")
-    footer = mapped[offset : offset + size]
+    footer = file.part(offset, offset + size)
     if zlib.crc32(footer) != checksum:
         raise damaged(path, "the checksum of its description is wrong")
     try:
@@ -183,11 +200,9 @@ def _read_footer(mapped: mmap.mmap, path: Path) -> tuple[dict[str, Any], dict[st
     return about, entries, offset
 
 
-def _check_layout(
-    mapped: mmap.mmap, entries: Mapping[str, Mapping[str, Any]], end: int, path: Path
-) -> None:
+def _check_layout(file: MappedFile, entries: Mapping[str, Mapping[str, Any]], end: int) -> None:
     """Check that the arrays follow each other as they were written, with zeros between them."""
-    at = _START.size
+    path, at = file.path, _START.size
     for name, entry in entries.items():
         try:
             dtype, shape, offset = _DTYPES[entry["dtype"]], entry["shape"], entry["offset"]
@@ -196,7 +211,7 @@ def _check_layout(
         except (KeyError, TypeError) as error:
             raise damaged(path, f"the description of its array {name!r} lacks {error}") from error
         first = at + -at % _ALIGN
-        if not sound or offset != first or any(mapped[at:first]):
+        if not sound or offset != first or any(file.part(at, first)):
             raise damaged(path, f"its array {name!r} is not at its expected offset")
         at = first + dtype.itemsize * math.prod(shape)
         if at > end:

@@ -18,11 +18,13 @@ from icfast.kneser_ney.compact import CompactModel
 from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.weights import weigh
 from icfast.ngrams.alphabet import Symbols
+from icfast.parallel.mapped_file import refuses_changes
 from icfast.parallel.progress import Progress
 from icfast.parallel.threads import Work
 from icfast.sums.loss import DocumentScores
 
 
+@refuses_changes
 def score_documents(
     documents: DocumentSet, model: NgramModel | CompactModel, work: Work
 ) -> DocumentScores:

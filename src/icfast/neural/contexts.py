@@ -168,6 +168,7 @@ class _ChunkRows:
         self._after_bos = contexts.begin[chosen] == 0
         high = low + int(self._end[-1])
         ids = shard.ids(low, high)
+        shard.part.shard.check_readable()
         _refuse_foreign(ids, shard, low, vocab_size)
         self._ids = ids.astype(np.int64)
         place = np.arange(low, high, dtype=np.int64)

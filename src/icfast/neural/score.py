@@ -38,6 +38,7 @@ from icfast.neural.loss_device import (
 )
 from icfast.neural.token_model import CPU, ModelRecord, TokenModel, device_of
 from icfast.notebook import facts_html
+from icfast.parallel.mapped_file import refuses_changes
 from icfast.parallel.threads import Work
 from icfast.sums.by_position import PositionSums
 from icfast.sums.kinds import Kind
@@ -91,6 +92,7 @@ class NeuralScores(DocumentScores):
         return facts_html(f"Loss under {self.model.label}", facts)
 
 
+@refuses_changes
 def score_tokens(
     documents: DocumentSet,
     model: TokenModel,

@@ -17,7 +17,6 @@ may continue in the next block.
 
 from __future__ import annotations
 
-import mmap
 import struct
 import zlib
 from collections.abc import Iterator
@@ -29,9 +28,9 @@ from numpy.typing import NDArray
 
 from icfast.backends.counting import SortedRun
 from icfast.errors import ArtefactError
-from icfast.files import open_regular
 from icfast.ngrams.keys import KeyShape
 from icfast.ngrams.sorted_runs import slice_run, split_run
+from icfast.parallel.mapped_file import MappedFile
 
 _MAGIC = b"ICFRUN\x00\x01"
 _HEADER = struct.Struct("<8sIII")
@@ -80,8 +79,23 @@ def _count_width(largest: int) -> int:
     return next(width for width in (1, 2, 4, 8) if largest < 1 << (8 * width))
 
 
+def open_runs(path: Path) -> MappedFile:
+    """Map a file of runs.
+
+    Raises:
+        ArtefactError: it is missing or empty, or can't be read.
+    """
+    try:
+        file = MappedFile.open(path, ArtefactError, replaceable=True)
+    except FileNotFoundError:
+        raise _damaged(path, 0, "it is missing") from None
+    if not file.size:
+        raise _damaged(path, 0, "it is empty")
+    return file
+
+
 def read_runs(
-    path: Path,
+    file: MappedFile,
     shape: KeyShape,
     low: int = 0,
     high: int = 2**32,
@@ -96,40 +110,29 @@ def read_runs(
     Raises:
         ArtefactError: a block is damaged, truncated, or has another key shape.
     """
-    mapped = _map(path)
-    for block in _blocks(mapped, path, shape):
-        first, last = block.lead_range(mapped)
+    for block in _blocks(file, shape):
+        first, last = block.lead_range(file)
         if last < low or first >= high:
             continue
         if sound is None or block.begin not in sound:
-            _check_sum(mapped, block, path)
+            _check_sum(file, block)
             if sound is not None:
                 sound.add(block.begin)
-        run = _unpack(mapped, block, path)
+        run = _unpack(file, block)
         if first < low or last >= high:
             begin, end = sorted(np.searchsorted(run.leads, [low, high]))
             run = slice_run(run, int(run.bounds[begin]), int(run.bounds[end]))
         yield run._replace(counts=run.counts.astype(np.uint64))
+        file.check_readable()
 
 
-def list_blocks(path: Path, shape: KeyShape) -> list[tuple[int, int]]:
+def list_blocks(file: MappedFile, shape: KeyShape) -> list[tuple[int, int]]:
     """Return (first lead, entries) of each block of a file, without verifying checksums.
 
     Raises:
         ArtefactError: the header of a block is invalid, or the block is truncated.
     """
-    mapped = _map(path)
-    return [(block.lead_range(mapped)[0], block.entries) for block in _blocks(mapped, path, shape)]
-
-
-def _map(path: Path) -> mmap.mmap:
-    try:
-        with open_regular(path, ArtefactError) as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except ValueError:
-        raise _damaged(path, 0, "it is empty") from None
-    except FileNotFoundError:
-        raise _damaged(path, 0, "it is missing") from None
+    return [(block.lead_range(file)[0], block.entries) for block in _blocks(file, shape)]
 
 
 class _Block(NamedTuple):
@@ -148,25 +151,25 @@ class _Block(NamedTuple):
         """Position of the leads."""
         return self.begin + 8 * self.leads + 8 * self.words * self.entries
 
-    def lead_range(self, mapped: mmap.mmap) -> tuple[int, int]:
+    def lead_range(self, file: MappedFile) -> tuple[int, int]:
         """Return the first and the last lead; the full range if the block has none."""
         if not self.leads:
             return 0, 2**32
-        leads = _array(mapped, self.after_keys, "<u4", self.leads)
+        leads = file.array("<u4", self.leads, self.after_keys)
         return int(leads[0]), int(leads[-1])
 
 
-def _blocks(mapped: mmap.mmap, path: Path, shape: KeyShape) -> Iterator[_Block]:
-    offset = _check_header(mapped, path, shape)
-    while offset < len(mapped):
-        block = _read_block(mapped, offset, path, shape.words)
+def _blocks(file: MappedFile, shape: KeyShape) -> Iterator[_Block]:
+    offset = _check_header(file, shape)
+    while offset < file.size:
+        block = _read_block(file, offset, shape.words)
         yield block
         offset = block.begin + block.size
 
 
-def _check_header(mapped: mmap.mmap, path: Path, shape: KeyShape) -> int:
-    size = _HEADER.size + 4
-    head = mapped[:size]
+def _check_header(file: MappedFile, shape: KeyShape) -> int:
+    path, size = file.path, _HEADER.size + 4
+    head = file.part(0, size)
     if len(head) < size or head[:6] != _MAGIC[:6]:
         raise _damaged(path, 0, "it does not begin like a run file")
     if head[:8] != _MAGIC:
@@ -183,32 +186,34 @@ def _check_header(mapped: mmap.mmap, path: Path, shape: KeyShape) -> int:
     return size
 
 
-def _read_block(mapped: mmap.mmap, offset: int, path: Path, words: int) -> _Block:
-    begin = offset + _BLOCK.size
-    if begin > len(mapped):
+def _read_block(file: MappedFile, offset: int, words: int) -> _Block:
+    path, begin = file.path, offset + _BLOCK.size
+    if begin > file.size:
         raise _damaged(path, offset, "a block is truncated")
-    mark, leads, entries, width, checksum, size = _BLOCK.unpack_from(mapped, offset)
+    mark, leads, entries, width, checksum, size = _BLOCK.unpack(file.part(offset, begin))
     sound = mark == _MARK and width in (1, 2, 4, 8)
     if not sound or size != _payload_bytes(leads, entries, words, width):
         raise _damaged(path, offset, "the header of a block is invalid")
-    if begin + size > len(mapped):
+    if begin + size > file.size:
         raise _damaged(path, offset, "a block is truncated")
     return _Block(begin, leads, entries, words, width, checksum, size)
 
 
-def _check_sum(mapped: mmap.mmap, block: _Block, path: Path) -> None:
+def _check_sum(file: MappedFile, block: _Block) -> None:
     head = _BLOCK.pack(_MARK, block.leads, block.entries, block.width, 0, block.size)
-    with memoryview(mapped) as view, view[block.begin : block.begin + block.size] as payload:
-        if zlib.crc32(payload, zlib.crc32(head)) != block.checksum:
-            raise _damaged(path, block.begin - _BLOCK.size, "a block's checksum is wrong")
+    payload = file.array(np.uint8, block.size, block.begin)
+    checksum = zlib.crc32(payload.data, zlib.crc32(head))
+    file.check_readable()
+    if checksum != block.checksum:
+        raise _damaged(file.path, block.begin - _BLOCK.size, "a block's checksum is wrong")
 
 
-def _unpack(mapped: mmap.mmap, block: _Block, path: Path) -> SortedRun:
+def _unpack(file: MappedFile, block: _Block) -> SortedRun:
     """Return the memory-mapped arrays of a block; counts keep their stored width."""
-    lengths = _array(mapped, block.begin, "<u8", block.leads)
-    keys = _array(mapped, block.begin + 8 * block.leads, "<u8", block.words * block.entries)
-    leads = _array(mapped, block.after_keys, "<u4", block.leads)
-    counts = _array(mapped, block.after_keys + 4 * block.leads, f"<u{block.width}", block.entries)
+    lengths = file.array("<u8", block.leads, block.begin)
+    keys = file.array("<u8", block.words * block.entries, block.begin + 8 * block.leads)
+    leads = file.array("<u4", block.leads, block.after_keys)
+    counts = file.array(f"<u{block.width}", block.entries, block.after_keys + 4 * block.leads)
     # Each length is checked first: a sum of u64 may overflow.
     sound = block.leads > 0 and lengths.min() > 0 and lengths.max() <= block.entries
     bounds = np.zeros(block.leads + 1, np.int64)
@@ -216,13 +221,11 @@ def _unpack(mapped: mmap.mmap, block: _Block, path: Path) -> SortedRun:
         np.cumsum(lengths.astype(np.int64), out=bounds[1:])
     if not sound or bounds[-1] != block.entries:
         raise _damaged(
-            path, block.begin - _BLOCK.size, "the leads of a block do not add up to its entries"
+            file.path,
+            block.begin - _BLOCK.size,
+            "the leads of a block do not add up to its entries",
         )
     return SortedRun(leads, bounds, keys.reshape(block.entries, block.words), counts)
-
-
-def _array(mapped: mmap.mmap, offset: int, dtype: str, count: int) -> NDArray[Any]:
-    return np.frombuffer(mapped, dtype, count, offset)
 
 
 def _damaged(path: Path, offset: int, why: str) -> ArtefactError:

@@ -18,6 +18,7 @@ from icfast.ngrams.spectra import counting
 from icfast.ngrams.table import CountTable
 from icfast.ngrams.table_writer import write_table
 from icfast.ngrams.windows import WindowCount
+from icfast.parallel.mapped_file import unchanged
 from icfast.parallel.progress import Progress, silent
 from icfast.parallel.threads import Work
 from icfast.units import format_bytes
@@ -83,6 +84,7 @@ def count_documents(
     """
     with (
         write_table(output, documents.corpus.files, overwrite) as writer,
+        unchanged(documents.mapped_files),
         counting(documents, order, work, table) as planned,
     ):
         _check_disk(planned, table, output.parent)

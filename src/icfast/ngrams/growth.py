@@ -13,6 +13,7 @@ from icfast.backends.counting import Chunk
 from icfast.corpus.chunks import ShardChunk, check_ids
 from icfast.corpus.documents import DocumentSet
 from icfast.ngrams.alphabet import is_sparse, list_symbols
+from icfast.parallel.mapped_file import refuses_changes
 from icfast.parallel.threads import Work
 from icfast.sums.spectrum import Spectrum
 
@@ -46,6 +47,7 @@ class _CurveChunk(NamedTuple):
     marked: bool
 
 
+@refuses_changes
 def growth(documents: DocumentSet, work: Work) -> Growth:
     """Count distinct ids along the corpus, and the ids of each shard.
 

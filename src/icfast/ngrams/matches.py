@@ -14,6 +14,7 @@ from icfast.corpus.documents import DocumentSet, ShardDocuments, all_documents
 from icfast.errors import OptionError, ResourceError, check
 from icfast.ngrams.alphabet import Symbols, is_sparse, list_symbols, thread_chunks
 from icfast.parallel.buffers import zeros
+from icfast.parallel.mapped_file import refuses_changes
 from icfast.parallel.threads import Work, apart
 from icfast.sums.matches import MatchLengths
 from icfast.units import format_bytes
@@ -37,6 +38,7 @@ _MOST_SYMBOLS = 2**31 - 1
 _CHUNK = 1 << 16
 
 
+@refuses_changes
 def match_lengths(corpus: Corpus, work: Work, tokens: int | None = None) -> MatchLengths:
     """Return the match lengths of every token of a corpus, or of its first `tokens` tokens.
 

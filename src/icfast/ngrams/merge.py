@@ -27,6 +27,7 @@ from icfast.ngrams.scan import SpectraScan, self_check
 from icfast.ngrams.sorted_runs import add_runs, merge_streams, sum_ends
 from icfast.ngrams.table import CountTable
 from icfast.ngrams.table_writer import write_table
+from icfast.parallel.mapped_file import unchanged
 
 #: Entries that one thread merges at a time.
 _BUCKET_ENTRIES = 1 << 19
@@ -82,7 +83,11 @@ def merge_tables(
         tuple(map(sum, zip(*(table.totals.windows for table in tables), strict=True))),
     )
     merging = _Merging(kernels, remaps, shape, ends)
-    with write_table(output, [table.directory for table in tables], overwrite) as writer:
+    files = [file for table in tables for file in table.mapped_files]
+    with (
+        write_table(output, [table.directory for table in tables], overwrite) as writer,
+        unchanged(files),
+    ):
         writer.begin(shape)
         total, seen = SpectraScan(kernels, shape, ends), np.zeros(len(tables), np.int64)
         for large, buckets in groupby(_buckets(remaps), lambda b: b.entries > _LARGE_ENTRIES):

@@ -17,6 +17,7 @@ from icfast.ngrams.plan import make_plan
 from icfast.ngrams.positions import PositionBudget, position_budget, spectra_by_position
 from icfast.ngrams.windows import WindowCount, document_ends
 from icfast.parallel.cost import Cost
+from icfast.parallel.mapped_file import refuses_changes
 from icfast.parallel.progress import Progress, silent
 from icfast.parallel.threads import Pool, Work
 from icfast.sums.spectrum import Spectra
@@ -127,6 +128,7 @@ def cost(
         return key_cost(count, purpose)
 
 
+@refuses_changes
 def spectra_of(documents: DocumentSet, order: int, work: Work) -> Spectra:
     """Count the spectra of chosen documents."""
     with work.pool() as pool:

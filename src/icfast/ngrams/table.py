@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from icfast.corpus.source import Source
 from icfast.corpus.warnings import end_id_never_occurs
 from icfast.errors import ArtefactError
 from icfast.files import open_regular
-from icfast.ngrams.blocks import list_blocks, read_runs
+from icfast.ngrams.blocks import list_blocks, open_runs, read_runs
 from icfast.ngrams.faults import ids_fault, run_fault
 from icfast.ngrams.keys import KeyShape
 from icfast.ngrams.manifest import Totals, read_manifest, read_totals
@@ -36,6 +37,7 @@ from icfast.ngrams.scan import self_check
 from icfast.ngrams.sorted_runs import first_window, last_window, sum_ends
 from icfast.ngrams.stored_arrays import StoredArrays, read_array
 from icfast.notebook import facts_html
+from icfast.parallel.mapped_file import MappedFile
 from icfast.sums.spectrum import Spectra, Spectrum
 from icfast.sums.stored import stored_as
 
@@ -133,6 +135,15 @@ class CountTable:
         if len(totals.windows) != source.order or totals.windows[0] != totals.tokens:
             raise ValueError(f"its totals {totals} do not fit order {source.order}")
 
+    @cached_property
+    def _windows(self) -> MappedFile:
+        return open_runs(self.directory / "windows.run")
+
+    @property
+    def mapped_files(self) -> tuple[MappedFile, ...]:
+        """The file of windows, from which most of the table is read."""
+        return (self._windows,)
+
     def ends(self) -> Ends:
         """Return the windows that end a document."""
         each = [
@@ -171,9 +182,10 @@ class CountTable:
         self, name: str, low: int = 0, high: int = 2**32, sound: set[int] | None = None
     ) -> Iterator[SortedRun]:
         """Yield the runs of a file in key order, after checking that they hold windows."""
-        path, leads = self.directory / name, len(self.ids) + int(self.end_mark)
+        file = self._windows if name == "windows.run" else open_runs(self.directory / name)
+        path, leads = file.path, len(self.ids) + int(self.end_mark)
         last = tuple[int, ...]()
-        for run in read_runs(path, self.shape, low, high, sound):
+        for run in read_runs(file, self.shape, low, high, sound):
             if not len(run.counts):
                 continue
             fault = run_fault(run, self.shape, len(self.ids), leads)
@@ -190,10 +202,11 @@ class CountTable:
         Raises:
             ArtefactError: a lead is not a rank.
         """
-        path = self.directory / "windows.run"
-        found = list_blocks(path, self.shape)
+        found = list_blocks(self._windows, self.shape)
         if any(lead > len(self.ids) + int(self.end_mark) for lead, _ in found):
-            raise ArtefactError(f"{path} is damaged: a lead is not a rank. Count it again.")
+            raise ArtefactError(
+                f"{self._windows.path} is damaged: a lead is not a rank. Count it again."
+            )
         return found
 
     def check_total(self, seen: int) -> None:

@@ -93,6 +93,6 @@ def _input(shard: Shard) -> dict[str, Any]:
         "format": shard.format,
         "dtype": str(shard.tokens.dtype),
         "tokens": len(shard.tokens),
-        "bytes": sum(path.stat().st_size for path in shard.files),
+        "bytes": sum(file.size for file in shard.mapped_files),
         "sha256": shard.digest(),
     }

@@ -15,15 +15,21 @@ from numpy.typing import NDArray
 from icfast.corpus.options import check_dtype
 from icfast.corpus.reader import (
     ReadOptions,
+    ids_in,
     itemsize,
-    map_array,
+    map_file,
     refuse_other_dtype,
     whole_ids,
 )
 from icfast.corpus.shard import Shard
-from icfast.corpus.sidecar import Description, read_description, sidecar_path
+from icfast.corpus.sidecar import (
+    MOST_DESCRIPTION_BYTES,
+    Description,
+    read_description,
+    sidecar_path,
+)
 from icfast.errors import CorpusError, OptionError
-from icfast.files import require_regular
+from icfast.parallel.mapped_file import MappedFile
 
 
 class Datatrove:
@@ -32,33 +38,29 @@ class Datatrove:
     name = "datatrove"
     magics: tuple[bytes, ...] = ()
 
-    def sniff(self, path: Path) -> bool:
+    def sniff(self, path: Path, head: bytes) -> bool:
         """Return whether the name ends in .ds, or the file has an index."""
         return path.suffix == ".ds" or sidecar_path(path, ".index").exists()
 
-    def open(self, path: Path, options: ReadOptions) -> Shard:
-        """Memory-map the ids and the index.
+    def open(self, file: MappedFile, options: ReadOptions) -> Shard:
+        """Return the ids, and map the sidecars.
 
         Raises:
             CorpusError: there is no index, or index, sidecars and file contradict each other.
         """
-        index_path = sidecar_path(path, ".index")
-        if not index_path.exists():
-            raise CorpusError(
-                f"{path}: datatrove keeps the document ends in {index_path.name}, which does not "
-                "exist. Copy it too, or pass --format raw --dtype u2 --eos-id ID."
-            )
-        index = _u64(index_path, options)
-        description = _described(path, options)
-        dtype = _dtype(path, index, description, options)
-        count = whole_ids(path, path.stat().st_size, dtype, options)
-        text_bytes = _text_bytes(path, len(index), options)
-        stops = _checked_stops(index_path, index, count, options)
+        path = file.path
+        sidecars = _sidecars(path)
+        index = _u64(sidecars[".index"], options)
+        description = _described(sidecars.get(".json"), options)
+        dtype = _dtype(file, index, description, options)
+        count = whole_ids(path, file.size, dtype, options)
+        text_bytes = _text_bytes(sidecars.get(".bytes"), len(index), options)
+        stops = _checked_stops(sidecars[".index"].path, index, count, options)
         return Shard(
             path,
             self.name,
-            map_array(path, dtype, count),
-            _files(path),
+            ids_in(file, dtype, count),
+            (file, *sidecars.values()),
             index_stops=stops,
             text_bytes=None if stops is None else text_bytes,
             signed=dtype == "i4",
@@ -66,38 +68,44 @@ class Datatrove:
         )
 
 
-def _files(path: Path) -> tuple[Path, ...]:
-    sidecars = (sidecar_path(path, suffix) for suffix in (".index", ".bytes", ".json"))
-    return (path, *(sidecar for sidecar in sidecars if sidecar.exists()))
+def _sidecars(path: Path) -> dict[str, MappedFile]:
+    """Map the sidecars that exist, by suffix."""
+    paths = {suffix: sidecar_path(path, suffix) for suffix in (".index", ".bytes", ".json")}
+    if not paths[".index"].exists():
+        raise CorpusError(
+            f"{path}: datatrove keeps the document ends in {paths['.index'].name}, which does not "
+            "exist. Copy it too, or pass --format raw --dtype u2 --eos-id ID."
+        )
+    return {suffix: map_file(sidecar) for suffix, sidecar in paths.items() if sidecar.exists()}
 
 
-def _u64(path: Path, options: ReadOptions) -> NDArray[Any]:
-    require_regular(path, CorpusError)
-    count, left = divmod(path.stat().st_size, 8)
+def _u64(file: MappedFile, options: ReadOptions) -> NDArray[Any]:
+    count, left = divmod(file.size, 8)
     if left:
         options.fault(
-            f"{path} should hold u64 numbers, but {left} bytes are left over. Was it truncated? "
-            "Copy or write it again."
+            f"{file.path} should hold u64 numbers, but {left} bytes are left over. Was it "
+            "truncated? Copy or write it again."
         )
-    return map_array(path, "u8", count)
+    return ids_in(file, "u8", count)
 
 
-def _described(path: Path, options: ReadOptions) -> Description | None:
-    sidecar = sidecar_path(path, ".json")
+def _described(sidecar: MappedFile | None, options: ReadOptions) -> Description | None:
+    if sidecar is None:
+        return None
     try:
-        description = read_description(sidecar)
-        if description is not None:
-            check_dtype(description.dtype)
+        description = read_description(sidecar.path, sidecar.whole(MOST_DESCRIPTION_BYTES))
+        check_dtype(description.dtype)
     except (CorpusError, OptionError) as error:
-        options.fault(f"{sidecar}: {error}" if isinstance(error, OptionError) else str(error))
+        named = f"{sidecar.path}: {error}" if isinstance(error, OptionError) else str(error)
+        options.fault(named)
         return None
     return description
 
 
 def _dtype(
-    path: Path, index: NDArray[Any], description: Description | None, options: ReadOptions
+    file: MappedFile, index: NDArray[Any], description: Description | None, options: ReadOptions
 ) -> str:
-    size = path.stat().st_size
+    path, size = file.path, file.size
     last = int(index[-1]) if len(index) else 0
     told = options.dtype or (description.dtype if description else None)
     fitting = [name for name in ("u1", "u2", "u4") if last and last * itemsize(name) == size]
@@ -153,15 +161,16 @@ def _checked_stops(
     return None
 
 
-def _text_bytes(path: Path, documents: int, options: ReadOptions) -> NDArray[np.uint64] | None:
-    sidecar = sidecar_path(path, ".bytes")
-    if not sidecar.exists():
+def _text_bytes(
+    sidecar: MappedFile | None, documents: int, options: ReadOptions
+) -> NDArray[np.uint64] | None:
+    if sidecar is None:
         return None
     text_bytes = _u64(sidecar, options)
     if len(text_bytes) != documents:
         options.fault(
-            f"{sidecar} has the bytes of {len(text_bytes)} documents, the index has {documents}. "
-            "Tokenise again, or delete it."
+            f"{sidecar.path} has the bytes of {len(text_bytes)} documents, the index has "
+            f"{documents}. Tokenise again, or delete it."
         )
         return None
     return text_bytes

@@ -14,14 +14,13 @@ from pathlib import Path
 
 from icfast.corpus.reader import (
     ReadOptions,
-    map_array,
+    ids_in,
     refuse_other_dtype,
-    starts_with,
     stated_ids,
 )
 from icfast.corpus.shard import Shard
 from icfast.errors import CorpusError
-from icfast.files import open_regular
+from icfast.parallel.mapped_file import MappedFile
 
 HEADER_BYTES = 1024
 #: magic -> (version, dtype)
@@ -34,25 +33,24 @@ class LlmC:
     name = "llmc"
     magics = tuple(struct.pack("<i", magic) for magic in _KINDS)
 
-    def sniff(self, path: Path) -> bool:
+    def sniff(self, path: Path, head: bytes) -> bool:
         """Return whether the file begins with one of the two magic numbers."""
-        return starts_with(path, self.magics)
+        return head.startswith(self.magics)
 
-    def open(self, path: Path, options: ReadOptions) -> Shard:
-        """Memory-map the ids after the header.
+    def open(self, file: MappedFile, options: ReadOptions) -> Shard:
+        """Return the ids after the header.
 
         Raises:
             CorpusError: the magic or version is wrong, or the file size contradicts the header.
         """
-        dtype, stated = self._header(path)
-        refuse_other_dtype(path, dtype, options)
-        count = stated_ids(path, stated, dtype, HEADER_BYTES, options)
-        tokens = map_array(path, dtype, count, HEADER_BYTES)
-        return Shard(path, self.name, tokens, (path,), boundary="start")
+        dtype, stated = self._header(file)
+        refuse_other_dtype(file.path, dtype, options)
+        count = stated_ids(file, stated, dtype, HEADER_BYTES, options)
+        tokens = ids_in(file, dtype, count, HEADER_BYTES)
+        return Shard(file.path, self.name, tokens, (file,), boundary="start")
 
-    def _header(self, path: Path) -> tuple[str, int]:
-        with open_regular(path, CorpusError) as file:
-            header = file.read(HEADER_BYTES)
+    def _header(self, file: MappedFile) -> tuple[str, int]:
+        path, header = file.path, file.part(0, HEADER_BYTES)
         if len(header) < HEADER_BYTES:
             raise CorpusError(
                 f"{path}: an llm.c header is {HEADER_BYTES} bytes, the file has {len(header)}. "

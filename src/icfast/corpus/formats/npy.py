@@ -6,6 +6,7 @@ read them.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,18 @@ import numpy as np
 from icfast.corpus.npy_header import read_header
 from icfast.corpus.reader import (
     ReadOptions,
+    ids_in,
     itemsize,
-    map_array,
     refuse_other_dtype,
-    starts_with,
     stated_ids,
 )
 from icfast.corpus.shard import Shard
 from icfast.errors import CorpusError
-from icfast.files import open_regular
+from icfast.parallel.mapped_file import MappedFile
+
+_MAGIC_BYTES = 6
+#: NumPy refuses headers beyond 10 kB, and a plain array's is below 200 bytes.
+_HEADER_BYTES = 1 << 16
 
 
 class Npy:
@@ -31,39 +35,40 @@ class Npy:
     name = "npy"
     magics: tuple[bytes, ...] = (b"\x93NUMPY",)
 
-    def sniff(self, path: Path) -> bool:
+    def sniff(self, path: Path, head: bytes) -> bool:
         """Return whether the file begins with NumPy's magic, or its name ends in .npy."""
-        return path.suffix == ".npy" or starts_with(path, self.magics)
+        return path.suffix == ".npy" or head.startswith(self.magics)
 
-    def open(self, path: Path, options: ReadOptions) -> Shard:
-        """Memory-map the array after the header.
+    def open(self, file: MappedFile, options: ReadOptions) -> Shard:
+        """Return the ids of the array after the header.
 
         Raises:
             CorpusError: the file has no header, is truncated, or its array is not 1-D or not of
                 dtype u1, u2, u4 or i4.
         """
-        if not starts_with(path, self.magics):
+        path = file.path
+        if not file.part(0, _MAGIC_BYTES).startswith(self.magics):
             raise CorpusError(
                 f"{path} has no NumPy header. OLMo and dolma name headerless files .npy: read them "
                 "with --format raw --dtype u2 (format='raw', dtype='u2')."
             )
-        stated, dtype, offset = _header(path)
+        stated, dtype, offset = _header(file)
         refuse_other_dtype(path, dtype, options)
-        count = stated_ids(path, stated, dtype, offset, options)
-        tokens = map_array(path, dtype, count, offset)
-        return Shard(path, self.name, tokens, (path,), signed=dtype == "i4")
+        count = stated_ids(file, stated, dtype, offset, options)
+        tokens = ids_in(file, dtype, count, offset)
+        return Shard(path, self.name, tokens, (file,), signed=dtype == "i4")
 
 
-def _header(path: Path) -> tuple[int, str, int]:
+def _header(file: MappedFile) -> tuple[int, str, int]:
     """Return the number of ids, their dtype, and the byte where they begin."""
-    with open_regular(path, CorpusError) as file:
-        try:
-            shape, fortran_order, dtype = read_header(file)
-        except ValueError as error:
-            raise CorpusError(
-                f"{path}: its NumPy header can't be read: {error}. Save the array again."
-            ) from error
-        offset = file.tell()
+    path, header = file.path, io.BytesIO(file.part(0, _HEADER_BYTES))
+    try:
+        shape, fortran_order, dtype = read_header(header)
+    except ValueError as error:
+        raise CorpusError(
+            f"{path}: its NumPy header can't be read: {error}. Save the array again."
+        ) from error
+    offset = header.tell()
     name = _id_dtype(path, dtype)
     _check_shape(path, shape, fortran_order)
     if offset % itemsize(name):
@@ -75,7 +80,7 @@ def _header(path: Path) -> tuple[int, str, int]:
 
 
 def _check_shape(path: Path, shape: tuple[int, ...], fortran_order: bool) -> None:
-    if len(shape) != 1 or fortran_order:
+    if len(shape) != 1:  # for one dimension both orders are the same
         order = "Fortran" if fortran_order else "C"
         raise CorpusError(
             f"{path} holds an array of shape {shape} in {order} order, expected one dimension. "

@@ -19,6 +19,7 @@ from icfast.kneser_ney.model import NgramModel
 from icfast.kneser_ney.model_file import model_output
 from icfast.kneser_ney.score import score_documents
 from icfast.kneser_ney.weights import weigh
+from icfast.parallel.mapped_file import refuses_changes
 from icfast.parallel.progress import Progress, silent
 from icfast.parallel.threads import Work
 from icfast.sums.loss import LossSum
@@ -82,6 +83,7 @@ def compress(
     return compress_to(Path(output), model, work, bits, prune, heldout, overwrite)
 
 
+@refuses_changes
 def compress_to(
     output: Path,
     model: NgramModel,

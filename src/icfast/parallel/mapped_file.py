@@ -1,0 +1,237 @@
+"""Files mapped into memory, and the proof that nobody changed them while they were read.
+
+icfast opens a file once: what is read, hashed and compared is the same open file. If another
+program cuts it, the system stops every read behind its new end with the signal SIGBUS. The compiled
+core answers the signal with zeros and a note (`csrc/include/icfast/mapping.hpp`), and the note
+becomes an error here. A pure installation has no core, and such a read ends its process.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import mmap
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property, wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from icfast.backends.select import compiled_core
+from icfast.errors import IcfastError, ResourceError
+from icfast.files import open_regular
+from icfast.units import format_bytes
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+_NO_ROOM = {
+    errno.EMFILE: "too many files are open. Raise the limit with `ulimit -n`",
+    errno.ENFILE: "the machine has too many files open. Close other programs",
+    errno.ENOMEM: "the address space is exhausted. Raise the limit with `ulimit -v`",
+}
+_COPY_BYTES = 1 << 24
+#: Facts about a file that change its time of status without changing its content.
+_OUTSIDE = ("st_mode", "st_uid", "st_gid", "st_nlink")
+
+
+@dataclass(frozen=True, eq=False)
+class MappedFile:
+    """A regular file, mapped read-only from its first byte to its last.
+
+    Attributes:
+        path: the file.
+        error: class of the errors about it.
+        replaceable: whether another file may take its path. The mapping then still shows the file
+            that was opened.
+    """
+
+    path: Path
+    error: type[IcfastError]
+    replaceable: bool
+    _opened: os.stat_result = field(repr=False)
+    _content: Any = field(repr=False)
+
+    @classmethod
+    def open(cls, path: Path, error: type[IcfastError], *, replaceable: bool = False) -> MappedFile:
+        """Map a file.
+
+        Raises:
+            IcfastError: the path is no regular file; of class `error`.
+            OSError: the file is missing or may not be read.
+            ResourceError: too many files are open, or no address space is left.
+        """
+        try:
+            with open_regular(path, error) as file:
+                opened = os.fstat(file.fileno())
+                return cls(path, error, replaceable, opened, _map(file.fileno(), opened.st_size))
+        except OSError as failure:
+            if failure.errno in _NO_ROOM:
+                raise ResourceError(f"cannot map {path}: {_NO_ROOM[failure.errno]}.") from failure
+            raise
+        except ValueError as failure:  # mmap compares the size again
+            raise error(
+                f"{path} shrank while it was opened. Run again when nothing writes to it."
+            ) from failure
+
+    def moved_to(self, path: Path) -> MappedFile:
+        """Return the same mapping after the file was renamed."""
+        return replace(self, path=path)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file when it was opened."""
+        return self._opened.st_size
+
+    @property
+    def mapped_files(self) -> tuple[MappedFile, ...]:
+        """The file itself, as :func:`refuses_changes` looks for it."""
+        return (self,)
+
+    def array(self, dtype: DTypeLike, count: int, offset: int = 0) -> NDArray[Any]:
+        """Return `count` items from byte `offset` on, without copying them."""
+        if count == 0:  # an offset at the end of the file is refused
+            return np.frombuffer(b"", dtype)
+        return np.frombuffer(self._content, dtype, count, offset)
+
+    def part(self, begin: int, end: int) -> bytes:
+        """Return a copy of the bytes [begin, end), or of those that exist."""
+        return bytes(memoryview(self._content)[max(begin, 0) : max(end, 0)])
+
+    def whole(self, most: int) -> bytes:
+        """Return a copy of all bytes.
+
+        Raises:
+            IcfastError: the file has more than `most` bytes; of the file's class.
+        """
+        if self.size > most:
+            raise self.error(
+                f"{self.path} is too large: it has {format_bytes(self.size)}, and a file of this "
+                f"kind has at most {format_bytes(most)}. Is it another file, or damaged?"
+            )
+        return self.part(0, self.size)
+
+    def copy_to(self, path: Path) -> None:
+        """Write the content that was mapped into another file."""
+        content = memoryview(self._content)
+        with path.open("wb") as file:
+            for begin in range(0, self.size, _COPY_BYTES):
+                file.write(bytes(content[begin : begin + _COPY_BYTES]))
+
+    @cached_property
+    def sha256(self) -> Any:
+        """Hash object over the content that was mapped."""
+        return hashlib.sha256(self._content)
+
+    def check_readable(self) -> None:
+        """Refuse what was read so far if a part of it could not be read.
+
+        Raises:
+            IcfastError: the file was cut, or its disk failed; of the file's class.
+        """
+        lost = getattr(self._content, "lost", -1)
+        if lost >= 0:
+            self._refuse_cut()
+            raise self.error(
+                f"{self.path} cannot be read from byte {lost} on: its disk or network failed, or "
+                "it was cut and written again. Check the disk, and run again."
+            )
+
+    def check_unchanged(self) -> None:
+        """Refuse what was read if the file changed since it was opened.
+
+        Raises:
+            IcfastError: the file was cut, replaced or written to; of the file's class.
+        """
+        self.check_readable()
+        self._refuse_cut()
+        change = self._change()
+        if change is not None:
+            raise self.error(
+                f"{self.path} changed while it was read: {change}. The result would mix two "
+                "contents. Run again when nothing writes to it."
+            )
+
+    def _refuse_cut(self) -> None:
+        now = self._now()
+        if now is not None and self._same_file(now) and now.st_size < self.size:
+            raise self.error(
+                f"{self.path} shrank while it was read: it had {self.size} bytes when it was "
+                f"opened, and has {now.st_size} now. Run again when nothing writes to it."
+            )
+
+    def _now(self) -> os.stat_result | None:
+        try:
+            return self.path.stat()
+        except OSError:
+            return None
+
+    def _same_file(self, now: os.stat_result) -> bool:
+        return (now.st_dev, now.st_ino) == (self._opened.st_dev, self._opened.st_ino)
+
+    def _change(self) -> str | None:
+        """Describe how the file at the path differs from the one that was opened."""
+        before, now = self._opened, self._now()
+        if now is None or not self._same_file(now):
+            if self.replaceable:
+                return None
+            return "it was removed" if now is None else "another file took its place"
+        if now.st_size != before.st_size:
+            return f"it had {before.st_size} bytes, and has {now.st_size} now"
+        if now.st_mtime_ns != before.st_mtime_ns:
+            return "it was written to (its time of modification is another)"
+        # Times of modification can be set back; times of status cannot. A new name changes them.
+        explained = self.replaceable or any(
+            getattr(now, fact) != getattr(before, fact) for fact in _OUTSIDE
+        )
+        if now.st_ctime_ns != before.st_ctime_ns and not explained:
+            return "it was touched (its time of status is another)"
+        return None
+
+
+def _map(descriptor: int, size: int) -> Any:
+    """Return the first `size` bytes of an open file as a buffer."""
+    if size == 0:  # the system refuses an empty mapping
+        return b""
+    core = compiled_core()
+    if core is not None:
+        return core.MappedBytes(descriptor, size)
+    return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
+
+
+@contextmanager
+def unchanged(files: Iterable[MappedFile]) -> Iterator[None]:
+    """Refuse the result of the block, and explain its failure, if a file changed.
+
+    Raises:
+        IcfastError: a file changed after it was opened; of the file's class.
+    """
+    files = list(files)
+    try:
+        yield
+    except Exception:
+        for file in files:  # zeros in the place of lost ids cause other errors
+            file.check_unchanged()
+        raise
+    for file in files:
+        file.check_unchanged()
+
+
+def refuses_changes(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Decorate a function that reads files: its result is refused if one of them changed.
+
+    The files are the `mapped_files` of its arguments.
+    """
+
+    @wraps(function)
+    def reading(*arguments: Parameters.args, **options: Parameters.kwargs) -> Result:
+        given = (*arguments, *options.values())
+        with unchanged(file for value in given for file in getattr(value, "mapped_files", ())):
+            return function(*arguments, **options)
+
+    return reading
