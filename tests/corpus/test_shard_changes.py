@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import icfast
-from icfast.backends.select import compiled_core
+from icfast.backends.select import mapped_bytes
 from icfast.corpus import Corpus, inspect
 from icfast.corpus.documents import all_documents
 from icfast.errors import ArtefactError, CorpusError
@@ -25,7 +25,7 @@ IDS = 60_000
 BYTES = 2 * IDS
 
 needs_core = pytest.mark.skipif(
-    compiled_core() is None, reason="only the compiled core answers SIGBUS"
+    mapped_bytes() is None, reason="only the compiled core answers SIGBUS"
 )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from icfast.backends.select import compiled_core
+from icfast.backends.select import mapped_bytes
 from icfast.errors import ArtefactError, CorpusError
 from icfast.parallel import mapped_file
 from icfast.parallel.mapped_file import MappedFile, refuses_changes, unchanged
@@ -21,7 +21,7 @@ from icfast.parallel.mapped_file import MappedFile, refuses_changes, unchanged
 SIZE = 100_000
 
 needs_core = pytest.mark.skipif(
-    compiled_core() is None, reason="only the compiled core answers SIGBUS"
+    mapped_bytes() is None, reason="only the compiled core answers SIGBUS"
 )
 
 
@@ -217,7 +217,7 @@ def test_a_mapping_is_released_with_its_arrays(path: Path) -> None:
 
 
 def test_no_file_descriptor_is_kept(path: Path) -> None:
-    if compiled_core() is None:
+    if mapped_bytes() is None:
         pytest.skip("mmap of Python keeps one")
     held = [MappedFile.open(path, CorpusError) for _ in range(3)]
     with path.open("rb") as file:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 from icfast.backends import cublas
@@ -75,12 +74,16 @@ def _load_device(name: str) -> DeviceBackend | ImportError:
     return DeviceBackend(name, cast(DeviceKernels, module))
 
 
-def compiled_core() -> ModuleType | None:
-    """Return the compiled core, or None in a pure installation. It maps files for every backend."""
+def mapped_bytes() -> type[_core.MappedBytes] | None:
+    """Return the compiled core's class of mapped files, or None in a pure installation.
+
+    It does not depend on the backend that counts.
+    """
     try:
-        return import_module(_MODULES["core"])
+        from icfast.backends._core import MappedBytes
     except ImportError:
         return None
+    return MappedBytes
 
 
 def installed() -> tuple[str, ...]:

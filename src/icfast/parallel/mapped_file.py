@@ -22,7 +22,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from icfast.backends.select import compiled_core
+from icfast.backends.select import mapped_bytes
 from icfast.errors import IcfastError, ResourceError
 from icfast.files import open_regular
 from icfast.units import format_bytes
@@ -198,9 +198,9 @@ def _map(descriptor: int, size: int) -> Any:
     """Return the first `size` bytes of an open file as a buffer."""
     if size == 0:  # the system refuses an empty mapping
         return b""
-    core = compiled_core()
-    if core is not None:
-        return core.MappedBytes(descriptor, size)
+    guarded = mapped_bytes()
+    if guarded is not None:
+        return guarded(descriptor, size)
     return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
 
 
