@@ -177,7 +177,7 @@ def format_seconds(value: float | None) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text in which characters that could steer a terminal are escapes.
+    r"""Return text in which characters that could steer a terminal are escapes.
 
     They are control characters, also those that change the direction of text, and bytes of a file
     name that are not UTF-8.

@@ -166,7 +166,28 @@ def test_what_stops_a_command(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bin", "b.bin"]
 
 
-def test_a_bug_shows_where_it_is(shards: Shards, monkeypatch: pytest.MonkeyPatch) -> None:
+class Panic(BaseException):
+    """A panic of Rust code reaches Python as a BaseException."""
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a\nbug"), Panic("a bug"), RecursionError("a bug"), KeyError("a bug")]
+)
+def test_tracebacks_of_unexpected_errors_become_one_line(
+    run: Run, shards: Shards, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    monkeypatch.delenv("ICFAST_TRACEBACK", raising=False)
+    monkeypatch.setattr("icfast.corpus.inspect", raising(error))
+    answer = run("inspect", shards[0])
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.startswith(f"error: unexpected {type(error).__name__}: ")
+    assert "a bug" in answer.err
+    assert "(corpora.py, line " in answer.err
+    assert answer.err.count("\n") == 1
+
+
+def test_a_developer_sees_the_traceback(shards: Shards, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ICFAST_TRACEBACK", "1")
     monkeypatch.setattr("icfast.corpus.inspect", raising(RuntimeError("a bug")))
     with pytest.raises(RuntimeError, match="a bug"):
         app(args=["inspect", str(shards[0])], prog_name="icfast")

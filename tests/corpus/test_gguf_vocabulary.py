@@ -144,3 +144,28 @@ def test_without_its_packages(
             patch.setitem(sys.modules, missing, None)
             with pytest.raises(MissingExtraError, match=rf"icfast\[{extra}\]"):
                 tokenize(tmp_path / "a.txt", tmp_path / "x.ds", tokenizer=f"gguf:{vocabulary}")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("tokens", "abc", "tokenizer.ggml.tokens is no list of str"),
+        ("tokens", [1, 2], "tokenizer.ggml.tokens is no list of str"),
+        ("merges", ["ab"], "the merge 'ab' does not join two tokens"),
+        ("merges", ["never heard"], "Token `never` out of vocabulary"),
+        ("token_type", [1], "tokens and 1 token types"),
+        ("token_type", [0.5], "tokenizer.ggml.token_type is no list of int"),
+    ],
+)
+def test_a_damaged_vocabulary_gives_no_traceback(
+    vocabulary: Path, monkeypatch: pytest.MonkeyPatch, key: str, value: object, why: str
+) -> None:
+    file = GgufFile(vocabulary)
+    need = file.need
+
+    def changed(name: str) -> object:
+        return value if name == f"tokenizer.ggml.{key}" else need(name)
+
+    monkeypatch.setattr(file, "need", changed)
+    with pytest.raises(ModelError, match=f"its vocabulary is damaged: .*{why}"):
+        gguf_tokenizer(file)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import traceback
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +23,11 @@ from icfast.errors import IcfastError, OptionError, OutputError
 FAILURE = 1
 USAGE = 2
 INTERRUPTED = 130
+
+#: Environment variable that shows the traceback of unexpected errors.
+_TRACEBACK = "ICFAST_TRACEBACK"
+_PACKAGE = Path(__file__).parents[1]
+_LONGEST_TEXT = 300
 
 
 def as_command(function: Callable[..., None]) -> Callable[..., None]:
@@ -41,10 +48,10 @@ def as_command(function: Callable[..., None]) -> Callable[..., None]:
     records = {name: hint for name, hint in hints.items() if _is_record(hint)}
 
     def command(**values: Any) -> None:
-        for name, record in records.items():
-            options = [field.name for field in fields(record) if _is_option(field)]
-            values[name] = record(**{option: values.pop(option) for option in options})
         with exit_codes():
+            for name, record in records.items():
+                options = [field.name for field in fields(record) if _is_option(field)]
+                values[name] = record(**{option: values.pop(option) for option in options})
             function(**values)
 
     parameters = list(_parameters(function, hints))
@@ -121,20 +128,25 @@ def _typed(hint: Any) -> Any:
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """Turn expected errors into one line on stderr and an exit code; let others pass.
+    """Turn every exception into one line on stderr and an exit code.
 
     Raises:
-        typer.Exit: an expected error occurred.
+        typer.Exit: an exception occurred.
     """
     try:
         with saying_warnings():
             yield
-    except (IcfastError, MemoryError, KeyboardInterrupt, OSError) as error:
+    except (typer.Exit, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic of Rust code is no Exception
         raise typer.Exit(exit_code_of(error)) from None
 
 
 def exit_code_of(error: BaseException) -> int:
-    """Write one line about an expected error and return its exit code; raise any other error."""
+    """Write one line about an error and return its exit code.
+
+    An error that icfast does not expect is raised again if ICFAST_TRACEBACK is set.
+    """
     match error:
         case IcfastError():
             say(f"error: {error}")
@@ -153,5 +165,20 @@ def exit_code_of(error: BaseException) -> int:
             # Errors that the packages below did not explain keep the text of the system.
             say(f"error: {error}")
         case _:
-            raise error
+            if os.environ.get(_TRACEBACK):
+                raise error
+            say(f"error: {_unexpected(error)}")
     return FAILURE
+
+
+def _unexpected(error: BaseException) -> str:
+    """Describe an error that no part of icfast explains: a fault of icfast or of a package."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if _PACKAGE in Path(frame.filename).parents]
+    where = own[-1] if own else frames[-1]
+    text = " ".join(str(error).split())[:_LONGEST_TEXT]
+    return (
+        f"unexpected {type(error).__name__}: {text or 'without a message'} "
+        f"({Path(where.filename).name}, line {where.lineno}). This is a fault of icfast or of a "
+        f"package that it uses. Set {_TRACEBACK}=1 to see where it happens, and report it."
+    )

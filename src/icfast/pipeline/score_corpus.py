@@ -135,9 +135,14 @@ def _table_writer(
     with needs_extra("arrow", "--output writes Parquet, which"):
         from pyarrow import parquet
     with new_file(_scores(output), inputs, overwrite) as target:
-        yield lambda scores: parquet.write_table(
-            scores.to_arrow().replace_schema_metadata({_MARK: _SCORES}), target
-        )
+
+        def write(scores: DocumentScores) -> None:
+            table = scores.to_arrow().replace_schema_metadata({_MARK: _SCORES})
+            # pyarrow accepts no name that is not UTF-8.
+            with target.open("wb") as file:
+                parquet.write_table(table, file)
+
+        yield write
 
 
 def _scores(output: Path) -> Output:
@@ -149,8 +154,9 @@ def _is_ours(path: Path) -> bool:
     from pyarrow import ArrowException, parquet
 
     try:
-        schema = parquet.read_schema(path)
-    except ArrowException:
+        with path.open("rb") as file:
+            schema = parquet.read_schema(file)
+    except (ArrowException, OSError):
         return False
     if schema.metadata is None:
         return tuple(schema.names) == _COLUMNS
