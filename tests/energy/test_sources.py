@@ -32,7 +32,8 @@ def test_codecarbon(tmp_path: Path) -> None:
         (HEADER + "t,a,10,9,-1\n", "line 2"),
         (HEADER + "t,a,10,9,nan\n", "line 2"),
         (HEADER + "t,a\n", "line 2"),
-        ("a,b\n1,2\n", "line 2"),
+        ("a,b\n1,2\n", "expected one column energy_consumed.*found the columns a, b"),
+        ("energy_consumed,Energy consumed\n1,2\n", "expected one column energy_consumed"),
     ],
 )
 def test_codecarbon_refused(tmp_path: Path, text: str, said: str) -> None:

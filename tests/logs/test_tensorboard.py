@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from icfast.errors import LogError, MissingExtraError, OptionError
-from icfast.logs import log_files, read_training_log
+from icfast.logs import LogOptions, log_files, read_training_log
 from icfast.logs.rows import Parsed
 from icfast.logs.tensorboard import matches
 from icfast.logs.tensorboard import read as read_files
@@ -40,7 +40,7 @@ def read(files: list[tuple[str, bytes]], loss_column: str | None) -> Parsed:
         paths = [Path(folder) / name for name, _ in files]
         for path, (_, content) in zip(paths, files, strict=True):
             path.write_bytes(content)
-        return read_files(paths, loss_column)
+        return read_files(paths, LogOptions(loss_column=loss_column))
 
 
 def crc32c(data: bytes) -> int:

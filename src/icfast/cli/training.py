@@ -12,7 +12,7 @@ from icfast.cli.energy import SpentOptions
 from icfast.cli.options import Json, Overwrite, RunFolder
 from icfast.cli.output import drawn_page, emit, print_facts, written_page
 from icfast.laws import RunFacts
-from icfast.logs import LogOptions
+from icfast.logs import LogOptions, ScalingColumns
 
 if TYPE_CHECKING:
     from icfast.laws.annealing import Annealing
@@ -94,17 +94,32 @@ def _code_facts(found: TrainingRun) -> dict[str, str]:
         "A, baseline": DASH
         if lengths is None
         else f"{format_bits(lengths.baseline_bits)} ({found.baseline or 'H given'})",
-        "B, online": f"{format_bits(found.online_bits)}, between "
-        f"{format_bits(found.online_bits_right)} and {format_bits(found.online_bits_left)}",
-        "C, final": f"{format_bits(found.final_bits)} at {loss} bits/token "
-        f"({found.final_loss_source})",
-        "B − C, absorbed": f"{format_bits(found.absorbed_bits)}, between "
-        f"{format_bits(found.absorbed_bits_right)} and {format_bits(found.absorbed_bits_left)}",
+        "B, online": _between(
+            found.online_bits, found.online_bits_right, found.online_bits_left, found.online_reason
+        ),
+        "C, final": f"{DASH} ({found.final_reason})"
+        if found.final_bits is None
+        else f"{format_bits(found.final_bits)} at {loss} bits/token ({found.final_loss_source})",
+        "B − C, absorbed": _between(
+            found.absorbed_bits,
+            found.absorbed_bits_right,
+            found.absorbed_bits_left,
+            found.online_reason or found.final_reason,
+        ),
         "A − B, compressed": format_bits(None if lengths is None else lengths.compression_bits),
         "A − C, gross savings": format_bits(
             None if lengths is None else lengths.gross_savings_bits
         ),
     }
+
+
+def _between(bits: float | None, low: float | None, high: float | None, reason: str | None) -> str:
+    """Write an amount of information and its bounds, or a dash and the reason."""
+    from icfast.units import DASH, format_bits
+
+    if bits is None:
+        return f"{DASH} ({reason})"
+    return f"{format_bits(bits)}, between {format_bits(low)} and {format_bits(high)}"
 
 
 def _model_facts(found: TrainingRun) -> dict[str, str]:
@@ -172,9 +187,11 @@ def scaling(
     table: Annotated[
         Path,
         typer.Argument(
-            metavar="TABLE", help="CSV of runs with params, tokens and loss in nats per token."
+            metavar="TABLE",
+            help="CSV or JSON lines of runs with params, tokens and loss in nats per token.",
         ),
     ],
+    columns: ScalingColumns,
     bootstraps: Annotated[
         int, typer.Option(help="Number of resamples for the intervals, at least 20.")
     ] = 100,
@@ -190,7 +207,7 @@ def scaling(
     from icfast.report import scaling_page
 
     folder = _folder(output, [table], overwrite)
-    points = read_scaling_points(table)
+    points = read_scaling_points(table, columns)
     chinchilla, kaplan = (
         fit(points.params, points.tokens, points.loss_nats, bootstraps=bootstraps, seed=seed)
         for fit in (laws.chinchilla_fit, laws.kaplan_fit)

@@ -16,6 +16,9 @@ _Floats = NDArray[np.float64]
 #: Share of D whose last losses are averaged for L(D).
 _RECENT = 0.01
 
+#: Share of the tokens that a log may lack at its beginning.
+_MISSING = 0.01
+
 
 @dataclass(frozen=True)
 class LossStep:
@@ -65,13 +68,31 @@ class OnlineCode:
         return left, right
 
     def loss_at(self, tokens: float) -> float:
-        """Return L(D), the mean loss of the last 1 % of D tokens (at least one row), in nats."""
+        """Return L(D), the mean loss of the last 1 % of D tokens (at least one row), in nats.
+
+        A row that holds token D counts with the part up to D, because its loss is the mean over an
+        interval. In a gap, the row before counts.
+        """
         last = max(int(np.searchsorted(self.end_tokens, tokens, "right")), 1)
+        if last < len(self.end_tokens) and self.start_tokens[last] < tokens:
+            last += 1
         first = int(np.searchsorted(self.end_tokens, tokens * (1 - _RECENT), "right"))
         rows = slice(min(first, last - 1), last)
-        widths = self.end_tokens[rows] - self.start_tokens[rows]
-        weights = widths if widths.all() else np.ones_like(widths)
+        widths = np.minimum(self.end_tokens[rows], tokens) - self.start_tokens[rows]
+        weights = widths if (widths > 0).all() else np.ones_like(widths)
         return float(np.average(self.loss_nats[rows], weights=weights))
+
+    def unknown_beginning(self, tokens: float) -> str | None:
+        """Return why B of the first `tokens` tokens is not known, None if it is.
+
+        B is known if the first row is about as far from token 0 as rows are from each other, or
+        if at most 1 % of the tokens are before it.
+        """
+        spacing = np.median(np.diff(self.end_tokens)) if len(self.end_tokens) > 1 else np.inf
+        missing = self.end_tokens[0] - spacing
+        if missing <= _MISSING * tokens:
+            return None
+        return f"the log begins after {self.start_tokens[0]:.0f} tokens"
 
     def steps(self, begin: float, end: float, most: int = 400) -> tuple[LossStep, ...]:
         """Return the losses between two D as a step function; its areas are both sums.

@@ -117,9 +117,7 @@ def saturation(
     kept = tokens >= begin
     u, y, weights = _binned(tokens[kept] / tokens[-1], losses[kept])
     if len(u) < _FEWEST_BINS or u[-1] < _LEAST_SPAN * u[0]:
-        flag = f"{len(u)} bins from {begin:.4g} tokens: too short a curve for a fit"
-        none = (None, None, None, None)
-        return Saturation("unknown", *none, threshold_nats, float(begin), len(u), (), (flag,))
+        return unknown_saturation(begin, len(u), threshold_nats)
     fits, autocorrelated = _replicates(u, y, weights, seed)
     floor, reducible, exponent = (interval(column) for column in fits.T)
     gain = interval(fits[:, 1] * -np.expm1(-fits[:, 2] * np.log(2.0)))
@@ -145,6 +143,13 @@ def saturation(
         _fitted(fits, begin, tokens[-1]),
         tuple(flags),
     )
+
+
+def unknown_saturation(begin: float, bins: int, threshold_nats: float) -> Saturation:
+    """Return the result for a curve that is too short for a fit."""
+    flag = f"{bins} bins from {begin:.4g} tokens: too short a curve for a fit"
+    none = (None, None, None, None)
+    return Saturation("unknown", *none, threshold_nats, float(begin), bins, (), (flag,))
 
 
 def verdict(gain: Interval, threshold: float, unfit: bool) -> str:

@@ -73,6 +73,7 @@ class TrainingRun(ResultTable):
         final_loss_bits_per_token: L of the final model.
         final_loss_source: ``given``, ``evaluation`` on the same tokens, or ``last losses``.
         final_bits: C = D L.
+        final_reason: why L and C are None, else None.
         absorbed_bits: B - C.
         absorbed_bits_left: B - C with the left sum.
         absorbed_bits_right: B - C with the right sum.
@@ -89,11 +90,12 @@ class TrainingRun(ResultTable):
         eta_growth_exponent: d ln eta/d ln D over the last doubling; 1 is linear growth.
         saturation: power-law fit and verdict on more tokens.
         annealing: fit that includes the learning rate, None if it is not logged.
-        energy: Landauer's bound for the absorbed bits and the energy spent, None if B < C.
+        energy: Landauer's bound for the absorbed bits and the energy spent, None if B < C or if
+            B - C is not known.
         estimated_energy: the same with 6 P D FLOP, D the tokens seen; None if not requested.
-        trajectory: the run at growing D.
+        trajectory: the run at growing D; empty without B or C.
         losses: L(D) as a step function, whose areas up to D are the left and right sums; later
-            epochs follow.
+            epochs follow. Empty without B.
         evaluations: losses on another set, thinned evenly if there are many.
         flags: warnings for the reader, the log's labels first.
     """
@@ -104,15 +106,17 @@ class TrainingRun(ResultTable):
     unique_tokens: int
     epochs: float
     effective_tokens: float
-    online_bits: float
-    online_bits_left: float
-    online_bits_right: float
-    final_loss_bits_per_token: float
-    final_loss_source: str
-    final_bits: float
-    absorbed_bits: float
-    absorbed_bits_left: float
-    absorbed_bits_right: float
+    online_bits: float | None
+    online_bits_left: float | None
+    online_bits_right: float | None
+    online_reason: str | None
+    final_loss_bits_per_token: float | None
+    final_loss_source: str | None
+    final_bits: float | None
+    final_reason: str | None
+    absorbed_bits: float | None
+    absorbed_bits_left: float | None
+    absorbed_bits_right: float | None
     absorbed_bits_per_param: float | None
     compared: tuple[CapacityComparison, ...]
     baseline: str | None

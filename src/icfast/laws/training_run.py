@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from icfast.energy.joules import JoulesSource, SpentJoules
 from icfast.errors import OptionError
@@ -16,7 +17,7 @@ from icfast.laws.known_capacities import compared_capacities
 from icfast.laws.landauer import Energy, energy, flop_estimate
 from icfast.laws.loss_curve import effective_tokens
 from icfast.laws.online_code import OnlineCode, online_code
-from icfast.laws.saturation import Saturation, saturation
+from icfast.laws.saturation import Saturation, saturation, unknown_saturation
 from icfast.laws.training_facts import RunFacts
 from icfast.laws.training_result import TrainingRun
 from icfast.laws.trajectory import (
@@ -28,6 +29,9 @@ from icfast.laws.trajectory import (
 )
 from icfast.logs.log import TrainingLog
 from icfast.units import nats_to_bits
+
+#: Share of a pass that a log may lack before its first token, because epochs are rounded.
+_LEFT_OUT = 0.05
 
 
 def training_run(
@@ -56,6 +60,9 @@ def training_run(
         seed: seed of the bootstrap.
         **fields: fields of `RunFacts`, given by keyword; they override those of facts.
 
+    B, C and their difference are None, with a reason, if the log has no losses of the tokens that
+    they describe: a log that begins late, such as one of a resumed run.
+
     Returns:
         Code lengths in bits, energies in joules, the trajectory, fits and flags.
 
@@ -67,13 +74,18 @@ def training_run(
     baseline, final = _checked(facts)
     curve, code = _curve(log)
     tokens, seen, epoch_flags = _unique_tokens(log, code, facts.unique_tokens)
-    loss, source = _final_loss(log, code, tokens, final, facts)
-    left, right = (nats_to_bits(nats) for nats in code.up_to(tokens))
-    online, final_bits = (left + right) / 2, tokens * loss
-    absorbed = online - final_bits
+    elsewhere = _other_passes(log, code, tokens)
+    loss, source, final_reason = _final_loss(log, code, tokens, final, facts, elsewhere)
+    online_reason = elsewhere or code.unknown_beginning(tokens)
+    left, right = (None, None) if online_reason else map(nats_to_bits, code.up_to(tokens))
+    online = None if left is None or right is None else (left + right) / 2
+    final_bits = None if loss is None else tokens * loss
+    absorbed = _difference(online, final_bits)
     per_param = baseline.per_param(absorbed)
     fit_from, rate_flags = _learning_rate_peak(log, curve)
     flags = [*log.labels, *epoch_flags, *rate_flags, *_flags(curve, source, absorbed, left, right)]
+    flags += [f"B is not known: {online_reason}"] * (online_reason is not None)
+    flags += [f"C is not known: {final_reason}"] * (final_reason is not None)
     kelvin = facts.temperature_kelvin
     return TrainingRun(
         format=log.format,
@@ -85,18 +97,20 @@ def training_run(
         online_bits=online,
         online_bits_left=left,
         online_bits_right=right,
+        online_reason=online_reason,
         final_loss_bits_per_token=loss,
         final_loss_source=source,
         final_bits=final_bits,
+        final_reason=final_reason,
         absorbed_bits=absorbed,
-        absorbed_bits_left=left - final_bits,
-        absorbed_bits_right=right - final_bits,
+        absorbed_bits_left=_difference(left, final_bits),
+        absorbed_bits_right=_difference(right, final_bits),
         absorbed_bits_per_param=per_param,
         compared=() if per_param is None else compared_capacities(per_param),
         baseline=facts.baseline,
         entropy_bits_per_token=baseline.entropy,
         lengths=None
-        if baseline.entropy is None
+        if baseline.entropy is None or online is None or final_bits is None
         else code_lengths(tokens * baseline.entropy, online, final_bits),
         params=facts.params,
         model_bits=baseline.model_bits,
@@ -108,11 +122,17 @@ def training_run(
         annealing=_annealing(log, tokens, facts.saturated_below_nats, seed),
         energy=_energy(absorbed, _spent(log, spent), kelvin),
         estimated_energy=_estimated_energy(absorbed, seen, facts),
-        trajectory=trajectory(log, code, baseline, tokens, loss, kelvin),
-        losses=loss_steps(code, tokens),
+        trajectory=()
+        if absorbed is None or loss is None
+        else trajectory(log, code, baseline, tokens, loss, kelvin),
+        losses=loss_steps(code, tokens) if online is not None else (),
         evaluations=evaluation_points(log),
         flags=tuple(flags),
     )
+
+
+def _difference(bits: float | None, other: float | None) -> float | None:
+    return None if bits is None or other is None else bits - other
 
 
 def _checked(facts: RunFacts) -> tuple[Baseline, float | None]:
@@ -145,35 +165,79 @@ def _curve(log: TrainingLog) -> tuple[str, OnlineCode]:
 def _unique_tokens(
     log: TrainingLog, code: OnlineCode, given: int | None
 ) -> tuple[int, int, list[str]]:
-    """Return the tokens of the first epoch that have losses, the tokens seen, and flags."""
+    """Return the tokens of one pass that the run saw, the tokens seen, and flags."""
     covered = int(code.knots[-1])
     seen = max(log.tokens, covered)
     if given is not None:
         require_positive("unique_tokens", given)
         return min(int(given), covered), seen, []
+    if log.pass_reason is not None:
+        raise OptionError(
+            f"the number of unique tokens is not known: {log.pass_reason}. Pass --unique-tokens"
+        )
     if log.epoch is None:
         return covered, seen, ["epochs are not logged: every token is counted as unique"]
-    first = np.interp(1.0, np.r_[0.0, log.epoch], np.r_[0, log.end_tokens])
-    return min(round(float(first)), covered), seen, []
+    return max(1, min(round(_pass_tokens(log.epoch, log.end_tokens)), covered)), seen, []
+
+
+def _pass_tokens(epoch: NDArray[np.float64], ends: NDArray[np.int64]) -> float:
+    """Return the tokens of one pass.
+
+    They are the tokens seen at epoch 1, or, in a log that begins elsewhere, the tokens between two
+    rows over the difference of their epochs.
+    """
+    if epoch[0] > 1 or _tokens_left_out(epoch, ends) is not None:
+        return _slope(epoch, ends)
+    return float(np.interp(1.0, np.r_[0.0, epoch], np.r_[0, ends]))
+
+
+def _slope(epoch: NDArray[np.float64], ends: NDArray[np.int64]) -> float:
+    rise = float(epoch[-1] - epoch[0])
+    return float(ends[-1] - ends[0]) / rise if rise > 0 else float(ends[-1] / epoch[-1])
+
+
+def _tokens_left_out(epoch: NDArray[np.float64], ends: NDArray[np.int64]) -> float | None:
+    """Return the tokens before the log's token 0 by its epochs, None if there are hardly any."""
+    length = _slope(epoch, ends)
+    missing = float(epoch[0] * length - ends[0])
+    return missing if missing > _LEFT_OUT * length else None
+
+
+def _other_passes(log: TrainingLog, code: OnlineCode, tokens: float) -> str | None:
+    """Return why no row describes the first tokens of the run, None if rows do."""
+    if log.pass_reason is not None:
+        return log.pass_reason
+    if log.epoch is not None and _tokens_left_out(log.epoch, log.end_tokens) is not None:
+        return f"the log counts its tokens from epoch {log.epoch[0]:.3g} on"
+    if code.start_tokens[0] >= tokens:
+        return "no row of the log is of the first pass"
+    return None
 
 
 def _final_loss(
-    log: TrainingLog, code: OnlineCode, tokens: float, given: float | None, facts: RunFacts
-) -> tuple[float, str]:
-    """Return L in bits per token and where it comes from."""
+    log: TrainingLog,
+    code: OnlineCode,
+    tokens: float,
+    given: float | None,
+    facts: RunFacts,
+    elsewhere: str | None,
+) -> tuple[float | None, str | None, str | None]:
+    """Return L in bits per token and where it comes from, or None and the reason."""
     online_set, final_set = facts.predicted_set, facts.final_predicted_set
     if given is not None:
         if final_set is not None:
             _require_same_set(online_set, final_set)
-        return given, "given"
+        return given, "given", None
     if final_set is not None:
         raise OptionError("final_predicted_set is the hash of a final loss, which is missing")
     if facts.eval_predicted_set is None:
-        return nats_to_bits(code.loss_at(tokens)), "last losses"
+        if elsewhere is not None:
+            return None, None, f"{elsewhere}, and no final loss is given"
+        return nats_to_bits(code.loss_at(tokens)), "last losses", None
     _require_same_set(online_set, facts.eval_predicted_set)
     if not len(log.eval_loss_nats):
         raise OptionError("eval_predicted_set is given, but the log has no evaluations")
-    return nats_to_bits(float(log.eval_loss_nats[-1])), "evaluation"
+    return nats_to_bits(float(log.eval_loss_nats[-1])), "evaluation", None
 
 
 def _require_same_set(online: str | None, other: str) -> None:
@@ -190,7 +254,8 @@ def _saturation(
     """Fit a power law to the midpoints of the fresh rows; D = 0 has no power law."""
     middle = (code.start_tokens + code.end_tokens) / 2
     fresh = (code.end_tokens <= tokens) & (middle > 0)
-    fresh = fresh if fresh.any() else middle == middle.max()
+    if not fresh.any():
+        return unknown_saturation(tokens, 0, facts.saturated_below_nats)
     middles = np.maximum(middle[fresh], 0.5)
     return saturation(
         middles,
@@ -235,7 +300,13 @@ def _annealing(
     )
 
 
-def _flags(curve: str, source: str, absorbed: float, left: float, right: float) -> list[str]:
+def _flags(
+    curve: str,
+    source: str | None,
+    absorbed: float | None,
+    left: float | None,
+    right: float | None,
+) -> list[str]:
     flags = []
     if curve == "evaluations":
         flags.append("B uses held-out losses, because the log has no training losses")
@@ -243,20 +314,22 @@ def _flags(curve: str, source: str, absorbed: float, left: float, right: float) 
         flags.append("C uses the last losses, of other tokens than B, so B - C is an estimate")
     if source == "evaluation":
         flags.append("C uses the log's last evaluation")
-    if absorbed < 0:
+    if absorbed is not None and absorbed < 0:
         flags.append("nothing absorbed: B < C, so L cannot be of the model that had these losses")
-    if left < right:
+    if left is not None and right is not None and left < right:
         flags.append("the loss rises over the gaps: left and right sums are no bounds")
     return flags
 
 
-def _energy(absorbed: float, spent: SpentJoules | None, temperature_kelvin: float) -> Energy | None:
-    if absorbed < 0:
+def _energy(
+    absorbed: float | None, spent: SpentJoules | None, temperature_kelvin: float
+) -> Energy | None:
+    if absorbed is None or absorbed < 0:
         return None
     return energy(bits=absorbed, temperature_kelvin=temperature_kelvin, spent=spent)
 
 
-def _estimated_energy(absorbed: float, seen: int, facts: RunFacts) -> Energy | None:
+def _estimated_energy(absorbed: float | None, seen: int, facts: RunFacts) -> Energy | None:
     if facts.joules_per_flop is None:
         return None
     if facts.params is None:

@@ -28,9 +28,11 @@ class Baseline:
     params: float | None
     model_bits: float | None
 
-    def saved(self, tokens: float, loss_bits: float) -> float | None:
-        """Return D (H - L) in bits, None without H."""
-        return None if self.entropy is None else tokens * (self.entropy - loss_bits)
+    def saved(self, tokens: float, loss_bits: float | None) -> float | None:
+        """Return D (H - L) in bits, None without H or L."""
+        if self.entropy is None or loss_bits is None:
+            return None
+        return tokens * (self.entropy - loss_bits)
 
     def per_param(self, bits: float | None) -> float | None:
         """Return bits / P, None without P."""
@@ -75,8 +77,13 @@ def evaluation_points(log: TrainingLog) -> tuple[EvaluationPoint, ...]:
 
 
 def growth_of_eta(code: OnlineCode, baseline: Baseline, tokens: float) -> float | None:
-    """Return d ln eta / d ln D over the last doubling of D, None without H or if eta <= 0."""
+    """Return d ln eta / d ln D over the last doubling of D.
+
+    It is None without H, if eta <= 0, or if the log begins later.
+    """
     half = tokens / 2
+    if code.start_tokens[0] >= half:
+        return None
     saved = [baseline.saved(d, nats_to_bits(code.loss_at(d))) for d in (half, tokens)]
     if saved[0] is None or saved[1] is None:
         return None

@@ -6,11 +6,12 @@ Every reader returns a frozen `TrainingLog`.
 from icfast.logs.log import TrainingLog
 from icfast.logs.open import FORMATS, log_files, read_training_log
 from icfast.logs.options import LogOptions
-from icfast.logs.points import ScalingPoints, read_scaling_points
+from icfast.logs.points import ScalingColumns, ScalingPoints, read_scaling_points
 
 __all__ = [
     "FORMATS",
     "LogOptions",
+    "ScalingColumns",
     "ScalingPoints",
     "TrainingLog",
     "log_files",

@@ -9,8 +9,12 @@ import numpy as np
 from icfast.errors import LogError, OptionError
 from icfast.logs.log import Floats, Integers, TrainingLog
 from icfast.logs.options import LogOptions
+from icfast.logs.passes import passes
 from icfast.logs.rows import Parsed, Row
 from icfast.logs.smoothing import is_smoothed
+
+#: Largest difference between the tokens per step that are counted and stated, as a share.
+_TOLERANCE = 0.01
 
 
 def assemble(name: str, parsed: Parsed, options: LogOptions) -> TrainingLog:
@@ -35,11 +39,15 @@ def assemble(name: str, parsed: Parsed, options: LogOptions) -> TrainingLog:
     steps = np.array([row.step for row in train], np.int64)
     starts = _starts(ends, steps, parsed.is_mean, options.tokens_per_step)
     losses = np.array([row.loss_nats for row in train], np.float64)
-    at = _tokens_before_evaluations(evaluations, steps + offset, ends, options)
+    # Logs that begin at step 0 evaluate before the step; the others, as Lightning, after it.
+    after = offset if len(steps) and steps[0] else 0
+    at = _tokens_before_evaluations(evaluations, after, steps + offset, ends, options)
     joules, joules_label = _joules(train, steps, options.gpus)
-    epoch = _epochs(train, name)
+    _check_tokens_per_step(train, ends, steps, parsed, options)
+    found = passes([row.epoch for row in train], ends, parsed.has_epochs_completed)
+    epoch = found.epoch
     every = int(np.median(np.diff(steps))) if len(steps) > 1 else None
-    labels = [*parsed.labels, *_span_labels(starts, ends, every, parsed.is_mean)]
+    labels = [*parsed.labels, *found.labels, *_span_labels(starts, ends, every, parsed.is_mean)]
     labels += [f"resumed: {again} rows of steps that ran again later are ignored"] * bool(again)
     labels += [f"repeated: {repeated} rows with the step of the row before are ignored"] * bool(
         repeated
@@ -66,6 +74,7 @@ def assemble(name: str, parsed: Parsed, options: LogOptions) -> TrainingLog:
         energy_joules=joules,
         every_steps=every,
         labels=tuple(labels),
+        pass_reason=found.reason,
     )
 
 
@@ -108,7 +117,25 @@ def _check_growing(ends: Integers, rows: Sequence[Row]) -> None:
     for i in np.flatnonzero(ends <= before)[:1]:
         raise LogError(
             f"line {rows[i].line}: tokens must increase with the steps, found {ends[i]} at step "
-            f"{rows[i].step} and {before[i]} before it"
+            f"{rows[i].step} and {before[i]} before it. If the column holds the tokens of each "
+            "step, pass --tokens-column none and --tokens-per-step"
+        )
+
+
+def _check_tokens_per_step(
+    rows: Sequence[Row], ends: Integers, steps: Integers, parsed: Parsed, options: LogOptions
+) -> None:
+    """Raise if the log counts other tokens than the user states."""
+    stated = options.tokens_per_step
+    counted = len(rows) > 1 and rows[-1].tokens is not None and parsed.has_steps
+    if stated is None or not counted or options.tokens_column is not None:
+        return
+    found = float(np.median(np.diff(ends) / np.diff(steps)))
+    if abs(found - stated) > _TOLERANCE * stated:
+        raise OptionError(
+            f"the log counts {found:.6g} tokens in a step, --tokens-per-step states {stated}. "
+            "Leave the option out to use the log's count, or pass --tokens-column none to use "
+            "--tokens-per-step"
         )
 
 
@@ -132,17 +159,17 @@ def _starts(
 
 
 def _tokens_before_evaluations(
-    rows: Sequence[Row], steps_done: Integers, ends: Integers, options: LogOptions
+    rows: Sequence[Row], after: int, steps_done: Integers, ends: Integers, options: LogOptions
 ) -> Integers:
     """Return the tokens before each evaluation, interpolated if only training rows count tokens."""
     own = len(ends) > 0 and options.tokens_per_step is None
     found = []
     for row in rows:
         if own and row.tokens is None:
-            known = np.interp(row.step, np.r_[0, steps_done], np.r_[0, ends])
+            known = np.interp(row.step + after, np.r_[0, steps_done], np.r_[0, ends])
             found.append(round(float(known)))
         else:
-            found.append(_tokens(row, row.step, options))
+            found.append(_tokens(row, row.step + after, options))
     return np.array(found, np.int64)
 
 
@@ -161,21 +188,6 @@ def _joules(
     return np.cumsum(rates * taken * gpus), None
 
 
-def _epochs(rows: Sequence[Row], name: str) -> Floats | None:
-    """Return the epochs completed at each row; whole numbers in a table name the current epoch."""
-    passes = _column([row.epoch for row in rows])
-    if passes is None or name == "hf" or not np.all(passes == np.floor(passes)):
-        return passes
-    if np.any(np.diff(passes) < 0):
-        raise LogError("the column of epochs decreases; did another run append to this log?")
-    names, index, sizes = np.unique(passes, return_inverse=True, return_counts=True)
-    if len(names) > 1:
-        # The last epoch may be incomplete.
-        sizes[-1] = max(sizes[-1], sizes[-2])
-    inside = np.concatenate([np.arange(1, n + 1) for n in np.bincount(index)])
-    return np.asarray(index + inside / sizes[index], np.float64)
-
-
 def _column(values: Sequence[float | None]) -> Floats | None:
     """Return an array if every row has a value, else None."""
     known = [value for value in values if value is not None]
@@ -186,7 +198,8 @@ def _span_labels(starts: Integers, ends: Integers, every: int | None, is_mean: b
     if not len(ends):
         return ["no training losses: evaluations only"]
     labels = []
-    if starts[0] > 0:
+    spacing = int(np.median(np.diff(ends))) if len(ends) > 1 else 1
+    if starts[0] >= spacing:
         labels.append(f"begins late: the first {starts[0]} tokens are not logged")
     missing = int((starts[1:] - ends[:-1]).sum())
     if is_mean and every is not None and every > 1:

@@ -1,16 +1,17 @@
 """Logs of transformers: ``log_history`` in trainer_state.json.
 
-``loss`` is the mean since the row before. ``train_loss`` in the last row is the mean of the whole
-run and is ignored.
+``loss`` is the mean since the row before.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import replace
 
 from icfast.errors import LogError
-from icfast.logs.rows import FieldReader, Parsed, Row
+from icfast.logs.options import LogOptions
+from icfast.logs.rows import Parsed
+from icfast.logs.table import read_rows
 
 
 def matches(text: str) -> bool:
@@ -18,35 +19,23 @@ def matches(text: str) -> bool:
     return text.lstrip().startswith("{") and '"log_history"' in text
 
 
-def read(text: str) -> Parsed:
+def read(text: str, options: LogOptions) -> Parsed:
     """Return all rows of a log; the position in `log_history`, from 1, serves as line number.
 
     Raises:
         LogError: the text is not JSON, or `log_history` is not a list of objects.
+        OptionError: a column does not exist, or several could be meant.
     """
     try:
-        history = json.loads(text)["log_history"]
+        state = json.loads(text)
     except json.JSONDecodeError as error:
         raise LogError(f"line {error.lineno}: invalid JSON: {error.msg}") from None
+    except RecursionError:
+        raise LogError("the JSON is nested too deeply; is this a trainer_state.json?") from None
+    history = state.get("log_history") if isinstance(state, dict) else None
     if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
         raise LogError("log_history must be a list of objects; is this a trainer_state.json?")
-    train: list[Row] = []
-    evaluations: list[Row] = []
-    for index, fields in enumerate(history, 1):
-        if "loss" in fields:
-            train.append(_row(index, fields, "loss"))
-        elif "eval_loss" in fields:
-            evaluations.append(_row(index, fields, "eval_loss"))
-    return Parsed(tuple(train), tuple(evaluations), is_mean=True)
-
-
-def _row(index: int, fields: dict[str, Any], loss: str) -> Row:
-    reader = FieldReader(index, fields)
-    return Row(
-        index,
-        reader.whole("step"),
-        reader.number(loss),
-        tokens=reader.optional_whole("num_input_tokens_seen"),
-        learning_rate=reader.optional_number("learning_rate"),
-        epoch=reader.optional_number("epoch"),
-    )
+    if not history:
+        return Parsed(())
+    parsed = read_rows(list(enumerate(history, 1)), options)
+    return replace(parsed, is_mean=True, counts_from_zero=False, has_epochs_completed=True)

@@ -6,12 +6,12 @@ import re
 
 from icfast.logs.rows import Parsed, Row, lines, number, whole
 
-_ROW = re.compile(r"^s:(\d+)\s+(trl|tel):(\S+)(?:\s+lr:(\S+))?")
+_ROW = re.compile(r"^s:(\d+)\s+(trl|tel):(\S+)(?:\s+lr:(\S+))?", re.IGNORECASE)
 
 
 def matches(text: str) -> bool:
     """Return whether a text looks like this format."""
-    return bool(re.search(_ROW.pattern, text, re.MULTILINE))
+    return bool(re.search(_ROW.pattern, text, re.MULTILINE | re.IGNORECASE))
 
 
 def read(text: str) -> Parsed:
@@ -23,7 +23,7 @@ def read(text: str) -> Parsed:
             continue
         step, loss = whole(found[1], "s", line), number(found[3], found[2], line)
         rate = None if found[4] is None else number(found[4], "lr", line)
-        (train if found[2] == "trl" else evaluations).append(
+        (train if found[2].lower() == "trl" else evaluations).append(
             Row(line, step, loss, learning_rate=rate)
         )
     return Parsed(tuple(train), tuple(evaluations), counts_from_zero=True)

@@ -37,6 +37,7 @@ class TrainingLog:
         energy_joules: f64[rows], energy spent so far, None if not logged.
         every_steps: usual number of steps between training rows, None below two rows.
         labels: properties that a reader should know: sparse, smoothed, several epochs, resumed, ...
+        pass_reason: why the length of a pass is not known although epochs are logged, else None.
     """
 
     format: str
@@ -52,6 +53,7 @@ class TrainingLog:
     energy_joules: Floats | None = None
     every_steps: int | None = None
     labels: tuple[str, ...] = ()
+    pass_reason: str | None = None
 
     @property
     def tokens(self) -> int:

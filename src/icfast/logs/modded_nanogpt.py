@@ -11,7 +11,7 @@ import re
 
 from icfast.logs.rows import Parsed, Row, lines, number, whole
 
-_ROW = re.compile(r"\bstep:(\d+)/\d+\s+(val|train)_loss:(\S+)")
+_ROW = re.compile(r"\bstep:(\d+)/\d+\s+(val|train)[ _-]loss:(\S+)", re.IGNORECASE)
 
 
 def matches(text: str) -> bool:
@@ -26,6 +26,6 @@ def read(text: str) -> Parsed:
     for line, content in lines(text):
         if found := _ROW.search(content):
             step, loss = whole(found[1], "step", line), number(found[3], found[2] + "_loss", line)
-            (train if found[2] == "train" else evaluations).append(Row(line, step, loss))
+            (train if found[2].lower() == "train" else evaluations).append(Row(line, step, loss))
     label = "each loss is of one micro-batch on one rank, not of the whole step"
     return Parsed(tuple(train), tuple(evaluations), labels=(label,) if train else ())

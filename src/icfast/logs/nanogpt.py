@@ -11,8 +11,15 @@ import re
 
 from icfast.logs.rows import Parsed, Row, lines, number, whole
 
-_TRAIN = re.compile(r"\biter (\d+): loss ([^\s,]+)")
-_EVALUATION = re.compile(r"\bstep (\d+): train loss [^\s,]+, val loss ([^\s,]+)")
+_TRAIN = re.compile(
+    r"\biter(?:ation)?[\s_]+(\d+)\s*:\s*(?:train(?:ing)?[\s_-]*)?loss[\s:=]+([^\s,]+)",
+    re.IGNORECASE,
+)
+_EVALUATION = re.compile(
+    r"\bstep[\s_]+(\d+)\s*:\s*train(?:ing)?[\s_-]*loss[\s:=]+[^\s,]+,\s*"
+    r"val(?:id(?:ation)?)?[\s_-]*loss[\s:=]+([^\s,]+)",
+    re.IGNORECASE,
+)
 
 
 def matches(text: str) -> bool:

@@ -16,17 +16,17 @@ from icfast.logs.options import LogOptions
 from icfast.logs.rows import Parsed
 
 _Matches = Callable[[str], bool]
-_Reads = Callable[[str, str | None], Parsed]
+_Reads = Callable[[str, LogOptions], Parsed]
 
 
-def _without_column(read: Callable[[str], Parsed]) -> _Reads:
-    """Wrap the reader of a format that has only one loss; it refuses a loss column."""
+def _without_columns(read: Callable[[str], Parsed]) -> _Reads:
+    """Wrap the reader of a format that has no columns; it refuses their options."""
 
-    def read_only_loss(text: str, loss_column: str | None) -> Parsed:
-        if loss_column is not None:
+    def read_only_loss(text: str, options: LogOptions) -> Parsed:
+        for name in options.of_tables:
             raise OptionError(
-                "this format has only one loss; leave out --loss-column, which is for CSV, JSONL "
-                "and TensorBoard logs"
+                "this format has only one loss and no columns; leave out "
+                f"--{name.replace('_', '-')}, which is for CSV, JSONL and TensorBoard logs"
             )
         return read(text)
 
@@ -35,15 +35,15 @@ def _without_column(read: Callable[[str], Parsed]) -> _Reads:
 
 #: Functions (matches, read) by format, the most specific first, because detection stops there.
 _FORMATS: dict[str, tuple[_Matches, _Reads]] = {
-    "hf": (hf.matches, _without_column(hf.read)),
+    "hf": (hf.matches, hf.read),
     "jsonl": (table.matches_jsonl, table.read_jsonl),
     "wandb": (table.matches_wandb, table.read_wandb),
     "csv": (table.matches_csv, table.read_csv),
-    "megatron": (megatron.matches, _without_column(megatron.read)),
-    "llmc": (llmc.matches, _without_column(llmc.read)),
-    "modded-nanogpt": (modded_nanogpt.matches, _without_column(modded_nanogpt.read)),
-    "torchtitan": (torchtitan.matches, _without_column(torchtitan.read)),
-    "nanogpt": (nanogpt.matches, _without_column(nanogpt.read)),
+    "megatron": (megatron.matches, _without_columns(megatron.read)),
+    "llmc": (llmc.matches, _without_columns(llmc.read)),
+    "modded-nanogpt": (modded_nanogpt.matches, _without_columns(modded_nanogpt.read)),
+    "torchtitan": (torchtitan.matches, _without_columns(torchtitan.read)),
+    "nanogpt": (nanogpt.matches, _without_columns(nanogpt.read)),
 }
 
 #: Maximum size of a log. Its rows take several times as much memory.
@@ -92,7 +92,7 @@ def read_training_log(
             f"{path} is a folder, and only TensorBoard logs are folders; name the {name} file"
         )
     try:
-        name, parsed = _parse(path, name, options.loss_column)
+        name, parsed = _parse(path, name, options)
         return assemble(name, parsed, options)
     except OSError as error:
         raise LogError(f"cannot read {path}: {error.strerror}") from error
@@ -100,21 +100,23 @@ def read_training_log(
         raise type(error)(f"{path}: {error}") from error
 
 
-def _parse(path: Path, name: str | None, loss_column: str | None) -> tuple[str, Parsed]:
+def _parse(path: Path, name: str | None, options: LogOptions) -> tuple[str, Parsed]:
     """Return the name of a log's format and its rows."""
     data = b"" if path.is_dir() else read_regular(path, LogError, _MOST_BYTES)
     if path.is_dir() or name == _EVENTS or tensorboard.matches(path, data):
-        return _EVENTS, tensorboard.read(log_files(path), loss_column)
+        return _EVENTS, tensorboard.read(log_files(path), options)
     text = data.decode("utf-8-sig", errors="replace")
-    name = name or _find(text)
-    return name, _FORMATS[name][1](text, loss_column)
+    name = name or _find(text, options)
+    return name, _FORMATS[name][1](text, options)
 
 
-def _find(text: str) -> str:
+def _find(text: str, options: LogOptions) -> str:
     """Return the name of the format that matches a text."""
     for name, (matches, _) in _FORMATS.items():
         if matches(text):
             return name
+    if options.of_tables and len(table.header(text)) > 1:
+        return "csv"
     raise LogError(
         f"unknown format; icfast reads {', '.join(FORMATS)}. Name the format with --format, or "
         "convert the log to a CSV with the columns step and loss"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from icfast.errors import OptionError
 
 _PANEL = "Reading the log"
+_COLUMNS = "Columns of the log, if their names are unusual"
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,15 @@ class LogOptions:
             (Megatron) and tokens_per_step is not given.
         gpus: number of GPUs of the run; required to sum energy that is logged per GPU (Megatron).
         format: one of `FORMATS`; None detects the format from the content.
-        loss_column: column of the training losses in a CSV or JSONL log, or their tag in
-            TensorBoard files; None looks for the usual names.
+        loss_column: column of the training losses in a table (CSV, JSON, W&B, transformers), or
+            their tag in TensorBoard files; None looks for the usual names. The column of the
+            evaluations reads these alone.
+        evaluation_column: column or tag of the held-out losses; "none" ignores them.
+        step_column: column of the optimiser steps.
+        tokens_column: column of the tokens that all ranks have seen; "none" counts steps instead.
+        epoch_column: column of the epochs; "none" ignores them.
+        run: the run to read if a table holds several: a value of a column, COLUMN=VALUE, or the
+            part that the names of its columns share. "all" reads all rows as parts of one run.
 
     Raises:
         OptionError: a number is below 1.
@@ -67,8 +75,49 @@ class LogOptions:
         default=None,
         metadata={
             "metavar": "NAME",
-            "help": "Column (CSV, JSONL) or tag (TensorBoard) of the training losses, in nats.",
-            "panel": _PANEL,
+            "help": "Column (CSV, JSON) or tag (TensorBoard) of the training losses, in nats.",
+            "panel": _COLUMNS,
+        },
+    )
+    evaluation_column: str | None = field(
+        default=None,
+        metadata={
+            "metavar": "NAME",
+            "help": "Column or tag of the held-out losses, in nats; none ignores them.",
+            "panel": _COLUMNS,
+        },
+    )
+    step_column: str | None = field(
+        default=None,
+        metadata={
+            "metavar": "NAME",
+            "help": "Column of the optimiser steps.",
+            "panel": _COLUMNS,
+        },
+    )
+    tokens_column: str | None = field(
+        default=None,
+        metadata={
+            "metavar": "NAME",
+            "help": "Column of the tokens that all ranks have seen; none counts steps instead.",
+            "panel": _COLUMNS,
+        },
+    )
+    epoch_column: str | None = field(
+        default=None,
+        metadata={
+            "metavar": "NAME",
+            "help": "Column of the epochs; none ignores them.",
+            "panel": _COLUMNS,
+        },
+    )
+    run: str | None = field(
+        default=None,
+        metadata={
+            "metavar": "NAME",
+            "help": "The run to read, if a table holds several: a value of a column, "
+            "COLUMN=VALUE, or a part of the names of its columns. all reads every row as one run.",
+            "panel": _COLUMNS,
         },
     )
 
@@ -77,3 +126,12 @@ class LogOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise OptionError(f"{name} must be at least 1, found {value}")
+
+    @property
+    def of_tables(self) -> list[str]:
+        """Names of the options given that only tables and TensorBoard files have."""
+        return [
+            name
+            for name, value in vars(self).items()
+            if value is not None and (name == "run" or name.endswith("_column"))
+        ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from icfast.errors import LogError
@@ -38,6 +39,8 @@ class Parsed:
         evaluations: losses of another set.
         counts_from_zero: whether step s is the batch after s others.
         is_mean: whether a training loss is the mean since the row before, not of one batch.
+        has_epochs_completed: whether epochs are always the number completed, also if all are whole.
+        has_steps: whether the steps are the log's own; otherwise rows are numbered.
         labels: labels that this format adds.
     """
 
@@ -45,6 +48,8 @@ class Parsed:
     evaluations: tuple[Row, ...] = ()
     counts_from_zero: bool = False
     is_mean: bool = False
+    has_epochs_completed: bool = False
+    has_steps: bool = True
     labels: tuple[str, ...] = ()
 
 
@@ -52,6 +57,17 @@ def lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield the lines with their numbers from 1, without terminal colours."""
     for number, line in enumerate(text.splitlines(), 1):
         yield number, _ESCAPES.sub("", line)
+
+
+def counts_from_zero(steps: Sequence[int]) -> bool:
+    """Return whether step s is the batch after s others: it begins at 0, or logs end at k - 1.
+
+    Lightning counts from 0 and logs the batch that completes each k steps: 49, 99, 149, ...
+    """
+    if not steps:
+        return False
+    every = math.gcd(*(abs(after - before) for before, after in pairwise(steps)))
+    return steps[0] == 0 or (every > 2 and (steps[0] + 1) % every == 0)
 
 
 def number(text: str, what: str, line: int) -> float:

@@ -1,7 +1,7 @@
-"""Tables: CSV and JSONL with a column of losses, and CSV exports of W&B.
+"""Tables: CSV and JSON with a column of losses, and CSV exports of W&B.
 
-Losses are in nats per token. Columns are recognised by the names that loggers use, in any case and
-without a folder: ``train/loss`` is ``loss``, ``eval/loss`` is ``eval_loss``.
+Losses are in nats per token. Columns are recognised by the names that loggers use (`names`), and
+the user can name each of them (`LogOptions`).
 """
 
 from __future__ import annotations
@@ -9,166 +9,317 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
+from icfast.columns import delimiter, folded
 from icfast.errors import LogError, OptionError
-from icfast.logs.names import EPOCH, EVALUATION, JOULES, RATE, STEP, TOKENS, TRAIN, column
-from icfast.logs.rows import FieldReader, Parsed, Row
+from icfast.logs import names as known
+from icfast.logs.choose import Columns, Numbered, choose
+from icfast.logs.options import LogOptions
+from icfast.logs.rows import FieldReader, Parsed, Row, counts_from_zero
+from icfast.logs.runs import ALL, choose_run, require_one_run, split_rows
 
-#: Parts of column names that indicate a moving mean.
-_SMOOTH_NAMES = ("ema", "smooth", "moving", "running", "avg")
+#: Text between the run and the metric in the columns of a W&B export.
+_OF_RUN = " - "
 
-Numbered = list[tuple[int, dict[str, Any]]]
+#: Ends of the names of the columns in which W&B shows what it merged.
+_MERGED = ("__MIN", "__MAX")
 
 
 def matches_jsonl(text: str) -> bool:
-    """Return whether the first non-empty line is a complete JSON object."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    return first.lstrip().startswith("{") and first.rstrip().endswith("}")
+    """Return whether the first line is a complete JSON object, or the text a list of objects."""
+    first = next((line for line in text.splitlines() if line.strip()), "").strip()
+    if first.startswith("["):
+        return text.lstrip()[1:].lstrip().startswith("{")
+    return first.startswith("{") and first.endswith("}")
 
 
 def matches_wandb(text: str) -> bool:
-    """Return whether the columns are ``Step`` and ``<run> - <metric>``."""
-    header = _header(text)
-    return header[:1] == ["Step"] and any(" - " in name for name in header)
+    """Return whether the columns are a step and ``<run> - <metric>``."""
+    names = header(text)
+    return bool(known.matching(names[:1], known.STEP)) and any(_OF_RUN in name for name in names)
 
 
 def matches_csv(text: str) -> bool:
     """Return whether the first line names a column of losses, steps or tokens among others."""
-    header = [name.lower() for name in _header(text)]
-    return len(header) > 1 and any(name in (*TRAIN, *EVALUATION, *STEP, *TOKENS) for name in header)
+    names = header(text)
+    roles = (known.TRAIN, known.TRAIN_EPOCH, known.EVALUATION, known.STEP, known.TOKENS)
+    return len(names) > 1 and any(known.matching(names, role) for role in roles)
 
 
-def read_jsonl(text: str, loss_column: str | None) -> Parsed:
-    """Return all rows of a JSONL log; objects without a loss are ignored.
+def read_jsonl(text: str, options: LogOptions) -> Parsed:
+    """Return all rows of a log of JSON objects; objects without a loss are ignored.
 
     Raises:
         LogError: a line is not a JSON object, or no row has a loss.
-        OptionError: the loss column does not exist.
+        OptionError: a column does not exist, or several could be meant.
     """
+    read = _json_list if text.lstrip().startswith("[") else _json_lines
+    return read_rows([(line, _flat(row)) for line, row in read(text)], options)
+
+
+def read_csv(text: str, options: LogOptions) -> Parsed:
+    """Return all rows of a CSV log; rows without a loss are ignored.
+
+    Raises:
+        LogError: a row has more fields than the header, or no column is known.
+        OptionError: a column does not exist, or several could be meant.
+    """
+    rows, names = csv_rows(text)
+    return read_rows(rows, options, names)
+
+
+def read_wandb(text: str, options: LogOptions) -> Parsed:
+    """Return all rows of a W&B export; ``__MIN`` and ``__MAX`` show whether W&B merged rows.
+
+    Raises:
+        LogError: a row has more fields than the header.
+        OptionError: several runs or columns could be meant, or one does not exist.
+    """
+    rows, names = csv_rows(text)
+    run = _wandb_run(names, options)
+    start = f"{run}{_OF_RUN}"
+    # The first column is W&B's own count, which any other count of steps replaces.
+    short = {name: name.removeprefix(start) for name in names if name.startswith(start)}
+    own = {names[0]: "_step", **{k: v for k, v in short.items() if not k.endswith(_MERGED)}}
+    given = {
+        key: value.removeprefix(start)
+        for key, value in vars(options).items()
+        if key.endswith("_column") and value is not None
+    }
+    renamed = [(line, {own[n]: v for n, v in row.items() if n in own}) for line, row in rows]
+    parsed = read_rows(
+        renamed, LogOptions(**{**vars(options), **given, "run": None}), list(own.values())
+    )
+    merged = any(
+        row.get(f"{name}__MIN") and row.get(f"{name}__MIN") != row.get(f"{name}__MAX")
+        for _, row in rows
+        for name in known_losses(short)
+    )
+    label = "smoothed: W&B merged several rows into one (its __MIN and __MAX differ)"
+    return Parsed(**{**vars(parsed), "labels": (*parsed.labels, *[label] * merged)})
+
+
+def known_losses(short: dict[str, str]) -> list[str]:
+    """Return the full names of the columns of a run that may be losses."""
+    return [name for name, metric in short.items() if "loss" in folded(metric)]
+
+
+def _wandb_run(names: Sequence[str], options: LogOptions) -> str:
+    """Return the run whose columns are read."""
+    if options.loss_column is not None and _OF_RUN in options.loss_column:
+        return options.loss_column.rpartition(_OF_RUN)[0]
+    metrics = [name for name in names if _OF_RUN in name and not name.endswith(_MERGED)]
+    runs = list(dict.fromkeys(name.rpartition(_OF_RUN)[0] for name in metrics))
+    if options.run is not None and options.run != ALL:
+        if options.run not in runs:
+            listed = ", ".join(map(repr, runs))
+            raise OptionError(f"there is no run {options.run!r}; the runs are {listed}")
+        return options.run
+    if len(runs) > 1:
+        listed = ", ".join(map(repr, runs))
+        columns = ", ".join(repr(n) for n in metrics if "loss" in folded(n.rpartition(_OF_RUN)[2]))
+        raise OptionError(
+            f"the table holds several runs: {listed}. Choose one with --run, or a column with "
+            f"--loss-column: {columns}"
+        )
+    return runs[0]
+
+
+def header(text: str) -> list[str]:
+    """Return the names of the columns in the first line that is not empty."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    fields = next(csv.reader([first], delimiter=delimiter(first), skipinitialspace=True), [])
+    return [name.strip() for name in fields]
+
+
+def csv_rows(text: str) -> tuple[Numbered, list[str]]:
+    """Return the rows with their line numbers, and the columns; blanks around both are dropped.
+
+    Raises:
+        LogError: a row has more fields than the header, or two columns have one name.
+    """
+    names = header(text)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    reader = csv.reader(text.splitlines(), delimiter=delimiter(first), skipinitialspace=True)
+    rows: Numbered = []
+    is_header = True
+    for fields in reader:
+        if not any(field.strip() for field in fields):
+            continue
+        if is_header:
+            is_header = False
+            continue
+        if len(fields) > len(names) and any(field.strip() for field in fields[len(names) :]):
+            raise LogError(f"line {reader.line_num}: {len(fields)} fields but {len(names)} columns")
+        stripped = [field.strip() for field in fields]
+        rows.append((reader.line_num, dict(zip(names, stripped, strict=False))))
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise LogError(
+            f"several columns are called {', '.join(map(repr, twice))}, so their values cannot be "
+            "told apart. Rename them in the first line"
+        )
+    return rows, names
+
+
+def table_rows(text: str) -> tuple[Numbered, list[str]]:
+    """Return the rows of a CSV or JSON table with their line numbers, and the columns.
+
+    Raises:
+        LogError: a row cannot be read (with its line).
+    """
+    if not matches_jsonl(text):
+        return csv_rows(text)
+    read = _json_list if text.lstrip().startswith("[") else _json_lines
+    rows = [(line, _flat(row)) for line, row in read(text)]
+    return rows, list({name: None for _, row in rows for name in row})
+
+
+def _json_lines(text: str) -> Numbered:
     rows: Numbered = []
     for line, content in enumerate(text.splitlines(), 1):
         if not content.strip():
             continue
         try:
             row = json.loads(content)
-        except json.JSONDecodeError as error:
-            raise LogError(f"line {line}: invalid JSON: {error.msg}") from None
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise LogError(f"line {line}: invalid JSON: {_problem(error)}") from None
         if not isinstance(row, dict):
             raise LogError(f"line {line}: expected a JSON object, found {content[:40]!r}")
         rows.append((line, row))
-    return _read(rows, list({name: None for _, row in rows for name in row}), loss_column)
+    return rows
 
 
-def read_csv(text: str, loss_column: str | None) -> Parsed:
-    """Return all rows of a CSV log; rows without a loss are ignored.
-
-    Raises:
-        LogError: a row has more fields than the header, or no column is known.
-        OptionError: the loss column does not exist.
-    """
-    rows, header = csv_rows(text)
-    return _read(rows, header, loss_column)
-
-
-def read_wandb(text: str, loss_column: str | None) -> Parsed:
-    """Return all rows of a W&B export; ``__MIN`` and ``__MAX`` show whether W&B merged rows.
-
-    Raises:
-        LogError: a row has more fields than the header.
-        OptionError: several columns could be the loss, or the loss column does not exist.
-    """
-    rows, header = csv_rows(text)
-    metrics = [name for name in header if " - " in name and not name.endswith(("__MIN", "__MAX"))]
-    loss = loss_column or _only_loss(metrics)
-    labels = ["W&B's Step counts calls of log(); it is the optimiser step if each step logs once"]
-    if any(_differs(row, loss) for _, row in rows):
-        labels.append("smoothed: W&B merged several rows into one (its __MIN and __MAX differ)")
-    run = loss.partition(" - ")[0]
-    renamed: Numbered = [
-        (line, {name.removeprefix(f"{run} - "): value for name, value in row.items()})
-        for line, row in rows
-    ]
-    names = [name.removeprefix(f"{run} - ") for name in header]
-    return _read(renamed, names, loss.removeprefix(f"{run} - "), tuple(labels))
+def _json_list(text: str) -> Numbered:
+    try:
+        rows = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        line = getattr(error, "lineno", 1)
+        raise LogError(f"line {line}: invalid JSON: {_problem(error)}") from None
+    if not all(isinstance(row, dict) for row in rows):
+        raise LogError("the list must hold JSON objects only, one for each row")
+    return list(enumerate(rows, 1))
 
 
-def _only_loss(metrics: Sequence[str]) -> str:
-    known = [name for name in metrics if name.partition(" - ")[2].lower() in TRAIN]
-    known = known or [name for name in metrics if name.partition(" - ")[2].lower() in EVALUATION]
-    if len(known) != 1:
-        listed = ", ".join(repr(name) for name in known or metrics)
-        raise OptionError(f"choose the column of training losses with --loss-column: {listed}")
-    return known[0]
+def _problem(error: Exception) -> str:
+    return getattr(error, "msg", "it is nested too deeply")
 
 
-def _differs(row: dict[str, Any], loss: str) -> bool:
-    least, most = row.get(f"{loss}__MIN"), row.get(f"{loss}__MAX")
-    return bool(least) and bool(most) and least != most
+def _flat(row: dict[str, Any], folder: str = "") -> dict[str, Any]:
+    """Return the fields of an object; those of an object inside it get its name in front."""
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            found.update(_flat(value, f"{folder}{name}/"))
+        elif not isinstance(value, list):
+            found[f"{folder}{name}".strip()] = value
+    return found
 
 
-def is_smooth_name(name: str) -> bool:
-    """Return whether a column's name tells of a moving mean; a mean over ranks is not one."""
-    known = name.lower() in TRAIN
-    return not known and any(word in name.lower() for word in _SMOOTH_NAMES)
-
-
-def _header(text: str) -> list[str]:
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    return [name.strip() for name in next(csv.reader([first]), [])]
-
-
-def csv_rows(text: str) -> tuple[Numbered, list[str]]:
-    """Return the rows with their line numbers, and the columns.
-
-    Raises:
-        LogError: a row has more fields than the header.
-    """
-    reader = csv.reader(text.splitlines())
-    header: list[str] = []
-    rows: Numbered = []
-    for fields in reader:
-        if not fields:
-            continue
-        if not header:
-            header = [name.strip() for name in fields]
-            continue
-        if len(fields) > len(header):
-            raise LogError(
-                f"line {reader.line_num}: {len(fields)} fields but {len(header)} columns"
-            )
-        rows.append((reader.line_num, dict(zip(header, fields, strict=False))))
-    return rows, header
-
-
-def _read(
-    rows: Numbered, names: Sequence[str], loss_column: str | None, labels: tuple[str, ...] = ()
+def read_rows(
+    rows: Numbered, options: LogOptions, names: Sequence[str] | None = None, what: str = "column"
 ) -> Parsed:
-    if loss_column is not None and loss_column not in names:
-        raise OptionError(f"there is no column {loss_column!r}; found {', '.join(names)}")
-    evaluation = column(names, EVALUATION)
-    train = loss_column if loss_column is not None else column(names, TRAIN)
-    if train is not None and train == evaluation:
-        train = None
-    if train is None and evaluation is None:
+    """Return the losses of a table.
+
+    Args:
+        rows: rows with their line numbers.
+        options: columns and run that the user names.
+        names: columns in their order; None takes those of the rows.
+        what: word for a column in messages.
+
+    Raises:
+        LogError: no column holds losses, or a field is not a number (with its line).
+        OptionError: several columns or runs could be meant, or one does not exist.
+    """
+    every = list({name: None for _, row in rows for name in row}) if names is None else names
+    rows, every = choose_run(rows, every, options.run)
+    rows = [(line, row) for line, row in rows if not _is_summary(row)]
+    columns = choose(rows, every, options, what)
+    if columns.step is None and columns.tokens is None:
         raise LogError(
-            f"no loss among the columns {', '.join(names)}; expected one of {', '.join(TRAIN)}. "
-            "Name the column with --loss-column"
+            f"no step or token count among the {what}s {', '.join(every)}"
+            + (
+                f". {columns.epoch!r} counts only epochs: pass --step-column {columns.epoch!r} and "
+                "--tokens-per-step with the tokens of one epoch"
+                if columns.epoch is not None
+                else "; name one with --step-column or --tokens-column"
+            )
         )
-    if train is not None and is_smooth_name(train):
-        labels = (*labels, f"smoothed: by its name, {train!r} is a moving mean")
-    found = _rows(rows, names, train), _rows(rows, names, evaluation)
-    first = found[0][0].step if found[0] else 1
-    return Parsed(*found, counts_from_zero=first == 0, labels=labels)
+    split = split_rows(rows, every, columns.train, columns.roles)
+    losses = _with(rows, columns.train) if split is None else split.train
+    held_out = _with(rows, columns.evaluation)
+    loss = columns.evaluation
+    if split is not None and split.evaluations:
+        held_out, loss = split.evaluations, columns.train
+    labels = [*columns.labels, *(() if split is None else split.labels)]
+    losses, more = _one_run(losses, every, columns, options)
+    labels += more
+    held_out, _ = _one_run(held_out, every, columns, options)
+    train = _rows(losses, columns.train, columns)
+    evaluations = _rows(held_out, loss, columns)
+    return Parsed(
+        train,
+        evaluations,
+        counts_from_zero=counts_from_zero([row.step for row in train]),
+        is_mean=columns.is_mean,
+        has_steps=columns.step is not None,
+        labels=tuple(labels),
+    )
 
 
-def _rows(rows: Numbered, names: Sequence[str], loss: str | None) -> tuple[Row, ...]:
-    step, tokens = column(names, STEP), column(names, TOKENS)
-    if step is None and tokens is None:
-        raise LogError(
-            f"no step or token count among the columns {', '.join(names)}; expected one of "
-            f"{', '.join((*STEP, *TOKENS))}"
-        )
+def _is_summary(row: dict[str, Any]) -> bool:
+    """Return whether transformers wrote a row at the end: ``train_loss`` is of the whole run."""
+    filled = {folded(name) for name, value in row.items() if value not in (None, "")}
+    return "trainloss" in filled and not filled.isdisjoint({"trainruntime", "totalflos"})
+
+
+def _with(rows: Numbered, loss: str | None) -> Numbered:
+    return [(line, row) for line, row in rows if FieldReader(line, row).has(loss)]
+
+
+def _one_run(
+    rows: Numbered, names: Sequence[str], columns: Columns, options: LogOptions
+) -> tuple[Numbered, list[str]]:
+    """Return the rows with steps of the whole run.
+
+    Raises:
+        OptionError: the rows are of several runs.
+    """
+    whole = _steps_of_epochs(rows, columns)
+    if whole is not None:
+        return whole, ["steps count within each epoch; icfast counts on from epoch to epoch"]
+    if options.run != ALL:
+        require_one_run(rows, names, columns.step or columns.tokens, columns.roles)
+    return rows, []
+
+
+def _steps_of_epochs(rows: Numbered, columns: Columns) -> Numbered | None:
+    """Return the rows with steps that count on, if the steps restart with each epoch, else None."""
+    step, epoch = columns.step, columns.epoch
+    if step is None or epoch is None or step == epoch:
+        return None
+    readers = [FieldReader(line, row) for line, row in rows]
+    if not all(reader.has(step) and reader.has(epoch) for reader in readers):
+        return None
+    steps = [reader.whole(step) for reader in readers]
+    epochs = [reader.number(epoch) for reader in readers]
+    falls = [i for i in range(1, len(steps)) if steps[i] <= steps[i - 1]]
+    rises = [i for i in range(1, len(steps)) if epochs[i] != epochs[i - 1]]
+    if not falls or falls != rises or any(epochs[i] < epochs[i - 1] for i in rises):
+        return None
+    diffs = [b - a for a, b in pairwise(steps) if b > a]
+    every = sorted(diffs)[len(diffs) // 2] if diffs else 1
+    length = max(steps) + (1 if every == 1 and min(steps) == 0 else every if every > 1 else 0)
+    first = epochs[0]
+    return [
+        (line, {**row, step: whole + round(name - first) * length})
+        for (line, row), whole, name in zip(rows, steps, epochs, strict=True)
+    ]
+
+
+def _rows(rows: Numbered, loss: str | None, columns: Columns) -> tuple[Row, ...]:
     found: list[Row] = []
     for line, fields in rows:
         reader = FieldReader(line, fields)
@@ -177,12 +328,13 @@ def _rows(rows: Numbered, names: Sequence[str], loss: str | None) -> tuple[Row, 
         found.append(
             Row(
                 line,
-                reader.whole(step) if step is not None else len(found) + 1,
+                reader.whole(columns.step) if columns.step is not None else len(found) + 1,
                 reader.number(loss),
-                tokens=reader.optional_whole(tokens),
-                learning_rate=reader.optional_number(column(names, RATE)),
-                epoch=reader.optional_number(column(names, EPOCH)),
-                joules=reader.optional_number(column(names, JOULES)),
+                tokens=reader.optional_whole(columns.tokens),
+                sequences=reader.optional_whole(columns.sequences),
+                learning_rate=reader.optional_number(columns.rate),
+                epoch=reader.optional_number(columns.epoch),
+                joules=reader.optional_number(columns.joules),
             )
         )
     return tuple(found)

@@ -15,11 +15,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from icfast.columns import folded
 from icfast.errors import LogError, OptionError, needs_extra
 from icfast.files import open_regular
-from icfast.logs.names import EPOCH, EVALUATION, JOULES, RATE, TOKENS, TRAIN, column
-from icfast.logs.rows import Parsed, Row, number, whole
-from icfast.logs.table import is_smooth_name
+from icfast.logs.choose import Columns, Numbered, choose
+from icfast.logs.options import LogOptions
+from icfast.logs.rows import Parsed, Row, counts_from_zero, number, whole
 
 #: Part of the file names that every writer uses.
 _NAME = "*tfevents*"
@@ -77,7 +78,7 @@ class _File:
     is_cut: bool
 
 
-def read(paths: Sequence[Path], loss_column: str | None) -> Parsed:
+def read(paths: Sequence[Path], options: LogOptions) -> Parsed:
     """Return all losses in the event files of one run.
 
     Raises:
@@ -85,52 +86,50 @@ def read(paths: Sequence[Path], loss_column: str | None) -> Parsed:
         OptionError: several tags could be the loss, or the tag named does not exist.
         MissingExtraError: tensorboard is not installed.
     """
+    for name in ("run", "step_column"):
+        if getattr(options, name) is not None:
+            raise OptionError(
+                f"TensorBoard files hold one run and their own steps; leave out "
+                f"--{name.replace('_', '-')}"
+            )
     files = sorted((_read_file(path) for path in paths), key=lambda file: file.start)
     names = list(dict.fromkeys(scalar.tag for file in files for scalar in file.scalars))
-    evaluation = column(names, EVALUATION)
-    train = _train_tag(names, loss_column)
-    if train is None and evaluation is None:
-        raise LogError(
-            f"no loss among the tags {', '.join(names) or '(there are none)'}; expected one of "
-            f"{', '.join(TRAIN)}. Name the tag with --loss-column"
-        )
-    train_rows, evaluations = (
-        tuple(row for file in files for row in _rows(file, tag)) for tag in (train, evaluation)
+    columns = choose(_by_steps(files), names, options, "tag")
+    train, evaluations = (
+        tuple(row for file in files for row in _rows(file, tag, columns))
+        for tag in (columns.train, columns.evaluation)
     )
-    labels = []
+    labels = list(columns.labels)
     if any(file.is_cut for file in files):
         labels.append("the last record is cut short, as in a file that is still being written")
-    if train is not None and is_smooth_name(train):
-        labels.append(f"smoothed: by its name, {train!r} is a moving mean")
+    is_hf = any(_HF_TAG in file.tags for file in files)
     return Parsed(
-        train_rows,
+        train,
         evaluations,
-        counts_from_zero=bool(train_rows) and train_rows[0].step == 0,
-        is_mean=train == "train/loss" and any(_HF_TAG in file.tags for file in files),
+        counts_from_zero=counts_from_zero([row.step for row in train]),
+        is_mean=columns.is_mean
+        or (columns.train is not None and folded(columns.train) == "trainloss" and is_hf),
+        has_epochs_completed=is_hf,
         labels=tuple(labels),
     )
 
 
-def _train_tag(names: Sequence[str], loss_column: str | None) -> str | None:
-    """Return the tag of the training losses, None if there is none."""
-    if loss_column is not None:
-        if loss_column not in names:
-            raise OptionError(f"there is no tag {loss_column!r}; found {', '.join(names)}")
-        return loss_column
-    found = [name for name in names if name.lower() in TRAIN]
-    if len(found) > 1:
-        listed = ", ".join(map(repr, found))
-        raise OptionError(
-            f"several tags could be the training loss: {listed}. Choose one with --loss-column"
-        )
-    return found[0] if found else None
+def _by_steps(files: Sequence[_File]) -> Numbered:
+    """Return a row for each step of each file, for comparisons between tags."""
+    rows: Numbered = []
+    for file in files:
+        found: dict[int, dict[str, Any]] = {}
+        for scalar in file.scalars:
+            found.setdefault(scalar.step, {})[scalar.tag] = scalar.value
+        rows += list(found.items())
+    return rows
 
 
-def _rows(file: _File, tag: str | None) -> list[Row]:
+def _rows(file: _File, tag: str | None, columns: Columns) -> list[Row]:
     """Return a row for each value of a tag, with the other columns that share its step."""
-    names = [scalar.tag for scalar in file.scalars]
     rates, tokens, epochs, joules = (
-        _by_step(file, column(names, known)) for known in (RATE, TOKENS, EPOCH, JOULES)
+        _by_step(file, name)
+        for name in (columns.rate, columns.tokens, columns.epoch, columns.joules)
     )
     found = []
     for scalar in file.scalars:

@@ -11,7 +11,9 @@ import re
 
 from icfast.logs.rows import Parsed, Row, lines, number, whole
 
-_ROW = re.compile(r"(\bvalidate )?\bstep:\s*(\d+)\s+loss:\s*(\S+)(?:.*?\blr:\s*(\S+))?")
+_ROW = re.compile(
+    r"(\bvalidate )?\bstep:\s*(\d+)\s+loss:\s*(\S+)(?:.*?\blr:\s*(\S+))?", re.IGNORECASE
+)
 
 
 def matches(text: str) -> bool:

@@ -55,7 +55,9 @@ def _conventions(run: TrainingRun, temperature_kelvin: float) -> dict[str, str]:
         "predicted_set": "the unique tokens trained on, each predicted once, in the log's order",
         "online": f"B: sum of the {run.curve} losses of fresh tokens; tokens between two rows at "
         "the loss before them (left) and after them (right), B their mean",
-        "final": f"C: {_FINAL[run.final_loss_source]}",
+        "final": "C: not known"
+        if run.final_loss_source is None
+        else f"C: {_FINAL[run.final_loss_source]}",
         "baseline": "none given" if run.baseline is None else run.baseline,
         "loss": "the log's nats per token, divided by ln 2",
         "intervals": "95 %, of 300 bootstraps",

@@ -55,13 +55,15 @@ def energy_run_chart(run: TrainingRun) -> str:
 
 def _draw_losses(axes: Axes, run: TrainingRun) -> None:
     tokens, final = run.unique_tokens, run.final_loss_bits_per_token
+    if final is None or not run.losses:
+        return
     edges, left, right = _steps(run, 0.0, tokens)
     mean = [(one + other) / 2 for one, other in zip(left, right, strict=True)]
     steps = list(zip(edges[1:], mean, strict=True))
     absorbed = f"B − C, absorbed: {format_bits(run.absorbed_bits)}"
     axes.stairs(mean, edges, baseline=final, fill=True, color=BAND, lw=0, label=absorbed)
-    sums = run.online_bits_left, run.online_bits_right
-    if abs(sums[0] - sums[1]) > _SAME * run.online_bits:
+    sums = run.online_bits_left or 0.0, run.online_bits_right or 0.0
+    if abs(sums[0] - sums[1]) > _SAME * (run.online_bits or 0.0):
         for place, bound in enumerate((left, right)):
             name = None if place else "its left and right bound"
             axes.stairs(bound, edges, baseline=None, color=MUTED, lw=0.7, label=name)
@@ -106,9 +108,11 @@ def _draw_fit(axes: Axes, run: TrainingRun) -> None:
     if not fit.fitted:
         return
     begin = _BEFORE_FIT * fit.fitted_from_tokens
-    edges, left, right = _steps(run, begin, run.unique_tokens)
-    mean = [(one + other) / 2 for one, other in zip(left, right, strict=True)]
-    axes.stairs(mean, edges, baseline=None, color=BLUE, lw=1.2, label="online loss L(D)")
+    edges, mean = [fit.fitted_from_tokens], []
+    if run.losses:
+        edges, left, right = _steps(run, begin, run.unique_tokens)
+        mean = [(one + other) / 2 for one, other in zip(left, right, strict=True)]
+        axes.stairs(mean, edges, baseline=None, color=BLUE, lw=1.2, label="online loss L(D)")
     _draw_evaluations(axes, run, begin)
     tokens = [point.tokens for point in fit.fitted]
     low, loss, high = (

@@ -21,9 +21,9 @@ def render_run_report(result: TrainingResult) -> str:
     run = result.run
     logged = any(point.energy_joules is not None for point in run.trajectory)
     drawings = {
-        "losses": run_charts.loss_chart(run),
-        "absorbed": run_charts.absorbed_chart(run),
-        "eta": run_charts.eta_chart(run),
+        "losses": run_charts.loss_chart(run) if run.losses else "",
+        "absorbed": run_charts.absorbed_chart(run) if run.trajectory else "",
+        "eta": run_charts.eta_chart(run) if run.trajectory else "",
         "fit": run_charts.fit_chart(run),
         "annealing": run_charts.annealing_chart(run.annealing) if run.annealing else "",
         "energy": energy_chart(energy_rows(run)),
