@@ -50,6 +50,8 @@ def test_rows_with_two_readings_are_asked_for(tmp_path: Path) -> None:
         joules(tmp_path, falls)
     assert joules(tmp_path, falls, cumulative=False) == 3 * KWH
     assert joules(tmp_path, falls, cumulative=True) == 1 * KWH
+    early = table(("a", 1.0), ("b", 0.5), ("a", 2.0), columns="experiment_id,energy_consumed")
+    assert joules(tmp_path, early) == 2.5 * KWH
     nameless = table((1, 1.0), (2, 2.0), columns="duration,energy_consumed")
     with pytest.raises(LogError, match="have no run_id"):
         joules(tmp_path, nameless)

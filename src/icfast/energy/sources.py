@@ -78,7 +78,8 @@ def _rows(path: Path, text: str) -> list[_Row]:
             continue
         row = dict(zip(names, (field.strip() for field in fields), strict=False))
         kwh = _kwh(path, reader.line_num, row.get("energyconsumed", row.get("energyconsumedkwh")))
-        run = row.get("runid") if "runid" in names else None
+        # The first versions of codecarbon called the id of a run experiment_id.
+        run = next((row.get(name) for name in ("runid", "experimentid") if name in names), None)
         found.append(_Row(reader.line_num, kwh, run, row.get("taskname", "")))
     return found
 

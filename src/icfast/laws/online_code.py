@@ -70,11 +70,13 @@ class OnlineCode:
     def loss_at(self, tokens: float) -> float:
         """Return L(D), the mean loss of the last 1 % of D tokens (at least one row), in nats.
 
-        A row that holds token D counts with the part up to D, because its loss is the mean over an
-        interval. In a gap, the row before counts.
+        The loss of a row is the mean over its interval. A row that holds token D and is longer than
+        1 % of D counts alone, a shorter one with its part up to D. In a gap, the row before counts.
         """
         last = max(int(np.searchsorted(self.end_tokens, tokens, "right")), 1)
         if last < len(self.end_tokens) and self.start_tokens[last] < tokens:
+            if self.end_tokens[last] - self.start_tokens[last] >= _RECENT * tokens:
+                return float(self.loss_nats[last])
             last += 1
         first = int(np.searchsorted(self.end_tokens, tokens * (1 - _RECENT), "right"))
         rows = slice(min(first, last - 1), last)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from icfast.columns import named
+from icfast.columns import folded, named
 from icfast.errors import LogError, OptionError
 from icfast.logs import names as known
 from icfast.logs.options import LogOptions
@@ -76,7 +76,7 @@ def choose(
     tokens = table.tokens(options.tokens_column, labels)
     step = table.step(options.step_column, tokens, labels)
     epoch = table.one("epochs", known.EPOCH, options.epoch_column, "--epoch-column")
-    is_epoch = train is not None and known.TRAIN_EPOCH.fullmatch(known.folded(train)) is not None
+    is_epoch = train is not None and known.TRAIN_EPOCH.fullmatch(folded(train)) is not None
     return Columns(
         train=train,
         evaluation=evaluation,
@@ -196,7 +196,7 @@ class Table:
                     f"evaluations are ignored: {_listed(loose)}. Choose with --evaluation-column"
                 )
             return None
-        validation = [name for name in found if "test" not in known.folded(name)]
+        validation = [name for name in found if "test" not in folded(name)]
         chosen = (validation or found)[0]
         trained = known.matching(self.names, known.TRAIN)
         if len(found) > 1 and (len(validation) != 1 or not trained):
@@ -220,7 +220,7 @@ class Table:
         most = max(found, key=self.last)
         others = [name for name in found if name != most]
         ranks = [self.ratio(most, name) for name in others]
-        named_total = any(w in known.folded(most) for w in ("total", "global", "all", "consumed"))
+        named_total = any(w in folded(most) for w in ("total", "global", "all", "consumed"))
         if None in ranks or not named_total:
             self.ask(f"several {self.what}s could count the tokens", found, "--tokens-column")
         labels.append(
@@ -244,7 +244,7 @@ class Table:
             found = self.different(found, near=True)
         if len(found) > 1 and tokens is None:
             self.ask(f"several {self.what}s could be the step", found, "--step-column")
-        return min(found, key=lambda name: "step" not in known.folded(name)) if found else None
+        return min(found, key=lambda name: "step" not in folded(name)) if found else None
 
     def ask(self, problem: str, found: Sequence[str], option: str) -> None:
         """Raise an OptionError that lists the candidates and the option to pass."""

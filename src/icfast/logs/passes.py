@@ -58,7 +58,7 @@ def passes(epochs: Sequence[float | None], ends: Integers, has_epochs_completed:
     whole = [b for b, n in lengths.items() if _is_whole((ends[0] - spacing) / n, spacing / n)]
     chosen = whole if len(whole) == 1 else list(lengths)
     if not chosen:
-        return _relative(names, ends)
+        return _relative(names, ends, spacing)
     if len(chosen) > 1:
         readings = " or ".join(f"{round(lengths[base]):,}" for base in chosen)
         return Passes(
@@ -100,7 +100,7 @@ def _from_the_start(place: Floats, ends: Integers) -> Passes:
     return Passes(ends / length, labels=labels)
 
 
-def _relative(names: Floats, ends: Integers) -> Passes:
+def _relative(names: Floats, ends: Integers, spacing: float) -> Passes:
     """Return the epochs of a log whose tokens do not count from the run's beginning."""
     every, first = np.unique(names, return_index=True)
     if len(every) < 3:
@@ -110,7 +110,9 @@ def _relative(names: Floats, ends: Integers) -> Passes:
         )
     length = (ends[first[-1]] - ends[first[1]]) / (every[-1] - every[1])
     label = f"resumed in epoch {names[0]:g}: a pass has {round(length):,} tokens"
-    return Passes(every[1] + (ends - ends[first[1]]) / length, labels=(label,))
+    # The first row of a pass ends about one row after the pass begins.
+    begin = ends[first[1]] - spacing
+    return Passes(every[1] + (ends - begin) / length, labels=(label,))
 
 
 def _is_whole(value: float, tolerance: float) -> bool:
