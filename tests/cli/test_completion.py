@@ -47,7 +47,7 @@ def test_commands() -> None:
     [
         ("icfast measure --vo", ["--vocab-size"]),
         ("icfast score --me", ["--memory"]),
-        ("icfast laws run --tokens", ["--tokens-per-step", "--tokens-per-sequence"]),
+        ("icfast laws run --tokens-per", ["--tokens-per-step", "--tokens-per-sequence"]),
         ("icfast --sh", ["--show-completion"]),
     ],
 )

@@ -56,6 +56,13 @@ TORCHTITAN = """[rank0]:[titan] - root - INFO - \x1b[31mstep:  1  \x1b[32mloss: 
 [rank0]:[titan] - root - INFO - step: 2  loss:  11.5  memory: 2GiB
 [rank0]:[titan] - root - INFO - validate step: 2  loss: 11.4  memory: 2GiB
 """
+BUILD_NANOGPT = """0 val 10.9519
+0 hella 0.2487
+0 train 10.955011
+1 train 10.5
+2 val 9.9
+2 train 10.0
+"""
 HF = {
     "epoch": 2.0,
     "log_history": [
@@ -136,6 +143,16 @@ KNOWN = [
         [(50, 3.9)],
         [5e-5, 2e-5],
     ),
+    (
+        BUILD_NANOGPT,
+        "build-nanogpt",
+        {"tokens_per_step": 7},
+        [0, 7, 14],
+        [7, 14, 21],
+        [10.955011, 10.5, 10.0],
+        [(0, 10.9519), (14, 9.9)],
+        None,
+    ),
     (WANDB, "wandb", {"tokens_per_step": 3}, [0, 3], [3, 6], [10.5, 10.0], [], None),
     (CSV, "csv", {"tokens_per_step": 3}, [0, 3], [3, 6], [5.5, 5.25], [(6, 5.3)], [0.1, 0.2]),
     (JSONL, "jsonl", {}, [0, 50], [50, 100], [6.0, 5.0], [(100, 4.5)], None),
@@ -194,6 +211,7 @@ def test_tokens_of_a_step_are_required(read: Read, case: tuple) -> None:
         ("loss,accuracy\n1,2\n", "no step or token count among the columns loss, accuracy"),
         ("nothing of the kind\n", "unknown format; icfast reads"),
         ("", "unknown format; icfast reads"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "pointer of Git LFS"),
     ],
 )
 def test_what_is_wrong_is_said(read: Read, text: str, said: str) -> None:

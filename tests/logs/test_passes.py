@@ -75,6 +75,7 @@ def test_one_name() -> None:
     assert "rows of epoch 2 alone" in str(found([2.0] * 3, ends).reason)
     assert "rows of epoch 1 alone" in str(found([1.0] * 3, [950, 1000, 1050]).reason)
     assert found([0.0] * 3, [950, 1000, 1050]).epoch is not None
+    assert found([1.0], [1000]).epoch == pytest.approx([1.0])
 
 
 def test_epochs_completed() -> None:

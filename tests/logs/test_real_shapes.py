@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from icfast.laws import training_run
 from icfast.logs import TrainingLog, read_training_log
 
 
@@ -132,3 +133,20 @@ def test_transformers_leaves_its_own_count_of_tokens_at_zero(tmp_path: Path) -> 
     assert log.train_loss_nats == pytest.approx([2.5, 1.3254374])
     assert log.start_tokens.tolist() == [0, 500]
     assert log.eval_tokens.tolist() == [1000]
+
+
+def test_output_of_build_nanogpt(tmp_path: Path) -> None:
+    text = "total desired batch size: 524288\nvalidation loss: 10.9519\n"
+    line = "step {0:5d} | loss: {1} | lr {2} | norm: 22.65 | dt: 704.72ms | tok/sec: 743961.34\n"
+    text += line.format(0, 10.955, "8.3916e-07") + line.format(1, 10.5, "1.6783e-06")
+    log = read(tmp_path, text, tokens_per_step=8)
+    assert (log.format, log.end_tokens.tolist()) == ("build-nanogpt", [8, 16])
+    assert log.learning_rate is not None
+    assert log.labels == ("1 validation losses without a step are ignored",)
+
+
+def test_evaluations_that_grow_denser_do_not_begin_late(tmp_path: Path) -> None:
+    steps = [125, 250, 375, 500, *range(501, 520)]
+    text = "".join(f"step:{step}/519 val_loss:{4 - step / 1000} train_time:1s\n" for step in steps)
+    run = training_run(read(tmp_path, text, tokens_per_step=8))
+    assert run.online_reason is None

@@ -87,10 +87,11 @@ class OnlineCode:
     def unknown_beginning(self, tokens: float) -> str | None:
         """Return why B of the first `tokens` tokens is not known, None if it is.
 
-        B is known if the first row is about as far from token 0 as rows are from each other, or
-        if at most 1 % of the tokens are before it.
+        B is known if the first row is about as far from token 0 as rows are from each other, here
+        or in all of the log, or if at most 1 % of the tokens are before it.
         """
-        spacing = np.median(np.diff(self.end_tokens)) if len(self.end_tokens) > 1 else np.inf
+        between = np.diff(self.end_tokens)
+        spacing = max(np.median(between), between[0]) if len(between) else np.inf
         missing = self.end_tokens[0] - spacing
         if missing <= _MISSING * tokens:
             return None

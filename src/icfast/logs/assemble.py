@@ -198,7 +198,7 @@ def _span_labels(starts: Integers, ends: Integers, every: int | None, is_mean: b
     if not len(ends):
         return ["no training losses: evaluations only"]
     labels = []
-    spacing = int(np.median(np.diff(ends))) if len(ends) > 1 else 1
+    spacing = max(np.median(np.diff(ends)), ends[1] - ends[0]) if len(ends) > 1 else 1
     if starts[0] >= spacing:
         labels.append(f"begins late: the first {starts[0]} tokens are not logged")
     missing = int((starts[1:] - ends[:-1]).sum())

@@ -9,7 +9,17 @@ from typing import Any
 
 from icfast.errors import LogError, OptionError
 from icfast.files import read_regular
-from icfast.logs import hf, llmc, megatron, modded_nanogpt, nanogpt, table, tensorboard, torchtitan
+from icfast.logs import (
+    build_nanogpt,
+    hf,
+    llmc,
+    megatron,
+    modded_nanogpt,
+    nanogpt,
+    table,
+    tensorboard,
+    torchtitan,
+)
 from icfast.logs.assemble import assemble
 from icfast.logs.log import TrainingLog
 from icfast.logs.options import LogOptions
@@ -44,6 +54,7 @@ _FORMATS: dict[str, tuple[_Matches, _Reads]] = {
     "modded-nanogpt": (modded_nanogpt.matches, _without_columns(modded_nanogpt.read)),
     "torchtitan": (torchtitan.matches, _without_columns(torchtitan.read)),
     "nanogpt": (nanogpt.matches, _without_columns(nanogpt.read)),
+    "build-nanogpt": (build_nanogpt.matches, _without_columns(build_nanogpt.read)),
 }
 
 #: Maximum size of a log. Its rows take several times as much memory.
@@ -51,6 +62,9 @@ _MOST_BYTES = 4 << 30
 
 #: Only this format is binary and may be a folder.
 _EVENTS = "tensorboard"
+
+#: Begin of a file that Git LFS keeps in place of a large one.
+_LFS = "version https://git-lfs.github.com/spec/"
 
 FORMATS = (*_FORMATS, _EVENTS)
 
@@ -117,6 +131,10 @@ def _find(text: str, options: LogOptions) -> str:
             return name
     if options.of_tables and len(table.header(text)) > 1:
         return "csv"
+    if text.startswith(_LFS):
+        raise LogError(
+            "the file is a pointer of Git LFS, not the log. Run git lfs pull in its repository"
+        )
     raise LogError(
         f"unknown format; icfast reads {', '.join(FORMATS)}. Name the format with --format, or "
         "convert the log to a CSV with the columns step and loss"

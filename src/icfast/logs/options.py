@@ -67,7 +67,8 @@ class LogOptions:
         metadata={
             "metavar": "NAME",
             "help": "Format of the log: hf, jsonl, wandb, csv, megatron, llmc, modded-nanogpt, "
-            "torchtitan, nanogpt or tensorboard. Default: detected from the content.",
+            "torchtitan, nanogpt, build-nanogpt or tensorboard. Default: detected from the "
+            "content.",
             "panel": _PANEL,
         },
     )

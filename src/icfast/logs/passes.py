@@ -47,7 +47,7 @@ def passes(epochs: Sequence[float | None], ends: Integers, has_epochs_completed:
     if has_epochs_completed or not np.all(names == np.floor(names)):
         return Passes(names)
     spacing = float(np.median(np.diff(ends))) if len(ends) > 1 else float(ends[0])
-    begins_late = ends[0] > 2 * spacing
+    begins_late = ends[0] > spacing + max([spacing, *np.diff(ends[:2])])
     if names[0] == names[-1]:
         return _one_pass(names[0], ends, begins_late)
     bases = [base for base in (0.0, 1.0) if base <= names[0]]
