@@ -14,6 +14,9 @@ BOLTZMANN_JOULES_PER_KELVIN = 1.380649e-23
 DASH = "–"
 MINUS = "−"
 
+#: Numbers above this are written as a power of ten.
+_MOST_WRITTEN = 1e15
+
 #: Decimal prefixes of 1, 10^3, 10^6, ... and of 10^-3, 10^-6, ...
 PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 SMALL_PREFIXES = ("m", "µ", "n", "p", "f", "a", "z", "y")
@@ -96,14 +99,25 @@ def format_fixed(value: float | None, digits: int = 4) -> str:
 def format_ratio(value: float | None) -> str:
     """Write a ratio, such as eta, with four significant digits.
 
-    >>> format_ratio(0.0123456), format_ratio(7475.27), format_ratio(1.2e-7)
-    ('0.01235', '7,475', '1.2e-07')
+    >>> format_ratio(0.0123456), format_ratio(7475.27), format_ratio(1.2e-7), format_ratio(2e300)
+    ('0.01235', '7,475', '1.2e-07', '2e+300')
     """
     if value is None:
         return DASH
-    if abs(value) >= 1000 and math.isfinite(value):
+    if 1000 <= abs(value) < _MOST_WRITTEN:
         return signed(f"{value:,.0f}")
     return signed(f"{value:.4g}")
+
+
+def format_perplexity(value: float | None, loss_nats: float | None) -> str:
+    """Write a perplexity, or, if it is above the largest number, the power of e that it is.
+
+    >>> format_perplexity(33.115, 3.5), format_perplexity(None, 1500.25)
+    ('33.12', 'e^1500')
+    """
+    if value is None and loss_nats is not None:
+        return f"e^{loss_nats:.4g}"
+    return format_ratio(value)
 
 
 def format_percent(value: float | None) -> str:

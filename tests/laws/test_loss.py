@@ -48,6 +48,14 @@ def test_perplexity_is_that_of_kenlm() -> None:
     assert perplexity(found) == pytest.approx(10 ** (-total_log10(found) / 45), rel=1e-14)
 
 
+@pytest.mark.parametrize("nats", [709.0, 709.7, 709.9, 710.0, 1e6, 2.0**31])
+def test_perplexities_beyond_the_largest_number_are_infinite(nats: float) -> None:
+    found = LossSum(round(nats * 2**32), 1, 0, 0, 1)
+    expected = math.exp(nats) if nats < 709.75 else math.inf
+    assert perplexity(found) == pytest.approx(expected, rel=1e-9)
+    assert bits_per_token(found) == pytest.approx(nats / math.log(2))
+
+
 def test_the_mean_of_a_sum_is_not_the_mean_of_means() -> None:
     one, other = loss(1, 1), loss(9, 3)
     assert bits_per_token(one + other) == pytest.approx(10 / 4 / math.log(2))

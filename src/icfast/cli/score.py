@@ -78,13 +78,13 @@ def score(
 
 def _show(console: Console, result: ScoreResult) -> None:
     from icfast.report.phrases import initial_loss, spent
-    from icfast.units import format_count, format_fixed, format_ratio
+    from icfast.units import format_count, format_fixed, format_perplexity
 
     score, error = result.score, result.score.standard_error
     spread = "" if error is None else f" ± {format_fixed(error.bits_per_token)} (1 SE)"
     facts = {
         "Loss": f"{format_fixed(score.loss_bits_per_token)}{spread} bits/token",
-        "Perplexity": format_ratio(score.perplexity),
+        "Perplexity": format_perplexity(score.perplexity, score.loss_nats_per_token),
         "Bits per byte": format_fixed(score.bits_per_byte),
         "log10 probability": format_fixed(score.total_log10, 2),
         "Predicted tokens": format_count(score.predicted_tokens),

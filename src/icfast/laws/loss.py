@@ -11,6 +11,9 @@ from icfast.errors import IcfastError
 from icfast.sums.loss import LossSum
 from icfast.units import nats_to_bits
 
+#: 2 to this power is the first power of 2 above the largest floating-point number.
+_MOST_BITS = 1024.0
+
 
 def bits_per_token(loss: LossSum) -> float:
     """Return L = nats / (ln 2 * predicted_tokens), the mean code length per token in bits.
@@ -99,13 +102,24 @@ def total_log10(loss: LossSum) -> float:
 def perplexity(loss: LossSum) -> float:
     """Return exp(nats / predicted_tokens) = 2^L, KenLM's "Perplexity including OOVs".
 
+    It is infinite if L is 1024 bits or more, where 2^L is above the largest floating-point number.
+
     Raises:
         IcfastError: see :func:`bits_per_token`.
 
     >>> perplexity(LossSum(0, 4, 0, 0, 1))
     1.0
     """
-    return math.pow(2.0, bits_per_token(loss))
+    return two_to_the(bits_per_token(loss))
+
+
+def two_to_the(bits: float) -> float:
+    """Return 2^bits, infinity above the largest floating-point number.
+
+    >>> two_to_the(3.0), two_to_the(1500.0)
+    (8.0, inf)
+    """
+    return math.pow(2.0, bits) if bits < _MOST_BITS else math.inf
 
 
 def standard_error(loss_nats: NDArray[np.float64], predicted_tokens: NDArray[np.uint64]) -> float:

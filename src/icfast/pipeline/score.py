@@ -15,6 +15,7 @@ from icfast.laws.loss import (
     perplexity,
     standard_error,
     total_log10,
+    two_to_the,
 )
 from icfast.neural.score import NeuralScores
 from icfast.pipeline.capacity import (
@@ -53,6 +54,8 @@ def score_record(
     loss = scores.total
     reason = _reason(loss)
     means = {name: mean(loss) if reason is None else None for name, mean in _MEANS.items()}
+    too_large = _perplexity_reason(means["perplexity"], means["loss_nats_per_token"])
+    means |= {"perplexity": None} if too_large else {}
     neural = None
     if isinstance(scores, NeuralScores):
         neural = _neural_score(scores, temperature_kelvin, below)
@@ -68,6 +71,7 @@ def score_record(
         text_bytes=loss.text_bytes,
         **means,
         reason=reason,
+        perplexity_reason=too_large,
         bits_per_byte=_known(bits_per_byte, loss),
         standard_error=_standard_error(scores),
         neural=neural,
@@ -148,7 +152,16 @@ def _neural_score(
 def _normalised(unit: str, bits: float | None) -> NormalisedLoss:
     if bits is None:
         return NormalisedLoss(unit, None, None, None)
-    return NormalisedLoss(unit, bits, bits * math.log(2.0), math.pow(2.0, bits))
+    nats, found = bits * math.log(2.0), two_to_the(bits)
+    reason = _perplexity_reason(found, nats)
+    return NormalisedLoss(unit, bits, nats, None if reason else found, reason)
+
+
+def _perplexity_reason(found: float | None, nats: float | None) -> str | None:
+    """Return why a perplexity is not stated although the loss is, None if it is."""
+    if found is None or nats is None or math.isfinite(found):
+        return None
+    return f"the perplexity, e^{nats:.6g}, is above the largest floating-point number"
 
 
 def _capacity_rows(scores: NeuralScores, below: Ladder | None) -> tuple[CapacityRow, ...] | None:

@@ -31,6 +31,7 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "joules": units.format_joules,
     "kelvin": units.format_kelvin,
     "per_token": units.format_fixed,
+    "perplexity": units.format_perplexity,
     "percent": units.format_percent,
     "raised_flags": phrases.raised_flags,
     "ratio": units.format_ratio,

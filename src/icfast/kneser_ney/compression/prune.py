@@ -21,6 +21,9 @@ from icfast.kneser_ney.compression.levels import Level
 
 F64 = NDArray[np.float64]
 
+#: Costs above this count as this: exp(D) would exceed the largest floating-point number.
+_MOST_NATS = 700.0
+
 
 def prune(levels: list[Level], threshold: float, documents: int) -> list[Level]:
     """Return the levels without the n-grams that change the perplexity by less than the threshold.
@@ -36,7 +39,8 @@ def prune(levels: list[Level], threshold: float, documents: int) -> list[Level]:
     for n in range(len(levels), 1, -1):
         shorter, level = kept[n - 2], kept[n - 1]
         free = _free(shorter, level, np.ones(len(level.nats), np.bool_))
-        keep = needed | (np.expm1(_costs(shorter, level, shares[n - 2], free)) >= threshold)
+        costs = np.minimum(_costs(shorter, level, shares[n - 2], free), _MOST_NATS)
+        keep = needed | (np.expm1(costs) >= threshold)
         stays.insert(1, keep)
         kept[n - 2] = shorter._replace(backoffs=_renormalised(shorter, level, keep))
         needed = np.zeros(len(shorter.nats), np.bool_)

@@ -10,7 +10,7 @@ from icfast.pipeline.records.base import FLAT, OPTIONAL, Result
 from icfast.pipeline.records.capacity import CapacityRow, ScoredFloor
 from icfast.pipeline.records.position import LossByPosition
 from icfast.pipeline.records.spending import SpentEnergy
-from icfast.units import format_count, format_fixed, format_ratio
+from icfast.units import format_count, format_fixed, format_perplexity
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,16 @@ class NormalisedLoss:
         per: unit that the loss is divided by.
         bits: mean loss, bits; None if it has no mean.
         nats: mean loss, nats.
-        perplexity: 2 to the power of the mean loss in bits.
+        perplexity: 2 to the power of the mean loss in bits; None if that is above the largest
+            floating-point number.
+        perplexity_reason: why the perplexity is None although the loss is not.
     """
 
     per: str
     bits: float | None
     nats: float | None
     perplexity: float | None
+    perplexity_reason: str | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)
@@ -100,11 +103,13 @@ class Score:
         loss_bits_per_token: mean loss, bits per token; None if a token has no loss.
         loss_nats_per_token: mean loss, nats per token.
         total_log10: log10 of the probability of all tokens.
-        perplexity: 2 to the power of the mean loss in bits.
+        perplexity: 2 to the power of the mean loss in bits; None if that is above the largest
+            floating-point number.
         reason: why there is no mean, None if there is one.
         bits_per_byte: mean loss, bits per byte of text; None if unknown.
         standard_error: standard error of the mean loss; None for fewer than two documents.
         neural: what only the score of a neural model has.
+        perplexity_reason: why the perplexity is None although the loss is not.
     """
 
     predicted_tokens: int
@@ -124,6 +129,7 @@ class Score:
     bits_per_byte: float | None
     standard_error: StandardError | None
     neural: NeuralScore | None = field(default=None, metadata=FLAT)
+    perplexity_reason: str | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)
@@ -202,7 +208,7 @@ class ScoreResult(Result):
         score = self.score
         return {
             "loss": f"{format_fixed(score.loss_bits_per_token)} bits/token",
-            "perplexity": format_ratio(score.perplexity),
+            "perplexity": format_perplexity(score.perplexity, score.loss_nats_per_token),
             "tokens": format_count(score.predicted_tokens),
             "documents": format_count(score.documents),
         }
