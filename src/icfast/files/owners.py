@@ -75,7 +75,8 @@ def temporary_path(final: Path, kind: Kind = "partial") -> Path:
     """Return a new name for a temporary of `final`, in the same folder."""
     me = Owner.current()
     # A character that is cut in two would be refused by some file systems.
-    name = os.fsencode(final.name)[:_NAME_BYTES].decode(errors="ignore")
+    cut = os.fsencode(final.name)[:_NAME_BYTES].decode(errors="ignore")
+    name = os.fsdecode(cut.encode())  # Python's form of the name differs in an ASCII locale
     tag = "-".join(map(str, astuple(me)))
     return final.with_name(f".{name}.icfast-{tag}-{secrets.token_hex(4)}.{kind}")
 

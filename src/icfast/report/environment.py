@@ -19,6 +19,11 @@ def _items(record: Any) -> list[tuple[str, Any]]:
     return [(described.name, getattr(record, described.name)) for described in fields(record)]
 
 
+def _finished(value: Any) -> Any:
+    """Return the value of an expression, without control characters unless it is markup."""
+    return units.printable(value) if type(value) is str else value
+
+
 _FILTERS: dict[str, Callable[..., Any]] = {
     "bits": units.format_bits,
     "constant": phrases.constant,
@@ -54,6 +59,7 @@ def environment() -> Environment:
         loader=PackageLoader("icfast.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_finished,
         trim_blocks=True,
         lstrip_blocks=True,
     )
