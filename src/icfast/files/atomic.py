@@ -91,5 +91,4 @@ def write_json(path: Path, content: Any) -> None:
         ValueError: a number is NaN or infinite, which JSON can't express.
     """
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    # The bytes of a file's name that are not UTF-8 become escapes, which JSON reads back.
-    path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+    path.write_text(text + "\n", encoding="utf-8")
