@@ -129,7 +129,7 @@ def settle(journal: Path, owner: Owner) -> tuple[Path, ...] | None:
         moves = [_move(entry, owner) for entry in content["moves"]]
     except FileNotFoundError:
         return ()
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError):
         journal.unlink(missing_ok=True)  # it is incomplete, so nothing was moved yet
         return ()
     restored: tuple[Path, ...] = ()

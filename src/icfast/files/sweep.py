@@ -44,25 +44,39 @@ def sweep(folder: Path) -> None:
     processes stay. Those that cannot be judged, because another host or container wrote them, stay
     and are listed.
     """
-    try:
-        names = sorted(path.name for path in folder.iterdir())
-    except OSError:
-        return  # the write that follows explains it
     found = _Found()
-    _sweep(folder, names, found)
+    unsettled = _settle_all(folder, found)
+    _sweep(folder, unsettled, found)
     _report(folder, found)
 
 
-def _sweep(folder: Path, names: Iterable[str], found: _Found) -> None:
-    tagged = [(folder / name, tag) for name in names if (tag := read_name(name)) is not None]
-    states: dict[Owner, State] = {owner: owner.state() for _, (owner, _) in tagged}
-    for path, (owner, kind) in tagged:
-        if kind == "journal" and states[owner] == "dead":
-            restored = settle(path, owner)
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except OSError:
+        return []  # the write that follows explains it
+
+
+def _settle_all(folder: Path, found: _Found) -> set[Owner]:
+    """Undo what dead processes began to replace; return those of which that was not possible."""
+    unsettled = set()
+    for name in _names_in(folder):
+        tag = read_name(name)
+        if tag is not None and tag[1] == "journal" and tag[0].state() == "dead":
+            restored = settle(folder / name, tag[0])
             if restored is None:
-                states[owner] = "unknown"
+                unsettled.add(tag[0])
             else:
                 found.restored += restored
+    return unsettled
+
+
+def _sweep(folder: Path, unsettled: set[Owner], found: _Found) -> None:
+    names = _names_in(folder)
+    tagged = [(folder / name, tag) for name in names if (tag := read_name(name)) is not None]
+    states: dict[Owner, State] = {
+        owner: "unknown" if owner in unsettled else owner.state() for _, (owner, _) in tagged
+    }
     untagged = ((path, state) for path, state in _of_0_1(folder, names))
     for path, state in [*((path, states[owner]) for path, (owner, _) in tagged), *untagged]:
         if state == "dead":
@@ -74,7 +88,7 @@ def _sweep(folder: Path, names: Iterable[str], found: _Found) -> None:
 def _remove(path: Path, found: _Found) -> None:
     if not os.path.lexists(path):
         return  # a journal that was settled
-    size = sum(inside.lstat().st_size for inside in _tree(path))
+    size = sum(inside.lstat().st_size for inside in _tree(path) if not inside.is_dir())
     try:
         discard(path)
     except OSError:
