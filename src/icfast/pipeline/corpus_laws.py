@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -69,6 +70,60 @@ _SMALLEST_TAIL = 100
 _FACT = "fact"
 
 
+@dataclass(frozen=True)
+class _Words:
+    """Formula, unit and convention of a law."""
+
+    formula: str
+    unit: str
+    convention: str
+
+
+_WORDS = {
+    "quality": _Words(
+        "learnable = H1 - h_n; excess = sum over k <= n of (h_k - h_n)",
+        "bits per token; excess entropy in bits",
+        "bos_padded plug-in h_n of all documents; L_n of the held-out ones",
+    ),
+    "entropy_rate": _Words(
+        "h_inf by h + A e^(-cn), h + A n^-g and h + A n^-1/2 through the last three; "
+        "their spread is the error",
+        "bits per token; excess entropy sum (h_n - h_inf) in bits",
+        "bos_padded plug-in h_n of orders that are no lower bound; held-out L_n",
+    ),
+    "heaps": _Words(
+        "V(n) = k n^beta; shuffled: sum over types of 1 - C(N-r, n)/C(N, n)",
+        "types",
+        "the first n tokens, shard after shard; fitted from N/1000 tokens on",
+    ),
+    "zipf": _Words(
+        "phi_r ~ r^-alpha from r_min on, by maximum likelihood; s = 1/(alpha - 1)",
+        "exponents; shares of 1",
+        "of these r_min the one whose tail is nearest to a power law",
+    ),
+    "renyi": _Words(
+        "log2(sum p^q)/(1 - q)",
+        "bits per token",
+        "plug-in, single tokens of all documents",
+    ),
+    "repetition": _Words(
+        "1 - distinct/windows; documents whose ids another one before has",
+        "share of 1",
+        "complete windows; documents without their end id",
+    ),
+    "shard_divergence": _Words(
+        "H(sum w p) - sum w H(p); floor (S-1)(K-1)/(2 N ln 2)",
+        "bits per token",
+        "single tokens, shards weighted by size, plug-in",
+    ),
+    "constancy": _Words(
+        "mean loss by position; slope over log2 of the position, weighted by tokens",
+        "bits per token; bits per token and doubling",
+        "held-out tokens; slope over positions with a whole history",
+    ),
+}
+
+
 def corpus_laws(spectra: Spectra, grown: Growth, losses: LadderLosses, sides: Split) -> CorpusLaws:
     """Compute every law of a corpus.
 
@@ -78,68 +133,27 @@ def corpus_laws(spectra: Spectra, grown: Growth, losses: LadderLosses, sides: Sp
         losses: losses of the held-out documents, under models fitted on the others.
         sides: the split, with the number of copied documents.
     """
+    total, by_position = losses.total, losses.positions[-1]
     return CorpusLaws(
-        quality=_law(
-            lambda: _quality(spectra, losses.total),
-            formula="learnable = H1 - h_n; excess = sum over k <= n of (h_k - h_n)",
-            unit="bits per token; excess entropy in bits",
-            convention="bos_padded plug-in h_n of all documents; L_n of the held-out ones",
-        ),
-        entropy_rate=_law(
-            lambda: _entropy_rate(spectra, losses.total),
-            formula="h_inf by h + A e^(-cn), h + A n^-g and h + A n^-1/2 through the last three; "
-            "their spread is the error",
-            unit="bits per token; excess entropy sum (h_n - h_inf) in bits",
-            convention="bos_padded plug-in h_n of orders that are no lower bound; held-out L_n",
-        ),
-        heaps=_law(
-            lambda: _heaps(spectra, grown),
-            formula="V(n) = k n^beta; shuffled: sum over types of 1 - C(N-r, n)/C(N, n)",
-            unit="types",
-            convention="the first n tokens, shard after shard; fitted from N/1000 tokens on",
-        ),
-        zipf=_law(
-            lambda: _zipf(spectra),
-            formula="phi_r ~ r^-alpha from r_min on, by maximum likelihood; s = 1/(alpha - 1)",
-            unit="exponents; shares of 1",
-            convention="of these r_min the one whose tail is nearest to a power law",
-        ),
-        renyi=_law(
-            lambda: _renyi(spectra),
-            formula="log2(sum p^q)/(1 - q)",
-            unit="bits per token",
-            convention="plug-in, single tokens of all documents",
-        ),
-        repetition=_law(
-            lambda: _repetition(spectra, sides),
-            formula="1 - distinct/windows; documents whose ids another one before has",
-            unit="share of 1",
-            convention="complete windows; documents without their end id",
-        ),
-        shard_divergence=_law(
-            lambda: _divergence(spectra, grown),
-            formula="H(sum w p) - sum w H(p); floor (S-1)(K-1)/(2 N ln 2)",
-            unit="bits per token",
-            convention="single tokens, shards weighted by size, plug-in",
-        ),
-        constancy=_law(
-            lambda: _constancy(losses.positions[-1], spectra.order),
-            formula="mean loss by position; slope over log2 of the position, weighted by tokens",
-            unit="bits per token; bits per token and doubling",
-            convention="held-out tokens; slope over positions with a whole history",
-        ),
+        quality=_law("quality", lambda: _quality(spectra, total)),
+        entropy_rate=_law("entropy_rate", lambda: _entropy_rate(spectra, total)),
+        heaps=_law("heaps", lambda: _heaps(spectra, grown)),
+        zipf=_law("zipf", lambda: _zipf(spectra)),
+        renyi=_law("renyi", lambda: _renyi(spectra)),
+        repetition=_law("repetition", lambda: _repetition(spectra, sides)),
+        shard_divergence=_law("shard_divergence", lambda: _divergence(spectra, grown)),
+        constancy=_law("constancy", lambda: _constancy(by_position, spectra.order)),
     )
 
 
-def _law(
-    found: Callable[[], Outcome[Found]], *, formula: str, unit: str, convention: str
-) -> CorpusLaw[Found]:
+def _law(name: str, found: Callable[[], Outcome[Found]]) -> CorpusLaw[Found]:
+    """Compute one law, or take the error as the reason why it has no figures."""
+    words = vars(_WORDS[name])
     try:
-        outcome = found()
+        trust, reason, figures = found()
     except IcfastError as error:
-        return CorpusLaw(formula, unit, convention, str(error), None)
-    trust, reason, figures = outcome
-    return CorpusLaw(formula, unit, convention, reason, trust, figures)
+        return CorpusLaw(**words, reason=str(error), gate=None)
+    return CorpusLaw(**words, reason=reason, gate=trust, found=figures)
 
 
 def _order_gate(spectra: Spectra, order: int) -> str | None:
