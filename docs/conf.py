@@ -20,6 +20,16 @@ extensions = [
     "public_names",
 ]
 exclude_patterns = ["_ext"]
+
+# Every type in the reference must lead to its documentation.
+nitpicky = True
+nitpick_ignore_regex = [
+    # Types of other packages: the build has no network to look up their pages.
+    ("py:.*", r"(numpy|pathlib|collections|typing|os)\..*"),
+    # Arrays behind a model, for which the methods of the model are the way.
+    ("py:class", r"icfast\.(backends\.models|ngrams\.(keys|manifest))\..*"),
+    ("py:class", r".*\.Found"),  # a type variable
+]
 # Dashes of options stay as typed.
 smartquotes = False
 html_theme = "furo"

@@ -33,7 +33,9 @@ def listed(module: ModuleType) -> list[str]:
     A class that icfast itself shows is documented there and nowhere else.
     """
     public = getattr(module, "__all__", None) or [
-        name for name, value in vars(module).items() if inspect.isclass(value)
+        name
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and value.__module__ == module.__name__ and name[0] != "_"
     ]
     shown = set() if module is icfast else set(icfast.__all__)
     return [name for name in public if name not in shown or not is_class(module, name)]

@@ -112,7 +112,7 @@ class Corpus:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Every file that the corpus reads: shards, their sidecars, and empty files."""
+        """Shards, their sidecars, and empty files, which are every file that the corpus reads."""
         return (*(path for shard in self.shards for path in shard.files), *self.skipped_files)
 
     @property
@@ -142,7 +142,7 @@ class Corpus:
 
     @cached_property
     def vocab_size(self) -> int:
-        """Number of ids V: as stated, else the largest id + 1. The first use may read the files.
+        """Number of ids V as stated, else the largest id + 1. The first use may read the files.
 
         Raises:
             CorpusError: a signed id is negative.

@@ -64,8 +64,9 @@ class Inspection:
         boundary: "end" or "start", or None if it cannot be told.
         edges: how many documents of an index, and files without one, begin and end with the end id.
             None without an end id.
-        first_ids, last_ids: the most frequent first and last ids of documents. Where the end id
-            cuts the documents, they are the ids next to it.
+        first_ids: the most frequent first ids of documents. Where the end id cuts the documents,
+            they are the ids next to it.
+        last_ids: the most frequent last ids of documents, found in the same way.
         warnings: messages about the corpus as a whole.
     """
 

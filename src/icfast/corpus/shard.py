@@ -59,7 +59,7 @@ class Shard:
 
     @property
     def dtype(self) -> str:
-        """Dtype of the ids in the file: "u1", "u2", "u4" or "i4"."""
+        """Dtype of the ids in the file ("u1", "u2", "u4" or "i4")."""
         return f"{'i' if self.signed else 'u'}{self.tokens.itemsize}"
 
     @property

@@ -43,7 +43,9 @@ class CompactModel:
 
     Attributes:
         order: the order N. Only the order-N model is stored.
-        source, tokens, documents: those of the full model, as in :class:`NgramModel`.
+        source: that of the full model, as in :class:`NgramModel`.
+        tokens: tokens of the full model.
+        documents: documents of the full model.
         bits: bits per probability and per backoff above order 1.
         ids: u32[U], the token ids that the model has seen, ascending.
         trie: the n-grams.

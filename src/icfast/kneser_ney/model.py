@@ -112,7 +112,7 @@ class NgramModel:
 
     @property
     def size_bits(self) -> int:
-        """Size of the model's file in bits: N of the law IC-1."""
+        """Size of the model's file in bits, which is N of the law IC-1."""
         return 8 * self.file.size
 
     @property
@@ -124,10 +124,10 @@ class NgramModel:
 
     @property
     def parameters(self) -> int:
-        """Number of stored parameters: one count per n-gram, and the discounts.
+        """Number of stored parameters.
 
-        Each order has three discounts as the highest order. Orders 1..N-1 have three more as a
-        lower order.
+        The model stores one count per n-gram, and the discounts. Each order has three discounts as
+        the highest order. Orders 1..N-1 have three more as a lower order.
         """
         return sum(self.ngrams) + 3 * (2 * self.order - 1)
 

@@ -175,7 +175,7 @@ class ResolvedPolicy:
 
     @property
     def first_target(self) -> int:
-        """Position of a sequence's first target: 0 after a BOS, otherwise 1."""
+        """Position of a sequence's first target (0 after a BOS, otherwise 1)."""
         return 0 if self.bos_id is not None else 1
 
     def contexts(self, lengths: I64) -> Contexts:
@@ -230,7 +230,8 @@ class ContextCounts:
         predicted_tokens: number of targets; each is scored once.
         context_tokens: number of tokens that are fed again, as context only.
         first_tokens_not_predicted: number of first tokens of sequences without a BOS.
-        text_bytes, words: size of the text of all documents, or None if unknown.
+        text_bytes: bytes of the text of all documents, or None if unknown.
+        words: words of the text of all documents, or None if unknown.
     """
 
     windows: int

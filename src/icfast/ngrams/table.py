@@ -93,7 +93,7 @@ class CountTable:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Messages about what looks unusual but may be right: an end id that never occurs."""
+        """Messages about what looks unusual but may be right, as an end id that never occurs."""
         eos_id = self.source.eos_id
         # Convention kenlm does not count end ids.
         if eos_id is None or self.end_mark or eos_id in self.ids:
@@ -171,7 +171,7 @@ class CountTable:
 
         Args:
             sound: positions of blocks whose checksums were verified, as in
-                :func:`icfast.ngrams.blocks.read_runs`.
+                `icfast.ngrams.blocks.read_runs`.
 
         Raises:
             ArtefactError: a block is damaged.

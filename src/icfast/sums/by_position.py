@@ -63,7 +63,8 @@ class PositionSums:
     """Sums of losses by position in the document.
 
     Attributes:
-        low, high: u64[bins], halves of the sum in units of 2^-32 nat, two's complement.
+        low: u64[bins], low half of the sum in units of 2^-32 nat, two's complement.
+        high: u64[bins], high half of the sum.
         counts: u64[bins, kinds], tokens of each status code of `icfast.sums.kinds.Kind`.
     """
 

@@ -166,10 +166,17 @@ class DocumentScores:
         shards: names of the shards.
         shard: i32[documents], index into shards.
         document: i64[documents], the document's number in its shard.
-        predicted_tokens, oov, infinite, ignored, nan, out_of_range, huge: u64[documents], counts as
-            in `LossSum`.
-        low, high: u64[documents], halves of the loss in units of 2^-32 nat, two's complement.
-        text_bytes, words: totals of all documents, or None if unknown.
+        predicted_tokens: u64[documents], as in `LossSum`.
+        oov: u64[documents], as in `LossSum`.
+        infinite: u64[documents], as in `LossSum`.
+        low: u64[documents], low half of the loss in units of 2^-32 nat, two's complement.
+        high: u64[documents], high half of the loss.
+        text_bytes: bytes of all documents, or None if unknown.
+        words: words of all documents, or None if unknown.
+        ignored: u64[documents], as in `LossSum`.
+        nan: u64[documents], as in `LossSum`.
+        out_of_range: u64[documents], as in `LossSum`.
+        huge: u64[documents], as in `LossSum`.
         fitted_shards: names of the shards that the model was fitted on, by their digests.
         warnings: what looks unusual in the corpus, conventions of it that differ from the model's,
             and whether the model was fitted on it.
