@@ -20,6 +20,8 @@ Tokens: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
 
 #: Ids per numpy step of a scan. Temporary arrays stay within a few MiB.
 SCAN_TOKENS = 1 << 22
+#: Ids per step of a search that ends at the first occurrence.
+_SEARCH_TOKENS = 1 << 16
 _FIRST_NEGATIVE = 1 << 31
 
 
@@ -130,7 +132,7 @@ def occurs(tokens: Tokens, token_id: int) -> bool:
     >>> occurs(np.array([7, 1, 7], np.uint16), 1)
     True
     """
-    return any(bool(np.any(ids == token_id)) for _, ids in chunks(tokens))
+    return any(bool(np.any(ids == token_id)) for _, ids in chunks(tokens, _SEARCH_TOKENS))
 
 
 def first_at_least(tokens: Tokens, bound: int) -> int | None:
