@@ -187,3 +187,25 @@ def test_the_next_run_says_that_it_removed_temporaries_left(
     assert answer.code == 0
     assert f"removed what killed runs left: {left.name} (1000 B)\n" in answer.err
     assert not left.exists()
+
+
+def test_the_demo_replaces_an_earlier_demo_and_nothing_else(
+    run: Run, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = files / "library"
+    library.mkdir()
+    for number in range(40):
+        (library / f"{number}.py").write_text(f"x{number} = {number} ** 2\n" * 9)
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(library))
+    command = ("demo", "--order", "1", "--tokenizer", "bytes", "--output", "out")
+    for _ in range(2):
+        assert run(*command).code == 0
+    Path("out/corpus/mine.txt").write_text("mine")
+    before = contents(files)
+    answer = run(*command)
+    assert (answer.code, "out/corpus exists, and icfast does not" in answer.err) == (1, True)
+    Path("out/corpus/mine.txt").unlink()
+    Path("out/report.html").write_text("mine")
+    assert run(*command).code == 1
+    assert Path("out/report.html").read_text() == "mine"
+    assert before.keys() - contents(files).keys() == {"out/corpus/mine.txt"}

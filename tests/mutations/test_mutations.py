@@ -17,6 +17,7 @@ ROOMS = (
     "counting",
     "energy",
     "fallback",
+    "files",
     "kneser_ney",
     "laws",
     "logs",
