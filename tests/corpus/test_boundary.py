@@ -9,7 +9,9 @@ import pytest
 
 from icfast.corpus import inspect, open_corpus
 from icfast.corpus.boundary import EdgeCounts, count_edges
-from icfast.errors import CorpusError, OptionError
+from icfast.corpus.documents import all_documents
+from icfast.corpus.source import merged_source
+from icfast.errors import CorpusError, MergeError, OptionError
 
 E = 50256
 #: llm.c's order: the end id opens each document.
@@ -74,6 +76,19 @@ def test_a_boundary_that_the_data_contradicts(
     assert inspect(path, dtype="u2", eos_id=E, boundary=used).warnings == [warning]
     assert open_corpus(path, dtype="u2", eos_id=E, boundary="auto").boundary == shown
     assert open_corpus(path, dtype="u2", eos_id=E, boundary=shown).warnings == ()
+
+
+def test_a_boundary_without_an_end_id_is_not_compared(tmp_path: Path) -> None:
+    first = open_corpus(raw(tmp_path / "a.bin", [1, 2]), dtype="u2", vocab_size=9)
+    path = raw(tmp_path / "b.bin", [3, 4])
+    for options, same in (({}, True), ({"eos_id": 3}, False)):
+        second = open_corpus(path, dtype="u2", vocab_size=9, boundary="start", **options)
+        sources = [all_documents(corpus).source(2) for corpus in (first, second)]
+        if same:
+            assert merged_source(sources).boundary == "end"
+        else:
+            with pytest.raises(MergeError, match="cut at end id None, another 3"):
+                merged_source(sources)
 
 
 def test_auto_counts_documents_of_an_index(tmp_path: Path) -> None:

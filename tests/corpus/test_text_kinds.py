@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -143,6 +146,21 @@ def test_other_encodings_are_named(tmp_path: Path, encoding: str, said: str, nam
     skipped = Skipped()
     assert read(tmp_path / name, content, skipped) == []
     assert skipped.undecodable == 1
+
+
+def test_archives_are_named(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("a.txt"), io.BytesIO(b""))
+    for stored, name in (
+        (gzip.compress(b"some text"), "data compressed by gzip"),
+        (content.getvalue(), "a tar archive"),
+    ):
+        with pytest.raises(CorpusError, match=f"is not text: it is {name}"):
+            read(tmp_path / "a.txt", stored)
+        skipped = Skipped()
+        assert read(tmp_path / "a.txt", stored, skipped) == []
+        assert skipped.undecodable == 1
 
 
 def test_zeros_alone_are_no_encoding(tmp_path: Path) -> None:

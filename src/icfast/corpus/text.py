@@ -14,8 +14,10 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, BinaryIO, Literal, NamedTuple
 
+from icfast.corpus.formats.foreign import foreign_content
 from icfast.errors import CorpusError
 from icfast.files import open_regular
+from icfast.parallel.mapped_file import MappedFile
 
 #: Suffixes of JSON lines, in lower case. A .json file may also be one JSON value.
 _LINES = (".jsonl", ".ndjson", ".jsonlines", ".json")
@@ -158,7 +160,21 @@ def _is_broken_line(head: bytes, first: Any, more: Iterator[bytes]) -> bool:
 
 def _whole(path: Path, file: BinaryIO, start: int) -> Iterator[Text | CorpusError]:
     content = file.read()
-    yield _not_utf8(path, content, start) or Text(content, path)
+    refused = _not_utf8(path, content, start)
+    if refused is not None or b"\0" in content[:_HEAD_BYTES]:
+        refused = _not_text(path) or refused
+    yield refused or Text(content, path)
+
+
+def _not_text(path: Path) -> CorpusError | None:
+    """Return the refusal of an archive, a table or another known format, or None."""
+    found = foreign_content(MappedFile.open(path, CorpusError))
+    if found is None:
+        return None
+    return CorpusError(
+        f"{path} is not text: it is {found.name}. Pass its text as a file of UTF-8 or of JSON "
+        "lines, or skip and count such documents (--skip-bad)."
+    )
 
 
 def _lines(path: Path, file: BinaryIO, position: int) -> Iterator[Text | CorpusError]:

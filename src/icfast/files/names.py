@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 
 def shown_path(path: str | os.PathLike[str]) -> str:
@@ -15,8 +16,11 @@ def shown_path(path: str | os.PathLike[str]) -> str:
     >>> shown_path("a/b.bin"), shown_path(os.fsdecode(b"caf\xe9.bin")), shown_path("a\\xe9")
     ('a/b.bin', 'caf\\xe9.bin', 'a\\\\xe9')
     """
-    doubled = os.fspath(path).replace("\\", "\\\\")
-    return utf8_text(doubled)
+    text = os.fspath(path)
+    with suppress(UnicodeEncodeError):  # half a surrogate pair that is no byte
+        # The form of a name in Python depends on the locale, its bytes do not.
+        text = os.fsencode(text).decode("utf-8", "surrogateescape")
+    return utf8_text(text.replace("\\", "\\\\"))
 
 
 def shown_name(path: str | os.PathLike[str]) -> str:
