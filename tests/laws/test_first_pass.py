@@ -66,6 +66,13 @@ def late(rows: TrainingLog, tokens: int, **more: object) -> TrainingLog:
     )
 
 
+def test_epochs_that_are_rounded() -> None:
+    """transformers rounds epochs to two digits, so many rows are of epoch 1.0."""
+    steps = np.arange(1, 6001)
+    log = logged(power(6000 * T), epoch=np.round(steps / 1558, 2))
+    assert training_run(log).unique_tokens == pytest.approx(1558 * T, rel=2e-3)
+
+
 def test_a_resumed_run_has_no_first_pass() -> None:
     """Ten passes of 4,000 tokens, of which the log holds the last two."""
     whole = logged(power(40_000), epoch=np.arange(1, 2001) * T / 4000)

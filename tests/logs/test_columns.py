@@ -87,6 +87,8 @@ def test_two_evaluations_are_told_or_asked_for(read_table: Read) -> None:
     options = {"tokens_per_step": 10, "evaluation_column": "test_loss"}
     log = read_table("step,loss,val_loss,test_loss", rows, **options)
     assert log.eval_loss_nats.tolist() == [3.8, 3.4]
+    log = read_table("step,loss,val_loss_step,val_loss_epoch", rows, tokens_per_step=10)
+    assert log.eval_loss_nats.tolist() == [3.8, 3.4]
     with pytest.raises(OptionError, match="--evaluation-column"):
         read_table("step,x,val_loss,test_loss", rows, tokens_per_step=10)
     with pytest.raises(OptionError, match="--evaluation-column"):

@@ -34,6 +34,15 @@ def test_log_several_runs(read_table: Read, column: str) -> None:
         read_table(f"{column},step,loss", rows, tokens_per_step=10, run="x")
 
 
+def test_runs_of_a_sweep_of_learning_rates(read_table: Read) -> None:
+    rows = stacked("0.001", "0.0003")
+    with pytest.raises(OptionError, match="the column 'lr' changes"):
+        read_table("lr,step,loss", rows, tokens_per_step=10)
+    assert len(read_table("lr,step,loss", rows, tokens_per_step=10, run="lr=0.0003").steps) == 5
+    falling = [(1 / step, step, 9 - step) for step in (1, 2, 3, 2, 3, 4)]
+    assert len(read_table("lr,step,loss", falling, tokens_per_step=10).steps) == 4
+
+
 def test_one_row_for_each_run(read_table: Read) -> None:
     rows = [("baseline", "finished", 5000, 0.63), ("rope", "finished", 5000, 0.55)]
     with pytest.raises(OptionError, match=r"the column 'Name' changes.*'baseline', 'rope'"):
@@ -120,6 +129,8 @@ def test_steps_that_restart_with_each_epoch(read_table: Read) -> None:
     assert any("steps count within each epoch" in label for label in log.labels)
     assert log.epoch is not None
     assert log.epoch[-1] == 2.0
+    log = read_table("epoch,batch_idx,loss", rows, tokens_per_step=10)
+    assert log.tokens == 80
     sparse = [(epoch, step, 9 - step / 50) for epoch in (1, 2) for step in (50, 100)]
     log = read_table("epoch,step,loss", sparse, tokens_per_step=10)
     assert log.steps.tolist() == [50, 100, 200, 250]

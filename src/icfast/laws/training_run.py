@@ -188,6 +188,10 @@ def _pass_tokens(epoch: NDArray[np.float64], ends: NDArray[np.int64]) -> float:
     """
     if epoch[0] > 1 or _tokens_left_out(epoch, ends) is not None:
         return _slope(epoch, ends)
+    equal = ends[epoch == 1.0]
+    if len(equal) > 1:
+        # Rounded epochs: the slope of the whole log says where among these rows the pass ends.
+        return float(np.clip(ends[-1] / epoch[-1], equal[0], equal[-1]))
     return float(np.interp(1.0, np.r_[0.0, epoch], np.r_[0, ends]))
 
 

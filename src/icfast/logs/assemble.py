@@ -44,7 +44,9 @@ def assemble(name: str, parsed: Parsed, options: LogOptions) -> TrainingLog:
     at = _tokens_before_evaluations(evaluations, after, steps + offset, ends, options)
     joules, joules_label = _joules(train, steps, options.gpus)
     _check_tokens_per_step(train, ends, steps, parsed, options)
-    found = passes([row.epoch for row in train], ends, parsed.has_epochs_completed)
+    has_gaps = bool((starts[1:] > ends[:-1]).any())
+    epochs = [row.epoch for row in train]
+    found = passes(epochs, ends, parsed.has_epochs_completed, has_gaps)
     epoch = found.epoch
     every = int(np.median(np.diff(steps))) if len(steps) > 1 else None
     labels = [*parsed.labels, *found.labels, *_span_labels(starts, ends, every, parsed.is_mean)]

@@ -196,8 +196,11 @@ class Table:
                     f"evaluations are ignored: {_listed(loose)}. Choose with --evaluation-column"
                 )
             return None
-        validation = [name for name in found if "test" not in folded(name)]
-        chosen = (validation or found)[0]
+        # Lightning writes the mean of each batch beside the mean of the set.
+        means = {folded(name).removesuffix("epoch") for name in found if _is_of_epoch(name)}
+        of_sets = [name for name in found if folded(name).removesuffix("step") not in means]
+        validation = [name for name in of_sets if "test" not in folded(name)]
+        chosen = (validation or of_sets)[0]
         trained = known.matching(self.names, known.TRAIN)
         if len(found) > 1 and (len(validation) != 1 or not trained):
             several = f"several {self.what}s could be the evaluation"
@@ -297,6 +300,10 @@ class Table:
     def _is_same(self, one: str, other: str, near: bool) -> bool:
         offsets = {a - b for a, b in self.pairs(one, other)}
         return len(offsets) == 1 and abs(offsets.pop()) <= (1 if near else 0)
+
+
+def _is_of_epoch(name: str) -> bool:
+    return folded(name).endswith("epoch")
 
 
 def _is_copy(name: str, of: str) -> bool:

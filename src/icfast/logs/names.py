@@ -37,7 +37,7 @@ EVALUATION: Role = re.compile(
 )
 STEP: Role = re.compile(
     r"(?:train(?:er|ing)?)?(?:global|optim(?:izer)?|current)?"
-    r"(?:iterationstep|steps?|iterations?|iters?|updates?|numupdates)(?:num(?:ber)?|idx|index)?"
+    r"(?:iterationstep|steps?|iterations?|iters?|updates?|numupdates|batch(?:idx|index|num))(?:num(?:ber)?|idx|index)?"
 )
 TOKENS: Role = re.compile(
     r"(?:train(?:er|ing)?|throughput|perf|optim|counters?)?"

@@ -23,7 +23,12 @@ class Passes:
     labels: tuple[str, ...] = ()
 
 
-def passes(epochs: Sequence[float | None], ends: Integers, has_epochs_completed: bool) -> Passes:
+def passes(
+    epochs: Sequence[float | None],
+    ends: Integers,
+    has_epochs_completed: bool,
+    has_gaps: bool = True,
+) -> Passes:
     """Return the epochs completed at each row; whole numbers name the current epoch.
 
     The length L of a pass is the smallest that agrees with every row: a row of pass k, counted from
@@ -34,6 +39,7 @@ def passes(epochs: Sequence[float | None], ends: Integers, has_epochs_completed:
         epochs: epoch of each row, None where it is not logged.
         ends: i64[rows], tokens seen after each row.
         has_epochs_completed: whether the epochs are the number completed, also if all are whole.
+        has_gaps: whether tokens between the rows are not logged.
 
     Raises:
         LogError: the epochs decrease.
@@ -52,7 +58,7 @@ def passes(epochs: Sequence[float | None], ends: Integers, has_epochs_completed:
         return _one_pass(names[0], ends, begins_late)
     bases = [base for base in (0.0, 1.0) if base <= names[0]]
     if not begins_late and names[0] <= 1:
-        return _from_the_start(names - names[0], ends)
+        return _from_the_start(names - names[0], ends, has_gaps)
     found = {base: _length(names - base, ends) for base in bases} if begins_late else {}
     lengths = {base: length[0] for base, length in found.items() if length[0] <= length[1]}
     whole = [b for b, n in lengths.items() if _is_whole((ends[0] - spacing) / n, spacing / n)]
@@ -86,13 +92,13 @@ def _length(place: Floats, ends: Integers) -> tuple[float, float]:
     return float((ends / (place + 1)).max()), limit
 
 
-def _from_the_start(place: Floats, ends: Integers) -> Passes:
+def _from_the_start(place: Floats, ends: Integers, has_gaps: bool) -> Passes:
     length, limit = _length(place, ends)
     labels: tuple[str, ...] = ()
     if length > limit:
         # Passes differ in length, and the first one counts.
         length, limit = float(ends[place == 0][-1]), float(ends[place > 0][0])
-    if limit - length > _EXACT * length and len(ends) > len(np.unique(place)):
+    if has_gaps and limit - length > _EXACT * length and len(ends) > len(np.unique(place)):
         labels = (
             f"the first pass ends between two rows: it has between {round(length):,} and "
             f"{round(limit):,} tokens",

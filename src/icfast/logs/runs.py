@@ -133,7 +133,8 @@ def require_one_run(
     if not found:
         return
     name = found[0]
-    values = list(dict.fromkeys(_text(row, name) for _, row in rows))
+    column = f"{name}=" if known.has_role(name) else ""
+    values = list(dict.fromkeys(column + _text(row, name) for _, row in rows))
     line = rows[min(falls)][0]
     raise OptionError(
         f"the table holds several runs: {counter or 'the step'} falls back at line {line}, where "

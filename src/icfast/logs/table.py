@@ -242,7 +242,7 @@ def read_rows(
             f"no step or token count among the {what}s {', '.join(every)}"
             + (
                 f". {columns.epoch!r} counts only epochs: pass --step-column {columns.epoch!r} and "
-                "--tokens-per-step with the tokens of one epoch"
+                "--tokens-per-step with the tokens of one epoch, or name the column of the steps"
                 if columns.epoch is not None
                 else "; name one with --step-column or --tokens-column"
             )
@@ -290,8 +290,11 @@ def _one_run(
     whole = _steps_of_epochs(rows, columns)
     if whole is not None:
         return whole, ["steps count within each epoch; icfast counts on from epoch to epoch"]
-    if options.run != ALL:
-        require_one_run(rows, names, columns.step or columns.tokens, columns.roles)
+    counter = columns.step or columns.tokens
+    if options.run != ALL and len(_with(rows, counter)) == len(rows):
+        # Runs of a sweep may differ in a constant learning rate.
+        roles = columns.roles - {columns.rate}
+        require_one_run(rows, names, counter, roles)
     return rows, []
 
 
