@@ -171,7 +171,7 @@ def test_vocabulary_is_measured_where_none_is_stated() -> None:
         _ = Corpus(shards, eos_id=10).vocab_size
 
 
-def test_an_end_id_beyond_the_dtype_never_occurs(tmp_path: Path) -> None:
+def test_an_end_id_beyond_the_dtype_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.bin").write_bytes(b"abc")
-    corpus = open_corpus(tmp_path / "x.bin", dtype="u1", eos_id=50256, vocab_size=50257)
-    assert corpus.documents == 1
+    with pytest.raises(OptionError, match="u1, the largest of which is 255, so it cannot hold the"):
+        open_corpus(tmp_path / "x.bin", dtype="u1", eos_id=50256, vocab_size=50257)

@@ -97,7 +97,7 @@ def compress(
         heldout=heldout,
     )
     if heldout is not None:
-        say_warnings(text for text in result.warnings if text not in heldout.warnings)
+        say_warnings(result.warnings, heldout.warnings)
     emit(result, as_json, lambda console: _show(console, result))
     exit_if_partial(heldout)
 

@@ -21,7 +21,14 @@ from icfast.cli.options import (
     open_shards,
     open_table,
 )
-from icfast.cli.output import emit, exit_if_partial, print_facts, print_table, say_warnings
+from icfast.cli.output import (
+    emit,
+    exit_if_partial,
+    print_facts,
+    print_table,
+    say_guess,
+    say_warnings,
+)
 from icfast.corpus.options import CorpusOptions
 from icfast.errors import OptionError
 
@@ -70,6 +77,7 @@ def entropy(
             result = replace(found, match_length=matches)
         elif table is not None:
             result = measure_entropy(table, None, work)
+    say_guess(result.corpus.vocab_size, result.corpus.vocab_size_given)
     emit(result, as_json, lambda console: print_entropy(result, console))
     exit_if_partial(corpus)
 

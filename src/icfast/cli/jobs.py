@@ -20,7 +20,14 @@ from icfast.cli.options import (
     WorkOptions,
     open_shards,
 )
-from icfast.cli.output import drawn_page, emit, exit_if_partial, print_facts, written_page
+from icfast.cli.output import (
+    drawn_page,
+    emit,
+    exit_if_partial,
+    print_facts,
+    say_guess,
+    written_page,
+)
 from icfast.corpus.options import CorpusOptions
 
 if TYPE_CHECKING:
@@ -91,6 +98,7 @@ def measure(
             meter=meter,
             work=work,
         )
+    say_guess(result.corpus.vocab_size, result.corpus.vocab_size_given)
     _show(result, output, as_json)
     exit_if_partial(opened)
 

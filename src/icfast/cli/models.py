@@ -17,7 +17,7 @@ from icfast.cli.options import (
     open_shards,
     open_table,
 )
-from icfast.cli.output import emit, exit_if_partial, print_facts, print_table
+from icfast.cli.output import emit, exit_if_partial, print_facts, print_table, say_guess
 from icfast.corpus.options import CorpusOptions
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def fit(
     with work_options.start() as work:
         model = fit_into(counted, order or DEFAULT_ORDER, work, output, arpa, overwrite)
     result = fit_result(model, arpa, work.backend.name, fitted)
+    say_guess(result.vocab_size, result.vocab_size_given)
     emit(result, as_json, lambda console: _show(console, result))
     exit_if_partial(fitted if isinstance(fitted, Corpus) else None)
 

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,10 +41,11 @@ def say(text: str) -> None:
     print(printable(text.replace("\n", " ")), file=sys.stderr, flush=True)
 
 
-def say_warnings(warnings: Iterable[str]) -> None:
-    """Write warnings on stderr, one line each."""
+def say_warnings(warnings: Iterable[str], said: Collection[str] = ()) -> None:
+    """Write warnings on stderr, one line each, without those that were said before."""
     for text in warnings:
-        say(f"warning: {text}")
+        if text not in said:
+            say(f"warning: {text}")
 
 
 class _Saying(logging.Handler):
@@ -64,6 +65,14 @@ def saying_warnings() -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
+
+
+def say_guess(vocab_size: int | None, given: bool | None) -> None:
+    """Write on stderr that a vocabulary was guessed."""
+    from icfast.corpus.warnings import guessed_vocabulary
+
+    if vocab_size is not None and not given:
+        say(f"note: {guessed_vocabulary(vocab_size)}")
 
 
 def say_cost(cost: Cost) -> None:

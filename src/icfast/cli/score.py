@@ -17,7 +17,7 @@ from icfast.cli.options import (
     WorkOptions,
     open_shards,
 )
-from icfast.cli.output import emit, exit_if_partial, print_facts, say, say_warnings
+from icfast.cli.output import emit, exit_if_partial, print_facts, say, say_guess, say_warnings
 from icfast.corpus.options import CorpusOptions
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ def score(
     neural = result.score.neural
     for refused in () if neural is None else neural.refused_files:
         say(f"computed again: {refused}")
-    say_warnings(text for text in result.warnings if text not in opened.warnings)
+    say_warnings(result.warnings, opened.warnings)
+    say_guess(result.vocab_size, result.vocab_size_given)
     emit(result, as_json, lambda console: _show(console, result))
     exit_if_partial(opened)
 

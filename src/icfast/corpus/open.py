@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -173,12 +173,12 @@ def _read_all(paths: Iterable[Path], options: CorpusOptions) -> list[Shard]:
     return [read_shard(path, options.format, ReadOptions(options.dtype)) for path in found]
 
 
-def settle(shards: Iterable[Shard], options: CorpusOptions) -> dict[str, Any]:
+def settle(shards: Sequence[Shard], options: CorpusOptions) -> dict[str, Any]:
     """Combine what the sidecars say with the options, as keywords for `Corpus`.
 
     Raises:
         CorpusError: two sidecars disagree, or one contradicts an option.
-        OptionError: the end id is outside the vocabulary.
+        OptionError: the end id is outside the vocabulary, or a dtype cannot hold one of them.
     """
     vocab_size, eos_id = options.vocab_size, options.eos_id
     tokenizer = options.tokenizer
@@ -194,6 +194,8 @@ def settle(shards: Iterable[Shard], options: CorpusOptions) -> dict[str, Any]:
         if told.tokenizer_sha256 is not None:
             sha256 = _same(shard, "tokenizer_sha256", told.tokenizer_sha256, sha256)
     check_ids(vocab_size, eos_id)
+    for shard in shards:
+        shard.check_range(vocab_size, eos_id)
     return {
         "given_vocab_size": vocab_size,
         "eos_id": eos_id,

@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icfast.corpus.sidecar import Description
-from icfast.errors import ID_OUTSIDE_VOCABULARY, CorpusError, IcfastError, kernel_error
+from icfast.errors import (
+    ID_OUTSIDE_VOCABULARY,
+    CorpusError,
+    IcfastError,
+    OptionError,
+    kernel_error,
+)
 from icfast.parallel.mapped_file import MappedFile
 from icfast.units import format_count
 
@@ -85,6 +91,27 @@ class Shard:
         if len(digests) == 1:
             return str(digests[0].hexdigest())
         return hashlib.sha256(b"".join(digest.digest() for digest in digests)).hexdigest()
+
+    def check_range(self, vocab_size: int | None, eos_id: int | None) -> None:
+        """Refuse a vocabulary or an end id that the dtype of the file cannot hold.
+
+        Raises:
+            OptionError: an id is beyond the dtype.
+        """
+        most = 1 << (31 if self.signed else 8 * self.tokens.itemsize)
+        stored = f"{self.path} has ids of dtype {self.dtype}, the largest of which is {most - 1}"
+        wrapped = "Larger ids would have wrapped round when they were written: write the file "
+        if eos_id is not None and eos_id >= most:
+            raise OptionError(
+                f"{stored}, so it cannot hold the end id {eos_id}. {wrapped}again as u4, pass the "
+                "--dtype that it has, or another --eos-id."
+            )
+        if vocab_size is not None and vocab_size > most:
+            raise OptionError(
+                f"{stored}, so it cannot hold a vocabulary of {vocab_size} ids. {wrapped}again as "
+                f"u4, or pass the --dtype that it has. If no id was larger, pass --vocab-size "
+                f"{most}."
+            )
 
     def check_readable(self) -> None:
         """Refuse what was read if a file was cut, as a chunk of it can already show.

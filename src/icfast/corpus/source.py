@@ -120,17 +120,26 @@ def merged_source(sources: Sequence[Source]) -> Source:
                     f"cannot merge: one was {words} {mine!r}, another {its!r}. Count both with the "
                     "same conventions."
                 )
-        if first.vocab_size_given != other.vocab_size_given or (
-            first.vocab_size_given and first.vocab_size != other.vocab_size
-        ):
-            raise MergeError(
-                f"cannot merge: one vocabulary has {first.vocab_size} ids, another "
-                f"{other.vocab_size}. Count both with the same --vocab-size."
-            )
+        _refuse_other_vocabulary(first, other)
     shards = tuple(record for source in sources for record in source.shards)
     _refuse_overlap(shards)
     shards = tuple(sorted(shards, key=lambda record: (record.name, record.sha256)))
     return replace(first, vocab_size=max(s.vocab_size for s in sources), shards=shards)
+
+
+def _refuse_other_vocabulary(first: Source, other: Source) -> None:
+    if first.vocab_size_given != other.vocab_size_given:
+        stated, measured = (first, other) if first.vocab_size_given else (other, first)
+        raise MergeError(
+            f"cannot merge: one vocabulary was stated to have {stated.vocab_size} ids, the other "
+            f"was measured: its largest id is {measured.vocab_size - 1}. Count both with "
+            f"--vocab-size {stated.vocab_size}."
+        )
+    if first.vocab_size_given and first.vocab_size != other.vocab_size:
+        raise MergeError(
+            f"cannot merge: one vocabulary has {first.vocab_size} ids, another "
+            f"{other.vocab_size}. Count both with the same --vocab-size."
+        )
 
 
 def _refuse_overlap(shards: Sequence[ShardRecord]) -> None:

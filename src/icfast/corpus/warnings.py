@@ -4,32 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from icfast.corpus.boundary import count_edges
+from icfast.corpus.dtype_hints import dtype_hint
 from icfast.corpus.shard import Shard, occurs
 
-#: Ids that decide whether a headerless file looks like another dtype.
-_SAMPLE_TOKENS = 1 << 20
-#: No vocabulary is this large, but two u2 ids read as one u4 id are.
-_IMPLAUSIBLE_ID = 1 << 24
+#: No known vocabulary is this large.
+_IMPLAUSIBLE_VOCABULARY = 1 << 24
 
 
 def shard_warnings(shard: Shard) -> list[str]:
     """Return the warnings about one file that do not depend on its documents."""
-    warnings = []
-    sample = shard.tokens[:_SAMPLE_TOKENS]
-    if shard.format == "raw" and len(sample) >= 2:
-        if shard.dtype == "u2" and not np.any(sample[1::2]) and np.any(sample):
-            warnings.append(
-                f"every second u2 id of {shard.path} is 0: it looks like u4 ids. Check --dtype."
-            )
-        if sample.itemsize == 4 and int(np.median(sample)) >= _IMPLAUSIBLE_ID:
-            warnings.append(
-                f"most {shard.dtype} ids of {shard.path} are above {_IMPLAUSIBLE_ID}: "
-                "it looks like u2 ids. Check --dtype."
-            )
-    return warnings
+    hint = dtype_hint(shard)
+    return [*shard.warnings, *([] if hint is None else [hint])]
+
+
+def guessed_vocabulary(vocab_size: int) -> str:
+    """Return the note that a vocabulary was not stated, for figures that depend on it."""
+    advice = "Pass --vocab-size."
+    if vocab_size > _IMPLAUSIBLE_VOCABULARY:
+        advice = "No known vocabulary is that large: check --dtype, and pass --vocab-size."
+    return (
+        f"the vocabulary was not stated, so V = {vocab_size} is guessed: the largest id + 1. The "
+        f"uniform entropy log2 V, IC-1 and n-gram models depend on it. {advice}"
+    )
 
 
 def corpus_warnings(

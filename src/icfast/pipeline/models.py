@@ -58,6 +58,7 @@ def fit_result(
         fitted: the corpus or count table that it was fitted to.
     """
     corpus = fitted if isinstance(fitted, Corpus) else None
+    source = model.source
     return FitResult(
         model=shown_path(model.path),
         order=model.order,
@@ -73,6 +74,8 @@ def fit_result(
         skipped_files=None if corpus is None else len(corpus.skipped_files),
         skipped_documents=None if corpus is None else corpus.skipped_documents,
         warnings=fitted.warnings,
+        vocab_size=source.vocab_size,
+        vocab_size_given=source.vocab_size_given,
     )
 
 

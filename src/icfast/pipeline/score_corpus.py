@@ -101,9 +101,18 @@ def score_corpus(
         output=None if output is None else shown_path(output),
         skipped_files=len(corpus.skipped_files),
         skipped_documents=corpus.skipped_documents,
+        **_vocabulary(model),
         fitted_shards=scores.fitted_shards,
         warnings=scores.warnings,
     )
+
+
+def _vocabulary(model: NgramModel | CompactModel | TokenModel) -> dict[str, Any]:
+    """Return the size of a model's vocabulary, and whether it was stated."""
+    if isinstance(model, NgramModel | CompactModel):
+        source = model.source
+        return {"vocab_size": source.vocab_size, "vocab_size_given": source.vocab_size_given}
+    return {"vocab_size": model.vocab_size, "vocab_size_given": True}
 
 
 def _initial(

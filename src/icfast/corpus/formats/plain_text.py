@@ -41,22 +41,23 @@ _WIDE = Foreign(
 
 def text_content(file: MappedFile) -> Foreign | None:
     """Return the kind of text that a file holds, or None."""
-    head = file.part(0, _PART_BYTES)
+    end = _end(file)
+    head = file.part(0, min(_PART_BYTES, end))
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return _WIDE if _is_utf16(head) else None
     if len(head) < _LEAST_BYTES:
         return None
-    middle = file.size // 2
-    parts = (head, file.part(middle, middle + _PART_BYTES), _last(file))
+    starts = sorted({0, end // 2, max(0, end - _PART_BYTES)}) if end > _PART_BYTES else [0]
+    parts = [file.part(start, min(start + _PART_BYTES, end)) for start in starts]
     if not all(_is_clean(part) for part in parts) or not _is_written(b"".join(parts)):
         return None
     return _JSON if _is_json(head) else _TEXT
 
 
-def _last(file: MappedFile) -> bytes:
-    """Return the last bytes of a file without zeros that fill up its last id."""
-    last = file.part(file.size - _PART_BYTES, file.size)
-    return last[:-3] + last[-3:].rstrip(b"\0")
+def _end(file: MappedFile) -> int:
+    """Return the size of a file without zeros that fill up its last id."""
+    last = file.part(file.size - 7, file.size)
+    return file.size - len(last) + len(last.rstrip(b"\0"))
 
 
 def _is_clean(part: bytes) -> bool:
@@ -70,7 +71,7 @@ def _is_written(content: bytes) -> bool:
     if len(content) >= _MANY_BYTES:
         white = int(counts[[0x09, 0x0A, 0x0D, 0x20]].sum())
         # Chinese and Japanese have few spaces, but valid UTF-8 of this length is no chance.
-        return distinct >= 16 and (white * 100 >= len(content) or _decoded(content) is not None)
+        return distinct >= 12 and (white * 100 >= len(content) or _decoded(content) is not None)
     text = _decoded(content)
     if text is None or distinct < 8:
         return False
@@ -98,7 +99,7 @@ def _is_utf16(head: bytes) -> bool:
 def _is_json(head: bytes) -> bool:
     if re.match(rb'\s*[{\[]\s*["{\[\d\]}-]', head) is None:
         return False
-    first, _, rest = head.strip(b"\0").lstrip().partition(b"\n")
+    first, _, rest = head.lstrip().partition(b"\n")
     try:
         json.loads(first)
     except ValueError:

@@ -86,6 +86,8 @@ class FitResult(Result):
         skipped_files: empty files that were skipped; None for a count table.
         skipped_documents: empty documents that were skipped; None for a count table.
         warnings: what looks unusual in the corpus but may be right.
+        vocab_size: V, number of ids in the vocabulary.
+        vocab_size_given: whether V was given, not read from the largest id.
     """
 
     model: str
@@ -102,6 +104,8 @@ class FitResult(Result):
     skipped_files: int | None
     skipped_documents: int | None
     warnings: tuple[str, ...] = ()
+    vocab_size: int | None = None
+    vocab_size_given: bool | None = None
 
     def facts(self) -> dict[str, str]:
         """Return the main figures as text, by name."""

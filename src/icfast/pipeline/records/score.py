@@ -188,6 +188,9 @@ class ScoreResult(Result):
         output: file with the loss of each document, None if not asked for.
         skipped_files: empty files that were skipped.
         skipped_documents: empty documents that were skipped.
+        vocab_size: V of the model, number of ids in its vocabulary.
+        vocab_size_given: whether V was given when the model was fitted, not read from the largest
+            id. True for a neural model.
         fitted_shards: names of the shards that the n-gram model was fitted on, by their digests.
         warnings: what looks unusual in the corpus, conventions of it that differ from the model's,
             and whether the model was fitted on it.
@@ -200,6 +203,8 @@ class ScoreResult(Result):
     output: str | None
     skipped_files: int
     skipped_documents: int
+    vocab_size: int | None = None
+    vocab_size_given: bool | None = None
     fitted_shards: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
