@@ -14,6 +14,9 @@ Run = Callable[..., Any]
 CORPUS = ("--dtype", "u2", "--eos-id", "0", "--order", "2")
 NOTE = "note: the vocabulary was not stated, so V = 30 is guessed: the largest id + 1."
 
+#: A measurement takes a second.
+COMMANDS = ["entropy", "fit", pytest.param("measure", marks=pytest.mark.ci)]
+
 
 def commands(shard: Path, tmp_path: Path) -> dict[str, tuple[object, ...]]:
     return {
@@ -31,7 +34,7 @@ def shard(shards: tuple[Path, Path]) -> Path:
     return shards[0]
 
 
-@pytest.mark.parametrize("name", ["entropy", "fit", "measure"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_a_guessed_vocabulary_is_announced(
     run: Run, shard: Path, tmp_path: Path, name: str
 ) -> None:
@@ -41,7 +44,7 @@ def test_a_guessed_vocabulary_is_announced(
     assert (described["vocab_size"], described["vocab_size_given"]) == (30, False)
 
 
-@pytest.mark.parametrize("name", ["entropy", "fit", "measure"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_a_stated_vocabulary_is_not(run: Run, shard: Path, tmp_path: Path, name: str) -> None:
     answer = run(*commands(shard, tmp_path)[name], *CORPUS, "--vocab-size", "30", "--json")
     assert "note:" not in answer.err

@@ -217,7 +217,8 @@ def test_python_m_icfast(shards: Shards) -> None:
 
 def test_a_terminal_without_the_characters(shards: Shards) -> None:
     code = "import sys; sys.stdout.reconfigure(encoding='ascii'); from icfast.cli import main; "
-    done = shell("-c", f"{code} main()", "entropy", shards[0], "--dtype", "u2", "--order", "1")
+    options = ("--dtype", "u2", "--vocab-size", "30", "--order", "1")
+    done = shell("-c", f"{code} main()", "entropy", shards[0], *options)
     assert (done.returncode, done.stderr) == (0, "")
     assert "1,200 tokens" in done.stdout
 

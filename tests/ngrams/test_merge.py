@@ -122,7 +122,10 @@ def test_nothing_to_merge(tmp_path):
         ({"boundary": "start"}, "cut with boundary 'end', another 'start'"),
         ({"cross_documents": True}, "counted with cross_documents False, another True"),
         ({"vocab_size": 65535}, "one vocabulary has 65536 ids, another 65535"),
-        ({"vocab_size": None}, "one vocabulary has 65536 ids, another 8"),
+        (
+            {"vocab_size": None},
+            "stated to have 65536 ids, the other was measured: its largest id is 7",
+        ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

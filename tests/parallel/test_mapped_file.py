@@ -127,7 +127,7 @@ def test_a_cut_file_reads_as_zeros_and_is_refused_at_once(path: Path) -> None:
     ids = file.array("u1", SIZE)
     file.check_readable()
     cut(path)
-    assert ids.sum() <= 4096 * 16, "the pages behind the new end are gone"
+    assert ids.sum() <= 4096 * 16, "the pages after the new end are gone"
     with pytest.raises(CorpusError, match=r"x\.bin shrank while it was read"):
         file.check_readable()
 

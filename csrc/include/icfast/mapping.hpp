@@ -1,4 +1,4 @@
-// Mappings of files that others may cut. Linux answers a read behind the end of a cut file, or a
+// Mappings of files that others may cut. Linux answers a read after the end of a cut file, or a
 // page that its disk or network cannot deliver, with the signal SIGBUS, which ends the process.
 //
 // A guarded mapping survives: the handler of the signal puts zeros in the place of the pages from

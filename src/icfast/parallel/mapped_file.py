@@ -1,7 +1,7 @@
 """Files mapped into memory, and the proof that nobody changed them while they were read.
 
 icfast opens a file once: what is read, hashed and compared is the same open file. If another
-program cuts it, the system stops every read behind its new end with the signal SIGBUS. The compiled
+program cuts it, the system stops every read after its new end with the signal SIGBUS. The compiled
 core answers the signal with zeros and a note (`csrc/include/icfast/mapping.hpp`), and the note
 becomes an error here. A pure installation has no core, and such a read ends its process.
 """

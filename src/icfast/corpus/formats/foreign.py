@@ -44,7 +44,7 @@ def _magic(*magics: bytes) -> Looks:
 
 
 def _number(file: MappedFile, layout: str, offset: int) -> int:
-    """Return one number of the file, or -1 behind its end."""
+    """Return one number of the file, or -1 after its end."""
     stored = file.part(offset, offset + struct.calcsize(layout))
     return int(struct.unpack(layout, stored)[0]) if len(stored) == struct.calcsize(layout) else -1
 
@@ -72,7 +72,7 @@ def _is_zstd(file: MappedFile) -> bool:
     flags = _number(file, "<B", 4)
     if magic != 0xFD2FB528 or flags < 0 or flags & 0x08:
         return False
-    # Behind the header: window (unless one segment), dictionary id, content size, first block.
+    # After the header: window (unless one segment), dictionary id, content size, first block.
     one_segment = flags >> 5 & 1
     sizes = (one_segment, 2, 4, 8)[flags >> 6]
     offset = 5 + (1 - one_segment) + (0, 1, 2, 4)[flags & 3] + sizes
