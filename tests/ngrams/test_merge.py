@@ -124,7 +124,7 @@ def test_nothing_to_merge(tmp_path):
         ({"vocab_size": 65535}, "one vocabulary has 65536 ids, another 65535"),
         (
             {"vocab_size": None},
-            "stated to have 65536 ids, the other was measured: its largest id is 7",
+            "have 65536 ids, the other was measured: its largest id is 7",
         ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
