@@ -167,7 +167,7 @@ PYBIND11_MODULE(_cuda, module, pybind11::mod_gil_not_used()) {
   module.def("linear_algorithm", &py_linear_algorithm, "hidden"_a, "weight"_a, "bias"_a,
              "softmax"_a, "tile"_a, "queue"_a);
   module.def("device_error", [] {
-    const char* error = icfast::cuda::device_error();
+    const char* error = icfast::cuda::device_error(ICFAST_CUDA_ARCHITECTURES);
     return std::string(error == nullptr ? "" : error);
   });
   module.def("name_of_error", &icfast::cuda::name_of_error, "value"_a);

@@ -35,6 +35,7 @@ Status add_losses(const double* nll_nats, const std::uint8_t* kinds, const std::
                   std::int64_t rows, const DeviceCells& sums, const Queue& queue) {
   if (rows == 0) return {};
   const DeviceGuard guard(queue.device);
+  if (const Status status = guard.status(); status.code != Code::ok) return status;
   const std::int64_t blocks = std::min((rows + kThreads - 1) / kThreads, kMostBlocks);
   add_rows<<<static_cast<unsigned>(blocks), kThreads, 0, queue.stream>>>(nll_nats, kinds, cells,
                                                                          rows, sums);

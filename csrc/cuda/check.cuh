@@ -14,23 +14,29 @@ inline Status status_of(cudaError_t error) {
 /// Returns the status of the launches since the last call.
 inline Status launched() { return status_of(cudaGetLastError()); }
 
-/// Restores the caller's device in its destructor.
+/// Makes a device current, and restores the caller's in its destructor. Nothing may be queued if
+/// its status is an error: it would run on the caller's device.
 class DeviceGuard {
  public:
-  explicit DeviceGuard(int device) {
-    if (cudaGetDevice(&before_) != cudaSuccess) before_ = device;
-    if (before_ != device) cudaSetDevice(device);
-    device_ = device;
+  explicit DeviceGuard(int device) : before_(device), device_(device) {
+    error_ = cudaGetDevice(&before_);
+    if (error_ == cudaSuccess && before_ != device) error_ = cudaSetDevice(device);
+    if (error_ != cudaSuccess) {
+      before_ = device;
+      cudaGetLastError();  // clear the error, which status() reports
+    }
   }
   ~DeviceGuard() {
     if (before_ != device_) cudaSetDevice(before_);
   }
+  Status status() const { return status_of(error_); }
   DeviceGuard(const DeviceGuard&) = delete;
   DeviceGuard& operator=(const DeviceGuard&) = delete;
 
  private:
-  int before_ = 0;
-  int device_ = 0;
+  int before_;
+  int device_;
+  cudaError_t error_ = cudaSuccess;
 };
 
 }  // namespace icfast::cuda

@@ -1,6 +1,7 @@
 // Kernel for the loss of each row of a matrix of logits. A block of threads computes a row.
 #include <algorithm>
 
+#include "architectures.hpp"
 #include "check.cuh"
 #include "row_block.cuh"
 #include "targets.cuh"
@@ -82,6 +83,7 @@ Status cross_entropy(const Matrix& logits, const Targets& targets, const Softmax
                      const TokenOut& out, const Queue& queue) {
   constexpr std::int64_t kMostBlocks = INT32_MAX;
   const DeviceGuard guard(queue.device);
+  if (const Status status = guard.status(); status.code != Code::ok) return status;
   const bool extras = out.entropy_nats != nullptr || out.ranks != nullptr;
   Call call{logits,
             targets,
@@ -99,7 +101,8 @@ Status cross_entropy(const Matrix& logits, const Targets& targets, const Softmax
   return launched();
 }
 
-const char* device_error() {
+/// Makes no context: it asks for attributes of devices alone.
+const char* device_error(const char* architectures) {
   int devices = 0;
   if (const cudaError_t error = cudaGetDeviceCount(&devices); error != cudaSuccess) {
     cudaGetLastError();  // clear the error, which is reported here
@@ -107,14 +110,16 @@ const char* device_error() {
   }
   if (devices == 0) return cudaGetErrorString(cudaErrorNoDevice);
   for (int device = 0; device < devices; ++device) {
-    const DeviceGuard guard(device);
-    cudaFuncAttributes attributes;
-    const cudaError_t error = cudaFuncGetAttributes(&attributes, &sweep_rows<Bf16, false, false>);
-    if (error == cudaSuccess) return nullptr;
+    int major = 0;
+    int minor = 0;
+    cudaError_t error = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+    if (error == cudaSuccess) {
+      error = cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device);
+    }
+    if (error == cudaSuccess && covers(architectures, major, minor)) return nullptr;
     cudaGetLastError();
-    if (device == devices - 1) return cudaGetErrorString(error);
   }
-  return nullptr;
+  return cudaGetErrorString(cudaErrorNoKernelImageForDevice);
 }
 
 const char* name_of_error(std::uint64_t error) {

@@ -73,8 +73,9 @@ Status add_losses(const double* nll_nats, const std::uint8_t* kinds, const std::
 /// First error code of cuBLASLt; smaller codes are CUDA's.
 constexpr std::uint64_t kProductErrors = 1 << 20;
 
-/// Returns why kernels cannot run (no driver, no device, no code for its architecture), or null.
-const char* device_error();
+/// Returns why kernels built for these architectures cannot run (no driver, no device, no code for
+/// its architecture), or null. Makes no context on any device.
+const char* device_error(const char* architectures);
 /// Returns the name of an error code of Code::device_failed.
 const char* name_of_error(std::uint64_t error);
 

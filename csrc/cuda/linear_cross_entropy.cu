@@ -115,7 +115,9 @@ Status linear_cross_entropy(const Linear& linear, const Queue& queue) {
     return {Code::output_too_small, 0, static_cast<std::uint64_t>(plan.scratch_bytes)};
   }
   if (linear.hidden.rows == 0) return {};
+  if (!products().loaded()) return status_of_product(lt::kNotInitialized);
   const DeviceGuard guard(queue.device);
+  if (const Status status = guard.status(); status.code != Code::ok) return status;
   TileProduct product(products());
   StreamDevice device(linear.out, queue, product);
   LinearTiles tiles(linear, plan, device);
@@ -125,7 +127,9 @@ Status linear_cross_entropy(const Linear& linear, const Queue& queue) {
 
 Status linear_algorithm(const Linear& linear, const Queue& queue, std::string& algorithm) {
   const LinearPlan plan = LinearPlan::of(linear);
+  if (!products().loaded()) return status_of_product(lt::kNotInitialized);
   const DeviceGuard guard(queue.device);
+  if (const Status status = guard.status(); status.code != Code::ok) return status;
   TileProduct product(products());
   StreamDevice device(linear.out, queue, product);
   const LinearTiles tiles(linear, plan, device);

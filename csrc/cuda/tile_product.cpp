@@ -6,6 +6,7 @@ namespace icfast::cuda {
 namespace {
 
 constexpr int kProposals = 16;
+constexpr std::int64_t kUnreadable = -1;
 
 int type_of(Format format) {
   return format == Format::bf16   ? lt::kRealBf16
@@ -26,7 +27,13 @@ std::int64_t config(const lt::Functions& call, const lt::Algo& algo, lt::AlgoAtt
   std::size_t written = 0;
   const lt::Status status =
       call.MatmulAlgoConfigGetAttribute(&algo, attribute, &value, sizeof value, &written);
-  return status == lt::kSuccess ? value : -1;
+  return status == lt::kSuccess && written == sizeof value ? value : kUnreadable;
+}
+
+/// Returns whether an algorithm sums the width in one sequence. One that does not say so may not.
+bool is_whole(const lt::Functions& call, const lt::Algo& algo) {
+  const std::int64_t split = config(call, algo, lt::kSplitK);
+  return (split == 0 || split == 1) && config(call, algo, lt::kReductionScheme) == 0;
 }
 
 }  // namespace
@@ -42,6 +49,11 @@ const char* Products::name_of(lt::Status status) {
   const std::lock_guard lock(mutex_);
   if (cublaslt_.path.empty()) return "cuBLASLt is not loaded";
   return cublaslt_.functions.GetStatusString(status);
+}
+
+bool Products::loaded() {
+  const std::lock_guard lock(mutex_);
+  return !cublaslt_.path.empty();
 }
 
 std::string Products::load(const std::vector<std::string>& folders) {
@@ -106,8 +118,7 @@ lt::Status TileProduct::choose() {
   for (int i = 0; i < found; ++i) {
     const lt::HeuristicResult& proposal = proposals[i];
     if (proposal.state != lt::kSuccess || proposal.workspace_bytes > kWorkspaceBytes) continue;
-    if (config(call_, proposal.algo, lt::kSplitK) > 1) continue;
-    if (config(call_, proposal.algo, lt::kReductionScheme) > 0) continue;
+    if (!is_whole(call_, proposal.algo)) continue;
     algo_ = proposal.algo;
     return lt::kSuccess;
   }

@@ -16,6 +16,8 @@ class Products {
  public:
   /// Loads the library if necessary. Returns an empty string, or the places tried and their errors.
   std::string load(const std::vector<std::string>& folders);
+  /// Returns whether the library is loaded.
+  bool loaded();
   const char* name_of(lt::Status status);
 
  private:

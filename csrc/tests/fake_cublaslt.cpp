@@ -31,6 +31,10 @@ using namespace icfast::cuda::lt;
 
 constexpr Status kInvalid = 7;
 constexpr std::uint64_t kGood = 5;  // of the proposals
+// Proposals that do not say whether they split the width.
+constexpr std::uint64_t kNoSplit = 7;
+constexpr std::uint64_t kNoScheme = 8;
+constexpr std::uint64_t kShortSplit = 9;
 Handle the_handle;
 int heuristics = 0;
 
@@ -146,6 +150,9 @@ Status cublasLtMatmulAlgoGetHeuristic(Handle* handle, MatmulDesc* matmul, Matrix
   propose(1, 1, kNotSupported, 0);
   propose(2, 4, kSuccess, 0);
   propose(3, 1, kSuccess, most + 1);
+  propose(kNoSplit, 1, kSuccess, 0);
+  propose(kNoScheme, 1, kSuccess, 0);
+  propose(kShortSplit, 1, kSuccess, 0);
   propose(kGood, 1, kSuccess, most);
   propose(6, 1, kSuccess, 0);
   return kSuccess;
@@ -157,8 +164,11 @@ Status cublasLtMatmulAlgoConfigGetAttribute(const Algo* algo, AlgoAttribute attr
   if (attribute == kAlgoId) found = static_cast<std::int32_t>(algo->data[0]);
   if (attribute == kSplitK) found = static_cast<std::int32_t>(algo->data[1]);
   if (bytes != sizeof found) return kInvalid;
+  if (attribute == kSplitK && algo->data[0] == kNoSplit) return kNotSupported;
+  if (attribute == kReductionScheme && algo->data[0] == kNoScheme) return kNotSupported;
   std::memcpy(value, &found, sizeof found);
-  *written = sizeof found;
+  const bool is_short = attribute == kSplitK && algo->data[0] == kShortSplit;
+  *written = is_short ? 0 : sizeof found;
   return kSuccess;
 }
 

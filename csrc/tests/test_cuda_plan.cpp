@@ -1,4 +1,5 @@
 // The plan of tiles for hidden states on a device, and the choice of products, on the host.
+#include "../cuda/architectures.hpp"
 #include "cuda_linear.hpp"
 
 namespace icfast::tests {
@@ -80,6 +81,21 @@ TEST(cuda_linear_weights_are_read_where_they_lie_if_products_can) {
   CHECK(!staged(Format::fp32, Format::fp32, 60, 60, 4096));
 }
 
+TEST(cuda_architectures_of_a_build_cover_devices) {
+  using cuda::covers;
+  CHECK(covers("90", 9, 0) && covers("90", 10, 0) && covers("90", 12, 0) && !covers("90", 8, 9));
+  CHECK(covers("80-real", 8, 0) && covers("80-real", 8, 6) && !covers("80-real", 9, 0));
+  CHECK(!covers("86-real", 8, 0) && !covers("80-real", 7, 5));
+  CHECK(covers("80-virtual", 8, 0) && covers("80-virtual", 12, 0) && !covers("90-virtual", 8, 6));
+  CHECK(covers("90a", 9, 0) && covers("90a-real", 9, 0) && !covers("90a", 10, 0));
+  CHECK(covers("100f", 10, 3) && !covers("100f", 12, 0) && !covers("100f", 9, 0));
+  const char* standard = "80-real 86-real 89-real 90-real 100-real 120";
+  CHECK(covers(standard, 8, 0) && covers(standard, 8, 7) && covers(standard, 9, 0));
+  CHECK(covers(standard, 10, 3) && covers(standard, 12, 1) && covers(standard, 13, 0));
+  CHECK(!covers(standard, 7, 5) && !covers(standard, 11, 0) && !covers("", 9, 0));
+  CHECK(covers("all-major", 5, 0));
+}
+
 // Products --------------------------------------------------------------------------------------
 
 int heuristics() {
@@ -121,7 +137,7 @@ TEST(cuda_linear_has_one_algorithm_a_shape) {
   };
   const int before = heuristics();
   for (const std::int64_t rows : {1, 7, 100000}) {
-    // The first that is whole, unsplit and content with its room; fifth and sixth are never tried.
+    // The first that is whole, says that it is unsplit and is content with its room.
     CHECK_EQUAL(std::string("cuBLASLt 130000 algorithm 5 tile 0 stages 0 split_k 1 swizzle 0 "
                             "reduction 0 custom 0"),
                 algorithm(plan_of(rows, 100), 0));

@@ -7,8 +7,9 @@ definition.
 from __future__ import annotations
 
 import ctypes
+import threading
 import types
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from tests.losses.loss_definitions import define_losses, exact
@@ -38,16 +39,58 @@ class Array:
         return self.producer.__dlpack_device__()
 
     def __dlpack__(self, **options: Any) -> object:
+        if options.get("stream") is not None:  # as torch, which exports from the current device
+            assert f"device {self.producer.device[1]}" in Current.now, "another device is current"
         return self.producer.__dlpack__(**options)
 
 
-class CurrentDevice:
+class Current:
+    """Something that can be current: a device or a stream. The names of those that are."""
+
+    now: ClassVar[list[str]] = []
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        self.now.append(self.name)
+
+    def __exit__(self, *_: object) -> None:
+        assert self.now.pop() == self.name
+
+
+class CurrentDevice(Current):
     def __init__(self, number: int) -> None:
         assert number == 0
+        super().__init__(f"device {number}")
 
-    def __enter__(self) -> None: ...
 
-    def __exit__(self, *_: object) -> None: ...
+class Event:
+    """A point in a stream, which has passed when the test says so."""
+
+    def __init__(self) -> None:
+        self.passed = threading.Event()
+
+    def synchronize(self) -> None:
+        self.passed.wait(10)
+
+
+class Stream(Current):
+    """A stream that remembers its events; `eager` ones have passed at once."""
+
+    def __init__(self, ptr: int = STREAM, eager: bool = True) -> None:
+        super().__init__(f"stream {ptr}")
+        self.ptr, self.eager, self.capturing = ptr, eager, False
+        self.events: list[Event] = []
+
+    def record(self) -> Event:
+        self.events.append(event := Event())
+        if self.eager:
+            event.passed.set()
+        return event
+
+    def is_capturing(self) -> bool:
+        return self.capturing
 
 
 def at(address: int, dtype: Any, size: int) -> Any:

@@ -7,7 +7,7 @@ import types
 
 import numpy as np
 import pytest
-from tests.losses.fake_device import STREAM, Array, CurrentDevice, Kernels, normal
+from tests.losses.fake_device import STREAM, Array, CurrentDevice, Kernels, Stream, normal
 
 import icfast
 from icfast.backends import cublas
@@ -27,7 +27,7 @@ def cupy(monkeypatch):
     library.full = lambda shape, value, dtype: Array(np.full(shape, value, dtype))
     library.ascontiguousarray = lambda a: Array(np.ascontiguousarray(a.values))
     library.asnumpy = lambda a: a.values.copy()
-    stream = types.SimpleNamespace(ptr=STREAM)
+    stream = library.stream = Stream()
     library.cuda = types.SimpleNamespace(Device=CurrentDevice, get_current_stream=lambda: stream)
     monkeypatch.setitem(sys.modules, "cupy", library)
     return library
@@ -113,7 +113,7 @@ def test_options_reach_the_kernel(kernels):
 
 
 def test_the_default_stream_has_a_name_of_its_own(kernels, cupy):
-    cupy.cuda.get_current_stream = lambda: types.SimpleNamespace(ptr=0)
+    cupy.cuda.get_current_stream = lambda: Stream(0)
     given = Array(normal(1, 3))
     icfast.cross_entropy(given, Array(np.array([0])))
     assert given.producer.asked == [{"max_version": (1, 0), "stream": 1}]

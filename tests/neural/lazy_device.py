@@ -143,6 +143,9 @@ class LazyDevice:
     def sums(self, cells: int) -> LazySums:
         return LazySums(self, cells)
 
+    def fetch(self, sums: LazySums) -> Callable[[], LossCells]:
+        return sums.fetch()
+
     def score(self, buffer: Any, layout: BatchLayout, documents: LazySums, bins: LazySums) -> None:
         model = self._model
         model.queued += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,20 @@ class HostTensors(DeviceArrays):
     """Torch tensors of the host in place of a device's."""
 
     queue = Queue(0, 0x5EED)
+
+    def _current(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def _record(self) -> Any:
+        raise AssertionError("tensors of the host need no event")
+
+    def _is_capturing(self) -> bool:
+        return False
+
+    def _is_own(self, array: Any) -> bool:
+        return True
+
+    def _use(self, array: Any) -> None: ...
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
         torch = sys.modules["torch"]

@@ -29,20 +29,22 @@ def device_token_losses(
     kernels = select_device(options.backend).kernels
     options.threads_for(1)
     arrays = DeviceArrays.like(logits, device)
-    values, form = read_floats(logits, "logits", arrays.queue)
-    shape = values.shape[:-1]
-    ids = arrays.ids(targets, shape, "targets")
-    softmax = options.softmax(values.shape[-1], "logits")
-    found = _allocate(arrays, shape, options)
-    rows = Rows(values)
-    for first, matrix in rows.matrices(0, rows.count):
-        out = TokenLosses._make(arrays.address(array, first) for array in found)
-        ids_here = ids._replace(address=ids.address + first * arrays.id_bytes(ids))
-        status = kernels.cross_entropy(
-            arrays.matrix(matrix, form), ids_here, softmax, out, arrays.queue
-        )
-        check(status, f"logits on {device}")
-    return found
+    with arrays.working():
+        values, form = read_floats(logits, "logits", arrays.queue)
+        arrays.hold(logits, values)
+        shape = values.shape[:-1]
+        ids = arrays.ids(targets, shape, "targets")
+        softmax = options.softmax(values.shape[-1], "logits")
+        found = _allocate(arrays, shape, options)
+        rows = Rows(values)
+        for first, matrix in rows.matrices(0, rows.count):
+            out = TokenLosses._make(arrays.address(array, first) for array in found)
+            ids_here = ids._replace(address=ids.address + first * arrays.id_bytes(ids))
+            status = kernels.cross_entropy(
+                arrays.matrix(matrix, form), ids_here, softmax, out, arrays.queue
+            )
+            check(status, f"logits on {device}")
+        return found
 
 
 def device_linear_token_losses(
@@ -58,30 +60,35 @@ def device_linear_token_losses(
     kernels = select_products(options.backend).kernels
     options.threads_for(1)
     arrays = DeviceArrays.like(hidden, device)
-    values, form = read_floats(hidden, "hidden states", arrays.queue)
-    layer, bias_row = layer_matrices(weight, bias, values.shape[-1], arrays.queue)
-    _refuse_float64((form, layer.format, bias_row.format), device)
-    shape = values.shape[:-1]
-    ids = arrays.ids(targets, shape, "targets")
-    softmax = options.softmax(layer.values.shape[0], "weights")
-    found = _allocate(arrays, shape, options)
-    states = _one_matrix(hidden, Matrix(values, form), arrays)
-    if states is None:
+    with arrays.working():
+        values, form = read_floats(hidden, "hidden states", arrays.queue)
+        layer, bias_row = layer_matrices(weight, bias, values.shape[-1], arrays.queue)
+        given = ((hidden, values), (weight, layer.values), (bias, bias_row.values))
+        for array, view in given:
+            if array is not None:
+                arrays.hold(array, view)
+        _refuse_float64((form, layer.format, bias_row.format), device)
+        shape = values.shape[:-1]
+        ids = arrays.ids(targets, shape, "targets")
+        softmax = options.softmax(layer.values.shape[0], "weights")
+        found = _allocate(arrays, shape, options)
+        states = _one_matrix(hidden, Matrix(values, form), arrays)
+        if states is None:
+            return found
+        operands = (arrays.matrix(*states), arrays.matrix(*layer), arrays.matrix(*bias_row))
+        size = kernels.linear_scratch_bytes(*operands, softmax, tile)
+        scratch = arrays.empty((size,), "uint8")
+        status = kernels.linear_cross_entropy(
+            *operands,
+            ids,
+            softmax,
+            tile,
+            DeviceScratch(arrays.address(scratch), size),
+            TokenLosses._make(map(arrays.address, found)),
+            arrays.queue,
+        )
+        check(status, f"hidden states on {device}")
         return found
-    operands = (arrays.matrix(*states), arrays.matrix(*layer), arrays.matrix(*bias_row))
-    size = kernels.linear_scratch_bytes(*operands, softmax, tile)
-    scratch = arrays.empty((size,), "uint8")
-    status = kernels.linear_cross_entropy(
-        *operands,
-        ids,
-        softmax,
-        tile,
-        DeviceScratch(arrays.address(scratch), size),
-        TokenLosses._make(map(arrays.address, found)),
-        arrays.queue,
-    )
-    check(status, f"hidden states on {device}")
-    return found
 
 
 def _refuse_float64(formats: tuple[int, int, int], device: Device) -> None:

@@ -1,14 +1,16 @@
 """Arrays on a CUDA device for the kernels, through torch or CuPy.
 
 Results are arrays of the input's library: torch or CuPy. Inputs of other libraries give CuPy
-arrays. Kernels are queued on that library's current stream, as its own functions are.
+arrays. Kernels are queued on that library's current stream, as its own functions are. While icfast
+works, that stream and its device are current: torch exports a tensor only from the current device.
 """
 
 from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from icfast.backends.losses import (
 )
 from icfast.errors import OptionError, check, needs_extra
 from icfast.losses.dlpack import Device
+from icfast.losses.held import KEEPER, DoneEvent
 from icfast.losses.inputs import read_integers
 from icfast.sums.kinds import Kind
 
@@ -39,7 +42,8 @@ class DeviceArrays(ABC):
     queue: Queue
 
     def __init__(self) -> None:
-        self._held: list[Any] = []  # copies that queued kernels still read
+        self._copies: list[Any] = []  # read by work that is not queued yet
+        self._foreign: list[Any] = []  # views of other libraries' arrays that queued work reads
 
     @staticmethod
     def like(array: Any, device: Device) -> DeviceArrays:
@@ -55,6 +59,46 @@ class DeviceArrays(ABC):
         with needs_extra("cuda13", what):
             import cupy
         return _CuPy(device, cupy)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Make the device and the stream current, and keep what queued work reads until it is done.
+
+        Arrays of the same library need no keeping: its allocator knows its streams. During the
+        capture of a graph nothing is kept, because the caller keeps the inputs of a graph.
+        """
+        with self._current():
+            try:
+                yield
+            finally:
+                held, self._foreign, self._copies = self._foreign, [], []
+                if held and not self._is_capturing():
+                    KEEPER.keep(held, self._record())
+
+    def hold(self, array: Any, view: Any) -> None:
+        """Note that queued work reads the view of an array that a caller gave."""
+        if self._is_own(array):
+            self._use(array)
+        else:
+            self._foreign.append(view)
+
+    @abstractmethod
+    def _current(self) -> AbstractContextManager[Any]:
+        """Make the device and the stream of the queue current."""
+
+    @abstractmethod
+    def _record(self) -> DoneEvent:
+        """Return an event after all work that is queued on the stream."""
+
+    @abstractmethod
+    def _is_capturing(self) -> bool: ...
+
+    @abstractmethod
+    def _is_own(self, array: Any) -> bool: ...
+
+    @abstractmethod
+    def _use(self, array: Any) -> None:
+        """Tell the library's allocator that the stream reads an array of its own."""
 
     @abstractmethod
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
@@ -93,8 +137,9 @@ class DeviceArrays(ABC):
             raise OptionError(
                 f"{name} have shape {values.shape}; expected {shape}, one for each row of logits"
             )
+        self.hold(array, values)
         if not values.flags.c_contiguous:
-            self._held.append(copy := self.contiguous(array))
+            self._copies.append(copy := self.contiguous(array))
             values = read_integers(copy, name, self.queue)
         if values.dtype.name not in ID_DTYPES or not values.dtype.isnative:
             raise OptionError(f"{name} are {values.dtype}; expected one of {', '.join(ID_DTYPES)}")
@@ -122,25 +167,46 @@ class _Torch(DeviceArrays):
         super().__init__()
         self._torch = torch
         self._device = torch.device("cuda", device.number)
-        self.queue = Queue(device.number, torch.cuda.current_stream(self._device).cuda_stream)
+        self._stream = torch.cuda.current_stream(self._device)
+        self.queue = Queue(device.number, self._stream.cuda_stream)
+
+    def _current(self) -> AbstractContextManager[Any]:
+        current: AbstractContextManager[Any] = self._torch.cuda.stream(self._stream)
+        return current
+
+    def _record(self) -> DoneEvent:
+        event: DoneEvent = self._stream.record_event()
+        return event
+
+    def _is_capturing(self) -> bool:
+        return bool(self._torch.cuda.is_current_stream_capturing())
+
+    def _is_own(self, array: Any) -> bool:
+        return isinstance(array, self._torch.Tensor)
+
+    def _use(self, array: Any) -> None:
+        array.record_stream(self._stream)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
-        return self._torch.empty(shape, dtype=getattr(self._torch, dtype), device=self._device)
+        with self._current():
+            return self._torch.empty(shape, dtype=getattr(self._torch, dtype), device=self._device)
 
     def full(self, size: int, value: int) -> Any:
-        return self._torch.full((size,), value, dtype=self._torch.int64, device=self._device)
+        with self._current():
+            return self._torch.full((size,), value, dtype=self._torch.int64, device=self._device)
 
     def contiguous(self, array: Any) -> Any:
-        if isinstance(array, self._torch.Tensor):
-            return array.contiguous()
-        return self._torch.from_dlpack(array).contiguous()
+        with self._current():
+            own = array if self._is_own(array) else self._torch.from_dlpack(array)
+            return own.contiguous()
 
     def fetch(self, arrays: Sequence[Any]) -> Callable[[], list[NDArray[Any]]]:
         torch = self._torch
         copies = [torch.empty(a.shape, dtype=a.dtype, pin_memory=True) for a in arrays]
-        for copy, array in zip(copies, arrays, strict=True):
-            copy.copy_(array, non_blocking=True)
-        done = torch.cuda.current_stream(self._device).record_event()
+        with self._current():
+            for copy, array in zip(copies, arrays, strict=True):
+                copy.copy_(array, non_blocking=True)
+            done = self._record()
 
         def wait() -> list[NDArray[Any]]:
             done.synchronize()
@@ -158,23 +224,41 @@ class _CuPy(DeviceArrays):
         self._cupy = cupy
         self._device = cupy.cuda.Device(device.number)
         with self._device:
-            self.queue = Queue(device.number, int(cupy.cuda.get_current_stream().ptr))
+            self._stream = cupy.cuda.get_current_stream()
+            self.queue = Queue(device.number, int(self._stream.ptr))
+
+    @contextmanager
+    def _current(self) -> Iterator[None]:
+        with self._device, self._stream:
+            yield
+
+    def _record(self) -> DoneEvent:
+        event: DoneEvent = self._stream.record()
+        return event
+
+    def _is_capturing(self) -> bool:
+        return bool(self._stream.is_capturing())
+
+    def _is_own(self, array: Any) -> bool:
+        return isinstance(array, self._cupy.ndarray)
+
+    def _use(self, array: Any) -> None: ...  # CuPy leaves other streams to its callers
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
-        with self._device:
+        with self._current():
             return self._cupy.empty(shape, dtype)
 
     def full(self, size: int, value: int) -> Any:
-        with self._device:
+        with self._current():
             return self._cupy.full((size,), value, "int64")
 
     def contiguous(self, array: Any) -> Any:
-        with self._device:
-            own = isinstance(array, self._cupy.ndarray)
-            return self._cupy.ascontiguousarray(array if own else self._cupy.from_dlpack(array))
+        with self._current():
+            own = array if self._is_own(array) else self._cupy.from_dlpack(array)
+            return self._cupy.ascontiguousarray(own)
 
     def fetch(self, arrays: Sequence[Any]) -> Callable[[], list[NDArray[Any]]]:
-        with self._device:
+        with self._current():
             copies = [np.asarray(self._cupy.asnumpy(array)) for array in arrays]
         return lambda: copies
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from icfast.backends.losses import LossCells
 from icfast.backends.select import select_device
 from icfast.errors import BackendError, MissingExtraError, OptionError, ResourceError, needs_extra
 from icfast.losses.device_arrays import DeviceArrays, LossSums
@@ -213,6 +214,11 @@ class TorchDevice:
             found = self._losses(ids, indices, targets, 1)
             documents.add(found.nll_nats, found.kinds, document_cells)
             bins.add(found.nll_nats, found.kinds, bin_cells)
+
+    def fetch(self, sums: DeviceSums) -> Callable[[], LossCells]:
+        """Queue a copy of sums to the host, on the stream of work."""
+        with self._in(self.work):
+            return sums.fetch()
 
     @contextmanager
     def _in(self, stream: Any) -> Iterator[None]:

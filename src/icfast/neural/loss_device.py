@@ -129,6 +129,9 @@ class LossDevice(Protocol):
     ) -> None:
         """Queue the losses of the batch in a buffer and their addition to both sums."""
 
+    def fetch(self, sums: DeviceSums) -> Callable[[], LossCells]:
+        """Queue a copy of sums to the host, on the stream of work."""
+
     def guard(self) -> AbstractContextManager[None]:
         """Turn errors of the device's library into a ResourceError or BackendError."""
 
@@ -273,7 +276,7 @@ class DeviceScorer:
                 slot.scored = device.work.record_event()
                 asked += layout.scored
         with device.guard():
-            fetched = documents.fetch(), bins.fetch()
+            fetched = device.fetch(documents), device.fetch(bins)
 
         def wait() -> ChunkSums:
             with _errors_name(chunk.where), device.guard():
