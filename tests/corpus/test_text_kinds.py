@@ -148,6 +148,11 @@ def test_other_encodings_are_named(tmp_path: Path, encoding: str, said: str, nam
     assert skipped.undecodable == 1
 
 
+def test_a_number_of_many_digits_does_not_matter(tmp_path: Path) -> None:
+    line = '{"text": "a", "n": ' + "9" * 5000 + "}\n"
+    assert read(tmp_path / "a.jsonl", line + LINES) == ["a", "one", "three"]
+
+
 def test_archives_are_named(tmp_path: Path) -> None:
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as archive:

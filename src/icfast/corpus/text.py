@@ -243,8 +243,10 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except RecursionError:
         return _TOO_DEEP
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         return _NotJson(str(error))
+    except ValueError:  # Python reads no integer of more than 4300 digits
+        return json.loads(text, parse_int=float)
 
 
 def _text_of(value: Any) -> bytes | str:
