@@ -97,6 +97,33 @@ def test_what_is_missing_is_said(run: Run, log: Path, tmp_path: Path) -> None:
     assert "unknown format; icfast reads" in answer.err
 
 
+def test_columns_and_runs_are_options(run: Run, tmp_path: Path) -> None:
+    table = tmp_path / "runs.csv"
+    rows = [(name, step, 9 - step / 10) for name in "ab" for step in range(1, 5)]
+    lines = (",".join(map(str, row)) for row in rows)
+    table.write_text("\n".join(["who,at,objective", *lines]) + "\n")
+    named = ("laws", "run", table, "--loss-column", "objective", "--step-column", "at")
+    answer = run(*named, "--tokens-per-step", 10)
+    assert answer.code == 2
+    assert "the column 'who' changes. Choose a run with --run: 'a', 'b'" in answer.err
+    answer = run(*named, "--tokens-per-step", 10, "--run", "b", "--json")
+    assert (answer.code, answer.json["unique_tokens"]) == (0, 40)
+    missing = run("laws", "scaling", table, "--params-column", "who", "--tokens-column", "x")
+    assert missing.code == 2
+    assert "there is no column 'x'; found who, at, objective" in missing.err
+
+
+def test_an_unknown_code_length_is_a_dash(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "resumed.csv"
+    rows = (f"{8 + step // 9000},{step},2.4" for step in range(8049, 10_000, 50))
+    log.write_text("\n".join(["epoch,step,loss", *rows]) + "\n")
+    answer = run("laws", "run", log, "--tokens-per-step", 1000)
+    assert answer.code == 0
+    assert re.search(r"B, online +– \(no row of the log is of the first pass\)", answer.out)
+    assert re.search(r"C, final +– \(no row", answer.out)
+    assert "1,000,000 unique tokens of 10,000,000 seen" in answer.out
+
+
 @pytest.mark.ci
 def test_scaling(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = tmp_path / "runs.csv"

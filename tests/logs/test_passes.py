@@ -62,6 +62,8 @@ def test_a_run_from_its_beginning(first: float) -> None:
     assert whole.labels == (
         "the first pass ends between two rows: it has between 1,000 and 1,025 tokens",
     )
+    names = [first + (end - 1) // 1000 for end in ends]
+    assert passes(names, np.array(ends), False, has_gaps=False).labels == ()
     apart = list(range(70, 2501, 70))
     uneven = found([first + (end - 1) // 1000 for end in apart], apart)
     # 70 tokens a row: the second pass is over by token 2030 and not by 1960.

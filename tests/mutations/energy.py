@@ -4,6 +4,13 @@ from tests.mutations.harness import Mutation
 
 MUTATIONS = [
     Mutation(
+        "rows of one run of codecarbon add up",
+        "src/icfast/energy/sources.py",
+        "return amounts[-1] if cumulative else math.fsum(amounts)",
+        "return math.fsum(amounts)",
+        ("energy/test_codecarbon.py",),
+    ),
+    Mutation(
         "the counts before a wrap are lost",
         "src/icfast/energy/meter.py",
         "now - before if now >= before else most - before + now",

@@ -150,6 +150,24 @@ def test_a_run_that_absorbed_nothing(tmp_path: Path) -> None:
     assert "nothing absorbed: B &lt; C" in page
 
 
+def test_log_epoch_names_without_a_first_pass(tmp_path: Path) -> None:
+    """A resumed run: the page shows dashes and the reason."""
+    path = tmp_path / "run.csv"
+    rows = (f"{8 + step // 9000},{step},2.4" for step in range(8049, 10_000, 50))
+    path.write_text("\n".join(["epoch,step,loss", *rows]) + "\n")
+    run = laws.training_run(read_training_log(path, tokens_per_step=1000), params=10.0)
+    found: Result = json.loads(json.dumps(training_result(run, path, 300.0).to_json()))
+    assert read(found) == run
+    assert found["unique_tokens"] == 1_000_000
+    assert found["online_bits"] is found["final_bits"] is found["absorbed_bits"] is None
+    assert found["online_reason"] == "no row of the log is of the first pass"
+    page = run_page_of(found)
+    parse(page)
+    assert not re.search(r">None<|\bnan\b", page)
+    assert found["online_reason"] in page
+    assert "The absorbed bits are not known" in page
+
+
 def test_evaluations_alone(tmp_path: Path) -> None:
     path = tmp_path / "evaluations.jsonl"
     rows = ({"step": step, "eval_loss": 2 + 6 / step**0.5} for step in range(0 + 1, 40))
