@@ -16,6 +16,7 @@ import icfast
 from icfast.backends.select import mapped_bytes
 from icfast.corpus import Corpus, inspect
 from icfast.corpus.documents import all_documents
+from icfast.corpus.text import Skipped, read_texts
 from icfast.errors import ArtefactError, CorpusError
 from icfast.ngrams.growth import growth
 from icfast.ngrams.matches import match_lengths
@@ -165,6 +166,18 @@ def test_a_changed_sidecar_is_refused(tmp_path: Path, suffix: str) -> None:
     sidecar.write_bytes(sidecar.read_bytes()[::-1])
     with pytest.raises(CorpusError, match=rf"a\.ds{suffix} changed while it was read"):
         icfast.spectra(corpus, order=1)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
+def test_a_text_that_grows_while_it_is_tokenised_is_refused(tmp_path: Path, name: str) -> None:
+    path, line = tmp_path / name, '{"text": "some words"}\n'
+    path.write_text(line)
+    documents = read_texts([path], Skipped(), skip_bad=True)
+    next(documents)
+    with path.open("a") as file:
+        file.write(line)
+    with pytest.raises(CorpusError, match=rf"{name} changed while it was read: it had 23 bytes"):
+        list(documents)
 
 
 @needs_core

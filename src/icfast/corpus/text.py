@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 
 from icfast.corpus.formats.foreign import foreign_content
 from icfast.errors import CorpusError
-from icfast.files import open_regular
+from icfast.files import OpenedFile, open_regular
 from icfast.parallel.mapped_file import MappedFile
 
 #: Suffixes of JSON lines, in lower case. A .json file may also be one JSON value.
@@ -102,6 +103,7 @@ def read_texts(files: Iterable[Path], skipped: Skipped, *, skip_bad: bool) -> It
 
 def _documents(path: Path) -> Iterator[Text | CorpusError]:
     with open_regular(path, CorpusError) as file:
+        opened = OpenedFile(path, CorpusError, os.fstat(file.fileno()))
         head = file.read(_HEAD_BYTES)
         other = _other_encoding(head)
         if other is not None:
@@ -114,6 +116,7 @@ def _documents(path: Path) -> Iterator[Text | CorpusError]:
         kind = _kind(path, head[start:], file, start)
         file.seek(start)
         yield from _READERS[kind](path, file, start)
+        opened.check_unchanged()
 
 
 def _other_encoding(head: bytes) -> str | None:

@@ -8,6 +8,7 @@ from icfast.files.inputs import require_regular as require_regular
 from icfast.files.names import shown_name as shown_name
 from icfast.files.names import shown_path as shown_path
 from icfast.files.names import utf8_text as utf8_text
+from icfast.files.opened import OpenedFile as OpenedFile
 from icfast.files.outputs import Output as Output
 from icfast.files.outputs import check_outputs as check_outputs
 from icfast.files.outputs import new_file as new_file

@@ -24,7 +24,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from icfast.backends.select import mapped_bytes
 from icfast.errors import IcfastError, ResourceError
-from icfast.files import open_regular
+from icfast.files import OpenedFile, open_regular
 from icfast.units import format_bytes
 
 Parameters = ParamSpec("Parameters")
@@ -36,8 +36,6 @@ _NO_ROOM = {
     errno.ENOMEM: "the address space is exhausted. Raise the limit with `ulimit -v`",
 }
 _COPY_BYTES = 1 << 24
-#: Facts about a file that change its time of status without changing its content.
-_OUTSIDE = ("st_mode", "st_uid", "st_gid", "st_nlink")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +43,11 @@ class MappedFile:
     """A regular file, mapped read-only from its first byte to its last.
 
     Attributes:
-        path: the file.
-        error: class of the errors about it.
-        replaceable: whether another file may take its path. The mapping then still shows the file
-            that was opened.
+        opened: what the system said of the file. If it is replaceable and another file takes its
+            path, the mapping still shows the file that was opened.
     """
 
-    path: Path
-    error: type[IcfastError]
-    replaceable: bool
-    _opened: os.stat_result = field(repr=False)
+    opened: OpenedFile
     _content: Any = field(repr=False)
 
     @classmethod
@@ -68,8 +61,8 @@ class MappedFile:
         """
         try:
             with open_regular(path, error) as file:
-                opened = os.fstat(file.fileno())
-                return cls(path, error, replaceable, opened, _map(file.fileno(), opened.st_size))
+                opened = OpenedFile(path, error, os.fstat(file.fileno()), replaceable)
+                return cls(opened, _map(file.fileno(), opened.size))
         except OSError as failure:
             if failure.errno in _NO_ROOM:
                 raise ResourceError(f"cannot map {path}: {_NO_ROOM[failure.errno]}.") from failure
@@ -81,12 +74,17 @@ class MappedFile:
 
     def moved_to(self, path: Path) -> MappedFile:
         """Return the same mapping after the file was renamed."""
-        return replace(self, path=path)
+        return replace(self, opened=replace(self.opened, path=path))
 
     @property
     def size(self) -> int:
         """Bytes of the file when it was opened."""
-        return self._opened.st_size
+        return self.opened.size
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.opened.path
 
     @property
     def mapped_files(self) -> tuple[MappedFile, ...]:
@@ -110,7 +108,7 @@ class MappedFile:
             IcfastError: the file has more than `most` bytes; of the file's class.
         """
         if self.size > most:
-            raise self.error(
+            raise self.opened.error(
                 f"{self.path} is too large: it has {format_bytes(self.size)}, and a file of this "
                 f"kind has at most {format_bytes(most)}. Is it another file, or damaged?"
             )
@@ -134,10 +132,12 @@ class MappedFile:
         Raises:
             IcfastError: the file was cut, or its disk failed; of the file's class.
         """
-        lost = getattr(self._content, "lost", -1)
-        if lost >= 0:
-            self._refuse_cut()
-            raise self.error(
+        lost = getattr(self._content, "lost", None)
+        if lost is None:  # a pure installation: before the next chunk is better than never
+            self.opened.check_not_cut()
+        elif lost >= 0:
+            self.opened.check_not_cut()
+            raise self.opened.error(
                 f"{self.path} cannot be read from byte {lost} on: its disk or network failed, or "
                 "it was cut and written again. Check the disk, and run again."
             )
@@ -149,49 +149,7 @@ class MappedFile:
             IcfastError: the file was cut, replaced or written to; of the file's class.
         """
         self.check_readable()
-        self._refuse_cut()
-        change = self._change()
-        if change is not None:
-            raise self.error(
-                f"{self.path} changed while it was read: {change}. The result would mix two "
-                "contents. Run again when nothing writes to it."
-            )
-
-    def _refuse_cut(self) -> None:
-        now = self._now()
-        if now is not None and self._same_file(now) and now.st_size < self.size:
-            raise self.error(
-                f"{self.path} shrank while it was read: it had {self.size} bytes when it was "
-                f"opened, and has {now.st_size} now. Run again when nothing writes to it."
-            )
-
-    def _now(self) -> os.stat_result | None:
-        try:
-            return self.path.stat()
-        except OSError:
-            return None
-
-    def _same_file(self, now: os.stat_result) -> bool:
-        return (now.st_dev, now.st_ino) == (self._opened.st_dev, self._opened.st_ino)
-
-    def _change(self) -> str | None:
-        """Describe how the file at the path differs from the one that was opened."""
-        before, now = self._opened, self._now()
-        if now is None or not self._same_file(now):
-            if self.replaceable:
-                return None
-            return "it was removed" if now is None else "another file took its place"
-        if now.st_size != before.st_size:
-            return f"it had {before.st_size} bytes, and has {now.st_size} now"
-        if now.st_mtime_ns != before.st_mtime_ns:
-            return "it was written to (its time of modification is another)"
-        # Times of modification can be set back; times of status cannot. A new name changes them.
-        explained = self.replaceable or any(
-            getattr(now, fact) != getattr(before, fact) for fact in _OUTSIDE
-        )
-        if now.st_ctime_ns != before.st_ctime_ns and not explained:
-            return "it was touched (its time of status is another)"
-        return None
+        self.opened.check_unchanged()
 
 
 def _map(descriptor: int, size: int) -> Any:
