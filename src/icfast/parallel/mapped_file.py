@@ -8,10 +8,13 @@ becomes an error here. A pure installation has no core, and such a read ends its
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import mmap
 import os
+import sys
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -124,7 +127,10 @@ class MappedFile:
     @cached_property
     def sha256(self) -> Any:
         """Hash object over the content that was mapped."""
-        return hashlib.sha256(self._content)
+        digest, content = hashlib.sha256(), memoryview(self._content)
+        for begin in range(0, self.size, _COPY_BYTES):  # Ctrl-C waits for one part
+            digest.update(content[begin : begin + _COPY_BYTES])
+        return digest
 
     def check_readable(self) -> None:
         """Refuse what was read so far if a part of it could not be read.
@@ -159,7 +165,26 @@ def _map(descriptor: int, size: int) -> Any:
     guarded = mapped_bytes()
     if guarded is not None:
         return guarded(descriptor, size)
-    return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
+    if sys.version_info >= (3, 13):
+        return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ, trackfd=False)
+    return _map_by_hand(descriptor, size)
+
+
+def _map_by_hand(descriptor: int, size: int) -> memoryview:
+    """Map a file as `mmap` does, but keep no descriptor: thousands of shards would exhaust them."""
+    system = ctypes.CDLL(None, use_errno=True)
+    system.mmap.restype = ctypes.c_void_p
+    system.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    system.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    if os.fstat(descriptor).st_size < size:
+        raise ValueError("mmap length is greater than file size")
+    address = system.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, descriptor, 0)
+    if address in (None, ctypes.c_void_p(-1).value):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    content = (ctypes.c_ubyte * size).from_address(address)
+    # The process unmaps everything at its end, when arrays may still be in use.
+    weakref.finalize(content, system.munmap, address, size).atexit = False
+    return memoryview(content).toreadonly()
 
 
 @contextmanager
