@@ -91,7 +91,7 @@ class MappedFile:
 
     @property
     def mapped_files(self) -> tuple[MappedFile, ...]:
-        """The file itself, as :func:`refuses_changes` looks for it."""
+        """The file itself, as functions that read files look for it."""
         return (self,)
 
     def array(self, dtype: DTypeLike, count: int, offset: int = 0) -> NDArray[Any]:
