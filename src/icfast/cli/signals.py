@@ -1,7 +1,7 @@
 """Signals that end the program: clean-up, one line, and exit code 128 + n within a second.
 
 Python handles a signal between two instructions of the main thread. A call that takes long there
-would delay it, so a thread of its own ends the process if the main thread has not done so soon.
+would delay it, so another thread ends the process if the main thread has not done so soon.
 """
 
 from __future__ import annotations

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from icfast.corpus.options import BOUNDARIES
 from icfast.errors import MergeError
 from icfast.sums.stored import stored_as
 
 Convention = Literal["tokens", "kenlm"]
 CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
+
+#: Positions of the end id in its document, as they were decided.
+_DECIDED = ("end", "start")
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 #: What `documents` may be: all, or one side of a held-out split and the share held out.
@@ -64,7 +66,7 @@ class Source:
     vocab_size: int
     vocab_size_given: bool
     eos_id: int | None
-    boundary: str = field(metadata={"one_of": BOUNDARIES})
+    boundary: str = field(metadata={"one_of": _DECIDED})
     cross_documents: bool
     documents: str
     shards: tuple[ShardRecord, ...]

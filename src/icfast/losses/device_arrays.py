@@ -98,7 +98,7 @@ class DeviceArrays(ABC):
 
     @abstractmethod
     def _use(self, array: Any) -> None:
-        """Tell the library's allocator that the stream reads an array of its own."""
+        """Tell the library's allocator that the stream reads one of its arrays."""
 
     @abstractmethod
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:

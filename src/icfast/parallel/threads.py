@@ -104,7 +104,7 @@ def _join_for(seconds: float) -> None:
 def apart(call: Callable[..., Result], *given: Any) -> Result:
     """Return what a long call returns, and raise what it raises. Ctrl-C ends the wait at once.
 
-    The call runs in a thread of its own. After Ctrl-C it continues to its end, and its result is
+    The call runs in another thread. After Ctrl-C it continues to its end, and its result is
     dropped then.
     """
     with thread_pool(1) as executor:
