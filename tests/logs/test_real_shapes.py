@@ -143,6 +143,8 @@ def test_output_of_build_nanogpt(tmp_path: Path) -> None:
     assert (log.format, log.end_tokens.tolist()) == ("build-nanogpt", [8, 16])
     assert log.learning_rate is not None
     assert log.labels == ("1 validation losses without a step are ignored",)
+    fork = line.format(1, 10.5, "1e-06") + line.format(2, 10.0, "2e-06")
+    assert read(tmp_path, fork, tokens_per_step=8).end_tokens.tolist() == [8, 16]
 
 
 def test_evaluations_that_grow_denser_do_not_begin_late(tmp_path: Path) -> None:

@@ -39,7 +39,12 @@ def read(text: str) -> Parsed:
             train.append(Row(line, step, loss, learning_rate=rate))
         else:
             lost += _NO_STEP.search(content) is not None
+    # Forks count from 1.
+    from_one = bool(train) and train[0].step == 1
     label = f"{lost} validation losses without a step are ignored"
     return Parsed(
-        tuple(train), tuple(evaluations), counts_from_zero=True, labels=(label,) * (lost > 0)
+        tuple(train),
+        tuple(evaluations),
+        counts_from_zero=not from_one,
+        labels=(label,) * (lost > 0),
     )
