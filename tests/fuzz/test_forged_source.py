@@ -15,7 +15,7 @@ import icfast
 from icfast.corpus.source import Source
 from icfast.errors import ArtefactError
 from icfast.kneser_ney.model import NgramModel, describe
-from icfast.kneser_ney.model_file import ModelFileWriter, read_model_file
+from icfast.kneser_ney.model_file import ModelFileWriter, open_model_file, read_model_file
 from icfast.ngrams.manifest import checksum
 from icfast.ngrams.table import CountTable
 
@@ -63,7 +63,7 @@ def forge_table(folder: Path, change: Callable[[dict[str, Any]], None]) -> Calla
 
 
 def forge_model(folder: Path, change: Callable[[dict[str, Any]], None]) -> Callable[[], Any]:
-    about, arrays = read_model_file(folder / "model")
+    about, arrays = read_model_file(open_model_file(folder / "model"))
     change(about["source"])
     writer = ModelFileWriter(folder / "forged", {n: (a.dtype, a.shape) for n, a in arrays.items()})
     for name, array in arrays.items():
