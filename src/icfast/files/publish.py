@@ -105,7 +105,7 @@ def roll_back(moves: Sequence[Move]) -> bool:
     for move in moves:
         if move.in_place and _identity(move.final) != move.identity:
             return False
-    for move in moves:
+    for move in reversed(moves):  # the last first, as in publishing
         if move.in_place and move.temporary is not None:
             move.final.rename(move.temporary)
     for move in moves:

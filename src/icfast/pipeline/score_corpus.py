@@ -86,8 +86,9 @@ def score_corpus(
         )
     checkpoint = _checkpoint(options)
     read = [*corpus.files, *inputs]
-    if checkpoint is not None and output is not None:
-        check_outputs([checkpoint, _scores(output)], read, overwrite)
+    if checkpoint is not None:
+        scores = [] if output is None else [_scores(output)]
+        check_outputs([checkpoint, *scores], read, overwrite)
     with _table_writer(output, read, overwrite) as write:
         with Spending(meter, "scoring") as spending:
             scores = score_model(corpus, model, options, work)
