@@ -38,6 +38,8 @@ SMALL = (*OPTIONS, "--memory", "64MiB")
 #: Calls that change a folder, as Python's audit events name them. A kill before a call that only
 #: reads leaves the same as a kill before the next of these.
 EVENTS = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.chmod", "os.link"}
+#: Calls of the run that puts older files back.
+_RECOVERY_CALLS = 12
 #: Calls that have no audit event.
 CALLS = ("fsync", "posix_fallocate")
 
@@ -257,11 +259,23 @@ class Killing:
         """The command that is killed."""
         return (*self.case.arguments("b"), *(("--overwrite",) if self.over_older else ()))
 
-    def kill(self, at: int = 0, after: float | None = None) -> None:
-        """Kill one run, look, run once more, and look again."""
+    def kill(self, at: int = 0, after: float | None = None, then_at: int = 0) -> bool:
+        """Kill one run, look, run once more, and look again.
+
+        Args:
+            at: call before which it is killed.
+            after: seconds after which it is killed.
+            then_at: call before which a second run, which removes what the first left, is killed.
+
+        Returns:
+            Whether the run was killed while it moved files.
+        """
         self._reset()
         if forked(self.command, at, after) != -signal.SIGKILL:
-            return  # it had ended
+            return False  # it had ended
+        moving = any(path.name.endswith(".journal") for path in Path("out").iterdir())
+        if then_at and forked(self.command, then_at) != -signal.SIGKILL:
+            return False
         row, seen = self.row, state(self.case, self.old, self.new)
         row.kills += 1
         setattr(row, seen, getattr(row, seen) + 1)
@@ -271,18 +285,7 @@ class Killing:
         code = forked((*self.command, *again))
         row.identical += code == 0 and digests(self.case.files) == self.new
         row.left_after += bool(leftovers())
-        if leftovers():
-            print(
-                "LEFT",
-                self.row.command,
-                self.over_older,
-                at,
-                after,
-                seen,
-                code,
-                leftovers(),
-                file=sys.stderr,
-            )
+        return moving
 
     def close(self) -> None:
         """Remove the outputs."""
@@ -302,15 +305,24 @@ class Killing:
         assert forked((*self.case.arguments(name), *more)) == 0, name
 
 
-def table(names: Sequence[str], moments: int, step: int) -> list[Row]:
-    """Kill each command before every `step`-th call, and at random moments."""
+def table(names: Sequence[str], moments: int, step: int, twice: bool) -> list[Row]:
+    """Kill each command before every `step`-th call, and at random moments.
+
+    Args:
+        names: the commands.
+        moments: random moments per command.
+        step: 1 for every call.
+        twice: also kill the run that puts older files back, at each of its first calls.
+    """
     rows = []
     for name in names:
         row = Row(name)
         for over_older in (True, False):
             killing = Killing(name, over_older, row)
             for at in range(1, killing.calls + 1, step):
-                killing.kill(at)
+                moving = killing.kill(at)
+                for then_at in range(1, 1 + _RECOVERY_CALLS * (moving and twice)):
+                    killing.kill(at, then_at=then_at)
             for _ in range(moments // 2):
                 killing.kill(after=random.uniform(0, killing.seconds))
             killing.close()
@@ -324,6 +336,7 @@ def main() -> None:
     parser.add_argument("commands", nargs="*", default=list(CASES), metavar="COMMAND")
     parser.add_argument("--random", type=int, default=0, metavar="N")
     parser.add_argument("--step", type=int, default=1, metavar="N", help="every N-th call only")
+    parser.add_argument("--twice", action="store_true", help="kill the next run, too")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     # fsync to a disk takes longer than everything else.
@@ -335,7 +348,7 @@ def main() -> None:
         write_inputs()
         made_deterministic()
         warm_up()
-        rows = table(asked.commands, asked.random, asked.step)
+        rows = table(asked.commands, asked.random, asked.step, asked.twice)
         os.chdir("/")
     columns = list(asdict(rows[0]))
     if asked.json:

@@ -39,11 +39,17 @@ def check(rows: list[dict[str, Any]], kills: int) -> None:
 @pytest.mark.ci
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the commands run in forked processes")
 def test_measure_killed_over_older_leaves_the_old_or_the_new_set() -> None:
-    """Every fifth call of each command; the other calls are tested with -m slow."""
-    check(killed("--step", 5), kills=8)
+    """Every eighth call of each command; the other calls are tested with -m slow."""
+    check(killed("--step", 8), kills=4)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the commands run in forked processes")
 def test_every_call_and_200_random_moments() -> None:
     check(killed("--random", 200), kills=100)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the commands run in forked processes")
+def test_the_run_that_puts_older_files_back_is_killed_too() -> None:
+    check(killed("--twice", "--step", 2), kills=10)

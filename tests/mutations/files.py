@@ -6,8 +6,8 @@ MUTATIONS = [
     Mutation(
         "files of a set are replaced one by one",
         "src/icfast/files/publish.py",
-        "for move in reversed(moves):",
-        "for move in ():",
+        "for move in reversed(moves):\n            move.aside()",
+        "for move in ():\n            move.aside()",
         ("files/test_atomic.py",),
     ),
     Mutation(

@@ -87,8 +87,8 @@ def score_corpus(
     checkpoint = _checkpoint(options)
     read = [*corpus.files, *inputs]
     if checkpoint is not None:
-        scores = [] if output is None else [_scores(output)]
-        check_outputs([checkpoint, *scores], read, overwrite)
+        written = [] if output is None else [_scores(output)]
+        check_outputs([checkpoint, *written], read, overwrite)
     with _table_writer(output, read, overwrite) as write:
         with Spending(meter, "scoring") as spending:
             scores = score_model(corpus, model, options, work)
