@@ -6,6 +6,7 @@ among them. The other tests of this file keep the list of mutations true to the 
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -15,13 +16,18 @@ from tests.mutations.harness import ROOT, Mutation, Tree
 ROOMS = (
     "compiled",
     "counting",
+    "cuda",
     "energy",
     "fallback",
     "files",
     "kneser_ney",
     "laws",
     "logs",
+    "losses",
     "neural",
+    "positions",
+    "report",
+    "sorting",
     "sums",
 )
 MUTATIONS: dict[str, Mutation] = {
@@ -47,6 +53,10 @@ def test_is_noticed(mutation: Mutation, tree: Tree) -> None:
 def test_fits_the_code(mutation: Mutation) -> None:
     mutation.applied((ROOT / mutation.file).read_text(encoding="utf-8"))
     assert mutation.tests
+    if mutation.cpp is not None:
+        bodies = "".join(path.read_text() for path in (ROOT / "csrc" / "tests").glob("*.cpp"))
+        assert re.search(rf"TEST\(\w*{mutation.cpp}", bodies), mutation.cpp
+        return
     for test in mutation.tests:
         assert (ROOT / "tests" / test.partition("::")[0]).exists(), test
 

@@ -1,0 +1,133 @@
+"""Losses of logits and of output layers broken on purpose."""
+
+from tests.mutations.harness import Mutation
+
+LOOP = "csrc/cpu/losses/softmax_loop.hpp"
+LINEAR = "csrc/cpu/losses/linear_cross_entropy.cpp"
+AMX = "csrc/cpu/losses/products_amx.cpp"
+
+MUTATIONS = [
+    Mutation(
+        "a reference that lags is not noticed",
+        LOOP,
+        "    if (Simd::any_above(Simd::max(block.sum[0], block.sum[1]), kMost)) {",
+        "    if (false) {",
+        ("losses/test_cross_entropy.py", "losses/test_losses_accuracy.py"),
+        "core",
+    ),
+    Mutation(
+        "a block is not swept again after its reference rose",
+        LOOP,
+        "return add_wide(x, size);\n      sweep_block(x, size, block);\n",
+        "return add_wide(x, size);\n",
+        ("losses/test_cross_entropy.py", "losses/test_losses_accuracy.py"),
+        "core",
+    ),
+    Mutation(
+        "sums are added again after their reference rose",
+        LOOP,
+        "      sum_[0] = sum_[1] = weighted_[0] = weighted_[1] = Simd::all_wide(0);\n",
+        "",
+        ("losses/test_cross_entropy.py", "losses/test_losses_accuracy.py"),
+        "core",
+    ),
+    Mutation(
+        "the last logits that fill no vector are left out",
+        LOOP,
+        "    if (i == size) return;\n",
+        "    if (i >= 0) return;\n",
+        ("losses/test_cross_entropy.py",),
+        "core",
+    ),
+    Mutation(
+        "a cap makes -inf finite",
+        LOOP,
+        "    return Simd::unless_infinite(x, t);\n",
+        "    return t;\n",
+        ("losses/test_cross_entropy.py",),
+        "core",
+    ),
+    Mutation(
+        "ties of fp64 logits are ranked",
+        LOOP,
+        "sums.larger += x[i] > scale.target;",
+        "sums.larger += x[i] >= scale.target;",
+        ("losses/test_cross_entropy.py",),
+        "core",
+    ),
+    Mutation(
+        "cuts of the width are stored instead of added",
+        LINEAR,
+        "cut == 0 ? bias : logits_, cut == 0 ? 0 : stride, logits_,",
+        "bias, 0, logits_,",
+        ("losses/test_linear_cross_entropy.py",),
+        "core",
+    ),
+    Mutation(
+        "a target's logit lacks its bias",
+        LINEAR,
+        "bias[j] = bias_at(target(j));",
+        "bias[j] = T{};",
+        ("losses/test_linear_cross_entropy.py",),
+        "core",
+    ),
+    Mutation(
+        "a target's logit is taken off the diagonal",
+        LINEAR,
+        "logits_[r * stride_of(1) + r]",
+        "logits_[r * stride_of(1)]",
+        ("losses/test_linear_cross_entropy.py",),
+        "core",
+    ),
+    Mutation(
+        "padding of a tile is swept",
+        LINEAR,
+        "problem_.sweep(logits_ + r * stride, size, scale_, row.sums);",
+        "problem_.sweep(logits_ + r * stride, strips * products_.strip, scale_, row.sums);",
+        ("losses/test_linear_cross_entropy.py",),
+        "core",
+    ),
+    Mutation(
+        "the last rows of a batch are left out",
+        LINEAR,
+        "  if (block.size() != 0) block.finish(out);\n",
+        "",
+        ("losses/test_linear_cross_entropy.py",),
+        "core",
+    ),
+    Mutation(
+        "AMX: the end of the last tile of units is not filled with zeros",
+        AMX,
+        "      std::fill(rows[j] + taken, rows[j] + filled, 0.0F);\n",
+        "",
+        ("losses/test_linear_cross_entropy.py",),
+        "core",
+        isa="amx",
+    ),
+    Mutation(
+        "AMX: a product takes the hidden states of the other rows",
+        AMX,
+        "_tile_dpbf16ps(3, 5, 7);",
+        "_tile_dpbf16ps(3, 4, 7);",
+        ("losses/test_linear_cross_entropy.py",),
+        "core",
+        isa="amx",
+    ),
+    Mutation(
+        "AMX: one strip of logits is stored in another's place",
+        AMX,
+        "_tile_stored(3, below + kSide, stride * kBytes);",
+        "_tile_stored(3, below, stride * kBytes);",
+        ("losses/test_linear_cross_entropy.py",),
+        "core",
+        isa="amx",
+    ),
+    Mutation(
+        "AMX: tile registers are not given back",
+        AMX,
+        "~TileRegisters() { _tile_release(); }",
+        "~TileRegisters() {}",
+        ("csrc/tests::tiles_of_bf16_are_given_back",),
+        isa="amx",
+    ),
+]
