@@ -179,7 +179,7 @@ def test_sparse_ids(backend, tmp_path, monkeypatch, dtype, limits, chunk):
         [[wide] * 30],
     ]
     written = write_shards(
-        tmp_path / "corpus", shards, dtype=dtype, eos_id=wide - 7, vocab_size=2**32
+        tmp_path / "corpus", shards, dtype=dtype, eos_id=wide - 7, vocab_size=wide + 1
     )
     for threads in (1, 3):
         found = icfast.spectra(written.corpus, 4, threads=threads, backend=backend)

@@ -43,6 +43,13 @@ def test_the_largest_count():
     assert Spectrum.from_counts(counts).multiplicity.tolist() == [3, 2**53 + 1, 2**64 - 1]
 
 
+def test_large_counts_that_differ_by_one_are_told_apart():
+    counts = np.array([2**63 - 512, 2**63 - 511, 2**64 - 1], np.uint64)
+    spectrum = Spectrum.from_counts(counts)
+    assert [spectrum.seen(int(count)) for count in counts] == [1, 1, 1]
+    assert [spectrum.seen(count) for count in (-1, 0, 2**63, 2**64)] == [0, 0, 0, 0]
+
+
 def test_nothing_counted():
     assert Spectrum.total([]) == Spectrum() == Spectrum.from_counts([])
     assert (Spectrum().windows, Spectrum().distinct, Spectrum().singletons) == (0, 0, 0)

@@ -114,7 +114,10 @@ class Spectrum:
         >>> Spectrum.from_counts([1, 1, 2]).seen(1)
         2
         """
-        row = int(np.searchsorted(self.multiplicity, times))
+        if not 0 < times < 2**64:
+            return 0
+        # A Python integer would be compared as a double, which merges counts beyond 2^53.
+        row = int(np.searchsorted(self.multiplicity, np.uint64(times)))
         found = row < len(self.multiplicity) and int(self.multiplicity[row]) == times
         return int(self.types[row]) if found else 0
 
