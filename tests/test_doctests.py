@@ -17,6 +17,7 @@ MODULES = sorted(
 )
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("name", MODULES)
 def test_doctests(name):
     assert doctest.testmod(importlib.import_module(name)).failed == 0

@@ -37,6 +37,7 @@ def documents() -> list[np.ndarray]:
     return [np.frombuffer(file.read_bytes(), np.uint8).astype(np.uint32) for file in files[:90]]
 
 
+@pytest.mark.ci
 def test_a_second_copy(script, documents):
     once, twice, leaking = script.duplicated(documents, BYTES, 8)
     assert (twice.tokens, twice.unique) == (2 * once.tokens, once.tokens)
@@ -58,6 +59,7 @@ def test_a_second_copy(script, documents):
     assert leaking.loss < once.loss - 0.5
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("kind", ["uniform", "unigram"])
 def test_substitutions(script, documents, kind):
     shares, figures = zip(*script.substituted(documents, BYTES, ORDER, kind), strict=True)
@@ -109,6 +111,7 @@ def test_copies_stand_on_one_side_once(script, documents):
         script.sides_of([documents[0], documents[0]], BYTES)
 
 
+@pytest.mark.ci
 def test_what_is_printed(script, documents, tmp_path, monkeypatch, capsys):
     path = tmp_path / "bytes.bin"
     path.write_bytes(b"\0".join(d.astype(np.uint8).tobytes() for d in documents[:40]))

@@ -49,6 +49,7 @@ counted_windows = st.dictionaries(
 )
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("shape", [Shape(3, 2, 1), Shape(3, 32, 1), Shape(3, 32, 2)])
 # Up to five runs: a single one, pairs, and sums of different sizes.
 @given(parts=st.lists(counted_windows, min_size=1, max_size=5), data=st.data())

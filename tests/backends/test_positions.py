@@ -213,6 +213,7 @@ def test_windows_stand_by_lead_with_their_mark_and_code(kernels, order):
             assert by_lead == [expected[lead] for lead in range(*leads)]
 
 
+@pytest.mark.ci
 @texts
 @pytest.mark.parametrize("order", ORDERS)
 def test_windows_are_sorted_and_share_what_is_said(kernels, dtype, bits, order):

@@ -110,6 +110,7 @@ def test_a_symbol_of_probability_zero_is_counted_apart(kernels):
     assert out.predicted.tolist() == [2, 1]
 
 
+@pytest.mark.ci
 def test_sums_carry_into_128_bits(kernels):
     # A symbol of 700 nats is 700 * 2^32 units; 6.2 million of them exceed 2^64.
     fitted = Fitted(1, "tokens")

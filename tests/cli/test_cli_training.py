@@ -26,6 +26,7 @@ def log(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.ci
 def test_run_as_json(run: Run, log: Path) -> None:
     options = ("--tokens-per-step", 10, "--params", 100, "--bits-per-param", 16)
     answer = run("laws", "run", log, *options, "--entropy-nats-per-token", 8, "--json")
@@ -41,6 +42,7 @@ def test_run_as_json(run: Run, log: Path) -> None:
     assert answer.json["lengths"]["absorbed_bits"] == found.absorbed_bits > 0
 
 
+@pytest.mark.ci
 def test_run_in_words(run: Run, log: Path) -> None:
     answer = run("laws", "run", log, "--tokens-per-step", 10, "--params", 100)
     assert answer.code == 0
@@ -58,6 +60,7 @@ def test_run_in_words(run: Run, log: Path) -> None:
     assert "nothing absorbed" in short.out
 
 
+@pytest.mark.ci
 def test_run_writes_result_and_report(run: Run, log: Path, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
     options = ("--tokens-per-step", 10, "--params", 100, "--joules-per-flop", 1e-11)

@@ -36,12 +36,14 @@ def complete(line: str, *, after: str = "pass") -> tuple[list[str], str]:
     return done.stdout.split(), done.stderr
 
 
+@pytest.mark.ci
 def test_commands() -> None:
     assert complete("icfast ")[0] == list(COMMANDS)
     assert complete("icfast me")[0] == ["measure", "merge"]
     assert complete("icfast laws ")[0] == list(LAWS)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

@@ -254,6 +254,7 @@ def test_what_is_skipped_is_told(run: Run, with_empty: Path, tmp_path: Path) -> 
     assert run("entropy", with_empty, "--skip-bad", "--order", "2").code == 3
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("command", ["entropy", "count", "fit", "measure"])
 def test_the_cost_of_a_long_count_is_said_first(
     run, shards, options, tmp_path, monkeypatch, command

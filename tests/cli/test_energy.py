@@ -205,6 +205,7 @@ def test_measure(
     assert "by rapl" not in page
 
 
+@pytest.mark.ci
 def test_measure_with_a_neural_model_on_a_gpu(
     run: Run, model: Any, meters: Meters, shards: Shards, options: tuple[str, ...], tmp_path: Path
 ) -> None:

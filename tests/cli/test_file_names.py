@@ -41,6 +41,7 @@ def test_names_stay_different() -> None:
     assert utf8_text("\ud83d") == "\\ud83d"
 
 
+@pytest.mark.ci
 def test_tracebacks_of_names_that_are_not_utf8(run: Run, corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / LATIN
     out.mkdir()

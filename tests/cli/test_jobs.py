@@ -61,6 +61,7 @@ def neural(monkeypatch: pytest.MonkeyPatch) -> Callable[..., HashModel]:
     return use
 
 
+@pytest.mark.ci
 def test_measure_with_a_neural_model(
     run: Run, shards: Shards, options: tuple[str, ...], tmp_path: Path, neural: Any
 ) -> None:

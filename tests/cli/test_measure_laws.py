@@ -261,6 +261,7 @@ def test_loss_by_position(measured: Any, documents: Any, training: Any) -> None:
     assert found["slope_bits_per_doubling"] == pytest.approx(np.polyfit(x, y, 1, w=weights)[0])
 
 
+@pytest.mark.ci
 @pytest.mark.usefixtures("no_page")
 @pytest.mark.parametrize("order", [1, 4])
 def test_two_documents_of_one_id_each(run: Any, tmp_path: Path, order: int) -> None:

@@ -78,6 +78,7 @@ def test_output_over_input_loses_nothing(
         assert contents(files) == before
 
 
+@pytest.mark.ci
 def test_an_existing_output_is_replaced_only_if_asked_and_only_icfasts_own(
     run: Run, files: Path, options: tuple[str, ...]
 ) -> None:

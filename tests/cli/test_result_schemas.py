@@ -45,6 +45,7 @@ def commands(shards: Shards, options: tuple[str, ...], tmp_path: Path) -> list[t
     ]
 
 
+@pytest.mark.ci
 def test_results_fit_their_schemas(run: Run, commands: list[tuple[Any, ...]]) -> None:
     assert {name for name, *_ in commands} == set(RESULTS)
     for name, *command in commands:

@@ -208,6 +208,7 @@ def test_a_terminal_sees_progress_on_stderr(
     assert "counting" in answer.err
 
 
+@pytest.mark.ci
 def test_python_m_icfast(shards: Shards) -> None:
     done = shell("-m", "icfast", "inspect", shards[0], "--dtype", "u2", "--json")
     assert (done.returncode, done.stderr) == (0, "")
@@ -215,6 +216,7 @@ def test_python_m_icfast(shards: Shards) -> None:
     assert shell("-m", "icfast", "inspect", "missing").returncode == 3
 
 
+@pytest.mark.ci
 def test_a_terminal_without_the_characters(shards: Shards) -> None:
     code = "import sys; sys.stdout.reconfigure(encoding='ascii'); from icfast.cli import main; "
     options = ("--dtype", "u2", "--vocab-size", "30", "--order", "1")
@@ -223,6 +225,7 @@ def test_a_terminal_without_the_characters(shards: Shards) -> None:
     assert "1,200 tokens" in done.stdout
 
 
+@pytest.mark.ci
 @pytest.mark.skipif(os.name != "posix", reason="pipes and signals of POSIX")
 def test_a_reader_that_goes_away(shards: Shards) -> None:
     read, write = os.pipe()

@@ -135,6 +135,7 @@ def test_a_large_vocabulary_takes_four_bytes(tmp_path: Path) -> None:
     assert open_corpus(tmp_path / "x.ds").shards[0].dtype == "u4"
 
 
+@pytest.mark.ci
 @given(st.lists(st.text(), min_size=1, max_size=20).filter(any))
 def test_jsonl_round_trip(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     folder = tmp_path_factory.mktemp("jsonl")

@@ -115,6 +115,7 @@ def test_every_bit_is_checked(whole, folder):
             icfast.NgramModel.load(path)
 
 
+@pytest.mark.ci
 @fuzz
 @given(data=st.data())
 def test_a_forged_description(whole, folder, corpus, data):

@@ -174,6 +174,7 @@ def test_too_short_is_unknown() -> None:
     assert idle.verdict == "unknown"
 
 
+@pytest.mark.ci
 def test_the_same_seed_the_same_interval() -> None:
     assert noisy("wsd", 3) == noisy("wsd", 3)
     assert annealing(STEPS, schedule("wsd"), curve(schedule("wsd"))).exponent is not None

@@ -91,6 +91,7 @@ def test_a_resumed_run_has_no_first_pass() -> None:
     assert given.final_bits == pytest.approx(4000 * 2 / LN2)
 
 
+@pytest.mark.ci
 def test_a_log_that_begins_within_the_first_pass() -> None:
     whole = logged(power(4000), epoch=np.arange(1, 201) * T / 3000)
     run = training_run(late(whole, 1000))

@@ -22,6 +22,7 @@ def exact_types(counts: list[int], n: int) -> Fraction:
     return sum((1 - Fraction(math.comb(total - r, n), everything) for r in counts), Fraction(0))
 
 
+@pytest.mark.ci
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=8), st.data())
 def test_shuffled_mean_is_exact(counts: list[int], data: st.DataObject) -> None:
     n = data.draw(st.integers(0, sum(counts)))

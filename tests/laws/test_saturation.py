@@ -58,6 +58,7 @@ def test_verdicts(threshold: float, verdict: str) -> None:
     assert found.threshold_nats == threshold
 
 
+@pytest.mark.ci
 def test_a_flat_curve_is_saturated() -> None:
     noise = np.random.default_rng(0).normal(0, 0.05, len(D))
     assert saturation(D, 2 + noise).verdict == "saturated"
@@ -70,6 +71,7 @@ def test_a_straight_line_in_ln_d_has_no_floor() -> None:
     assert any("E is unknown" in flag for flag in found.flags)
 
 
+@pytest.mark.ci
 def test_a_curve_that_falls_ever_faster_is_no_power_law() -> None:
     found = saturation(D, 9 - 5 * (D / D[-1]) ** 2)
     assert found.verdict != "saturated"
@@ -86,6 +88,7 @@ def test_too_short_is_unknown() -> None:
         assert any("too short" in flag for flag in found.flags)
 
 
+@pytest.mark.ci
 def test_the_same_seed_the_same_interval() -> None:
     losses = 2 + 6 * D**-0.35 + np.random.default_rng(0).normal(0, 0.05, len(D))
     assert saturation(D, losses) == saturation(D, losses)

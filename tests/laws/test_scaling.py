@@ -31,6 +31,7 @@ def kaplan(params: np.ndarray, tokens: np.ndarray) -> np.ndarray:
     return ((8.8e13 / params) ** (0.076 / 0.095) + 5.4e13 / tokens) ** 0.095
 
 
+@pytest.mark.ci
 def test_the_constants_of_the_replication_come_back() -> None:
     params, tokens = runs()
     found = chinchilla_fit(params, tokens, chinchilla(params, tokens), bootstraps=20)
@@ -43,6 +44,7 @@ def test_the_constants_of_the_replication_come_back() -> None:
     assert found.loss_nats(1e9, 1e10) == pytest.approx(chinchilla(1e9, 1e10))
 
 
+@pytest.mark.ci
 def test_several_starts_are_needed() -> None:
     """With steep exponents and noise, one start alone ends in another local minimum."""
     params, tokens = (
@@ -68,6 +70,7 @@ def test_kaplans_constants_come_back() -> None:
             figure(1e9)
 
 
+@pytest.mark.ci
 def test_intervals_hold_the_constants_and_outliers_do_not_move_them() -> None:
     params, tokens = runs()
     noise = np.random.default_rng(5).normal(0, 0.005, len(params))
@@ -81,6 +84,7 @@ def test_intervals_hold_the_constants_and_outliers_do_not_move_them() -> None:
     assert found.constants["e"].estimate == pytest.approx(1.8172, abs=0.05)
 
 
+@pytest.mark.ci
 def test_reducible_loss_and_effective_parameters() -> None:
     params, tokens = runs()
     found = chinchilla_fit(params, tokens, chinchilla(params, tokens), bootstraps=20)
@@ -107,6 +111,7 @@ def test_gradients(form, theta: list[float]) -> None:
     assert check_grad(value, slope, np.array(theta)) < 1e-4
 
 
+@pytest.mark.ci
 def test_few_points_and_short_spans_are_said() -> None:
     params, tokens = np.meshgrid([1e9, 2e9, 4e9], [1e10, 2e10, 4e10])
     params, tokens = params.ravel(), tokens.ravel()

@@ -86,6 +86,7 @@ def test_means_since_the_row_before_are_the_code_itself() -> None:
     assert run.online_bits == pytest.approx(losses.sum() / math.log(2), rel=1e-12)
 
 
+@pytest.mark.ci
 def test_a_second_epoch_is_no_code_length() -> None:
     once = power(40_000)
     twice = np.concatenate([once, np.full(40_000, 0.5)])
@@ -180,6 +181,7 @@ def test_bits_per_parameter_and_eta() -> None:
     assert unknown == (None, None, None, None)
 
 
+@pytest.mark.ci
 def test_energy_beside_the_floor() -> None:
     losses = power(40_000)
     joules = np.linspace(1.0, 2000.0, 2000)
@@ -208,6 +210,7 @@ def test_a_falling_learning_rate_is_said() -> None:
     assert not any("learning rate" in flag for flag in flat.flags)
 
 
+@pytest.mark.ci
 def test_labels_and_warnings_come_along() -> None:
     run = training_run(logged(power(400), labels=("smoothed: x",)), final_loss_nats_per_token=9.0)
     assert run.flags[0] == "smoothed: x"

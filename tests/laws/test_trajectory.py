@@ -15,6 +15,7 @@ from icfast.laws.online_code import growth_exponent, online_code
 from icfast.laws.training_run import training_run
 
 
+@pytest.mark.ci
 def test_the_trajectory_ends_as_the_run_does() -> None:
     run = training_run(
         logged(power(40_000)), params=1000, model_bits=16_000, entropy_nats_per_token=8

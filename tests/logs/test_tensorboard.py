@@ -221,6 +221,7 @@ def test_a_folder_has_event_files_or_is_no_log(tmp_path: Path) -> None:
         read_training_log(DATA / "resumed", tokens_per_step=1, format="csv")
 
 
+@pytest.mark.ci
 def test_a_record_cut_short_is_left_out_and_told() -> None:
     """A file cut at any byte gives the rows before the cut, and only these."""
     whole, boundaries = records(FIRST), {0}
@@ -235,6 +236,7 @@ def test_a_record_cut_short_is_left_out_and_told() -> None:
         assert any("cut short" in label for label in parsed.labels) == (length not in boundaries)
 
 
+@pytest.mark.ci
 def test_every_flipped_bit_is_noticed() -> None:
     for place in range(len(FIRST)):
         damaged = bytearray(FIRST)

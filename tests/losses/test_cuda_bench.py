@@ -57,6 +57,7 @@ def test_what_was_not_timed_says_so():
     assert timing.table([]) == "(nothing)"
 
 
+@pytest.mark.ci
 def test_a_dry_run_checks_the_cpu_and_measures_nothing(tmp_path, capsys):
     command = ["--dry-run", "--out", str(tmp_path), "--rows", "8", "--vocabularies", "100,200"]
     command += ["--layers", "8x16x300,9x16x400"]

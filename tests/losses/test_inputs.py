@@ -93,6 +93,7 @@ def test_tensors_are_seen_as_they_lie(versioned, code, dtype, form):
     assert np.array_equal(found.values.view(dtype), given)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("versioned", [False, True])
 def test_a_tensor_is_given_back_once_when_its_last_view_goes(versioned):
     given = Producer(np.ones((2, 3), "f4"), FLOAT, versioned=versioned)

@@ -212,6 +212,7 @@ def assert_within_a_fifth(found):
         assert 0.8 * taken <= said <= 1.2 * taken
 
 
+@pytest.mark.ci
 @needs_proc
 @pytest.mark.parametrize("job", ["spectra", "count"])
 @pytest.mark.parametrize(("memory", "passes"), [("free", 1), ("24MiB", 2)])

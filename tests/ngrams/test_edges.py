@@ -111,6 +111,7 @@ def test_ids_around_16_bits(backend, tmp_path, edge):
     assert [a.keys.tolist() for a in merged.runs()] == [a.keys.tolist() for a in table.runs()]
 
 
+@pytest.mark.ci
 def test_the_end_mark_is_the_first_rank_past_16_bits(backend, tmp_path):
     """65,535 ids fill 16 bits. The rank of the end mark is only a lead, so it need not fit."""
     document = permuted(1)

@@ -48,6 +48,7 @@ def assert_lengths(found, documents):
     assert found.cut_tokens == naive.cut_matches(documents)
 
 
+@pytest.mark.ci
 @given(
     shards=shards_of_documents,
     dtype=st.sampled_from(["u1", "u2", "u4"]),

@@ -44,6 +44,7 @@ def tight(monkeypatch):
     monkeypatch.setattr(spectra, "position_budget", lambda *_: TIGHT)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("limits", [None, TIGHT], ids=["roomy", "tight"])
 @settings(max_examples=80)
 @given(
@@ -89,6 +90,7 @@ def test_an_order_beyond_any_key(backend, tmp_path):
         assert_spectra(icfast.spectra(written.corpus, order, backend=backend), written.documents)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("end_mark", [False, True], ids=["tokens", "kenlm"])
 @pytest.mark.parametrize("ids", [65534, 65535, 65536])
 def test_alphabets_around_two_bytes(backend, tmp_path, every_order, ids, end_mark):

@@ -88,6 +88,7 @@ def test_order_5_of_10_million_tokens(tokens, tmp_path):
     assert as_dict(found[5]) == multiplicities(packed(tokens[:PREFIX_TOKENS], 5))
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("threads", [1, 2])
 def test_shards_and_threads_change_nothing(counted, shards, threads):
     found = icfast.spectra(opened(shards[::-1]), 5, memory="256MiB", threads=threads)

@@ -183,6 +183,7 @@ streams = st.lists(
 )
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("shape", [SHAPE, Shape(4, 30, 2)], ids=["one-word", "two-words"])
 @settings(max_examples=60)
 @given(streams=streams)

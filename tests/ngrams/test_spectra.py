@@ -55,6 +55,7 @@ def tight(monkeypatch):
 # Any corpus ----------------------------------------------------------------------------------
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("limits", [None, TIGHT], ids=["roomy", "tight"])
 @settings(max_examples=80)
 @given(

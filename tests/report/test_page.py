@@ -26,6 +26,7 @@ def page() -> str:
     return page_of(made_up_result())
 
 
+@pytest.mark.ci
 def test_page_has_every_section_and_is_well_formed(result: Result) -> None:
     page = page_of(result)
     parsed = parse(page)
@@ -36,6 +37,7 @@ def test_page_has_every_section_and_is_well_formed(result: Result) -> None:
     assert page.count('role="img" aria-label=') == 8
 
 
+@pytest.mark.ci
 def test_a_neural_model_has_a_section(result: Result) -> None:
     page = page_of(with_neural(result))
     parsed = parse(page)
@@ -49,6 +51,7 @@ def test_a_neural_model_has_a_section(result: Result) -> None:
     assert "± 0.0321 bits/token" in terminal
 
 
+@pytest.mark.ci
 def test_a_neural_model_of_unknown_size_has_no_capacity(result: Result) -> None:
     found = with_neural(result)
     found["neural"].update(ic1=None, ic2=None, initial_loss=None, standard_error=None)
@@ -85,16 +88,19 @@ def test_page_says(page: str, text: str) -> None:
     assert text in page
 
 
+@pytest.mark.ci
 def test_page_fetches_nothing(result: Result) -> None:
     page = page_of(result)
     assert not re.search(r"https?:|<script|<link|@import|src=|url\((?!#)", page)
     assert all(link.startswith("#") for link in re.findall(r'href="([^"]*)"', page))
 
 
+@pytest.mark.ci
 def test_page_is_the_same_every_time(result: Result) -> None:
     assert page_of(result) == page_of(result)
 
 
+@pytest.mark.ci
 def test_names_are_escaped(result: Result) -> None:
     evil = '<script>alert("x")</script>&[red]'
     result["corpus"].update(tokenizer=evil, formats=[evil])
@@ -107,6 +113,7 @@ def test_names_are_escaped(result: Result) -> None:
     assert "[red]" in printed(result, width=400)
 
 
+@pytest.mark.ci
 def test_an_order_without_windows_is_a_dash(result: Result) -> None:
     empty = without_windows(result)
     page = page_of(empty)
@@ -117,6 +124,7 @@ def test_an_order_without_windows_is_a_dash(result: Result) -> None:
     assert "–" in printed(empty)
 
 
+@pytest.mark.ci
 def test_one_order_and_one_token_id(result: Result) -> None:
     result["orders"], result["ladder"] = result["orders"][:1], result["ladder"][:2]
     result["orders"][0]["spectrum"] = {"multiplicity": [1], "types": [1]}
@@ -125,6 +133,7 @@ def test_one_order_and_one_token_id(result: Result) -> None:
     parse(page_of(result))
 
 
+@pytest.mark.ci
 def test_fonts_and_colours_follow_the_page(result: Result) -> None:
     svg = re.findall(r"<svg .*?</svg>", page_of(result), re.DOTALL)
     assert all(len(drawing) < 300_000 for drawing in svg)
@@ -142,6 +151,7 @@ def test_long_spectra_are_thinned_from_end_to_end() -> None:
     assert max(gaps) == pytest.approx(math.log(2))
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("package", ["jinja2", "markupsafe", "matplotlib.figure"])
 def test_a_missing_package_names_the_extra(
     result: Result, package: str, monkeypatch: pytest.MonkeyPatch
@@ -196,6 +206,7 @@ def test_one_law_that_is_not_given_takes_no_other_with_it(result: Result) -> Non
         assert ">None<" not in page
 
 
+@pytest.mark.ci
 def test_metered_joules_replace_the_comparisons(result: Result) -> None:
     result["spent"] = {
         "work": "counting, fitting and scoring",

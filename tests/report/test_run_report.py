@@ -21,6 +21,8 @@ from icfast.report import run_charts
 from icfast.report.energy_chart import LANDAUER
 from icfast.report.run_page import energy_rows
 
+pytestmark = pytest.mark.ci  # every test draws charts
+
 Result = dict[str, Any]
 
 _NUMBERS = re.compile(r"-?\d+\.?\d*")

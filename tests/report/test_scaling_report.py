@@ -21,6 +21,8 @@ from icfast.pipeline.scaling import scaling_result
 from icfast.report import scaling_charts
 from icfast.report.scaling_page import best_runs
 
+pytestmark = pytest.mark.ci  # every test draws charts
+
 Result = dict[str, Any]
 
 PARAMS, TOKENS = (1e8, 1e9, 1e10), (1e9, 1e10, 1e11)

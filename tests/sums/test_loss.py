@@ -28,6 +28,7 @@ NOTHING = LossSum(0, 0, 0, 0, 0, 0, words=0)
 u64 = st.integers(0, 2**64 - 1)
 
 
+@pytest.mark.ci
 @given(losses, losses, losses)
 def test_addition_laws(a, b, c):
     assert (a + b) + c == a + (b + c)
