@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from tests.corpus.gguf_files import with_every_type
 from tests.neural.tiny_models import save_gguf
 
 from icfast.errors import ModelError
@@ -16,39 +15,12 @@ from icfast.errors import ModelError
 gguf = pytest.importorskip("gguf", reason="no gguf here: pip install 'icfast[neural]'")
 from icfast.corpus.tokenizers.gguf_file import GgufFile  # noqa: E402
 
-#: A value of each scalar type, by the method that writes it.
-SCALARS = {
-    "add_uint8": 255, "add_int8": -128, "add_uint16": 65535, "add_int16": -32768,
-    "add_uint32": 2**32 - 1, "add_int32": -(2**31), "add_float32": 0.1, "add_bool": True,
-    "add_uint64": 2**64 - 1, "add_int64": -(2**63), "add_float64": 0.1, "add_string": "Ġé日",
-}  # fmt: skip
-ARRAYS: list[list[Any]] = [[1, -2, 3], [0.5, 0.1], [True, False], ["", "Ġé日", "a b"]]
 FORMATS = {"token_embd": "Q8_0", "attn_v": "F16", "norm": "F32", "blk": "Q4_1"}
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_gguf(tmp_path_factory.mktemp("gguf") / "x.gguf", formats=FORMATS)
-
-
-def written(path: Path, add: Callable[[Any], None]) -> Path:
-    """Write a file without tensors whose metadata `add` gives to the writer."""
-    writer = gguf.GGUFWriter(path, "llama")
-    add(writer)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.close()
-    return path
-
-
-def with_every_type(path: Path) -> Path:
-    def add(writer: Any) -> None:
-        for method, value in SCALARS.items():
-            getattr(writer, method)(f"a.{method}", value)
-        for number, values in enumerate(ARRAYS):
-            writer.add_array(f"a.array{number}", values)
-
-    return written(path, add)
 
 
 def test_every_type_is_read_as_the_package_reads_it(path: Path, tmp_path: Path) -> None:

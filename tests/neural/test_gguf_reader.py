@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.corpus.test_gguf_file import with_every_type
+from tests.corpus.gguf_files import with_every_type
 from tests.neural.tiny_models import save_gguf, tiny_tokens
 
 gguf = pytest.importorskip("gguf", reason="no gguf here: pip install 'icfast[neural]'")
