@@ -15,7 +15,9 @@ import pytest
 #: A kernel that takes long, in the main thread or in a thread of its own, and says that it began.
 SLOW = (
     "import hashlib, signal, time\n"
-    "for number in (signal.SIGINT, signal.SIGHUP): signal.signal(number, signal.SIG_DFL)\n"
+    # A shell lets its background jobs ignore SIGINT and SIGQUIT.
+    "for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):"
+    " signal.signal(number, signal.SIG_DFL)\n"
     "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     "import icfast.ngrams.matches as room\n"
     "def slow(*_):\n"
