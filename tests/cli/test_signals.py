@@ -89,13 +89,12 @@ def test_a_signal_during_a_call_that_blocks_the_main_thread(corpus: Path) -> Non
 
 @pytest.mark.ci
 def test_a_second_interrupt_during_clean_up(corpus: Path) -> None:
-    """Clean-up of half a second is not disturbed: one line, and 130."""
+    """Clean-up of 0.3 s is not disturbed: one line, and 130."""
     code = (
         SLOW
         + "def cleaned(*_):\n"
-        + "    print('began', flush=True)\n"
-        + "    try: time.sleep(10)\n"
-        + "    finally: time.sleep(0.4); print('cleaned', flush=True)\n"
+        + "    try: print('began', flush=True); time.sleep(10)\n"
+        + "    finally: time.sleep(0.3); print('cleaned', flush=True)\n"
         + "room.apart = cleaned\n"
         + END
     )
