@@ -12,8 +12,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from icfast.corpus import open_corpus, tokenize, train_bpe
 from icfast.corpus.tokenizers.encoder import Encoded, PackageEncoder, Refused
-from icfast.corpus.tokenizers.library import LibraryError, call
 from icfast.corpus.tokenizers.lost_text import LossCounter, Lost
+from icfast.corpus.tokenizers.package import PackageError, call
 from icfast.errors import CorpusError, ModelError
 
 
@@ -181,7 +181,7 @@ def test_a_panic_is_a_failure_of_the_library(raised: BaseException) -> None:
     def fails() -> None:
         raise raised
 
-    with pytest.raises(LibraryError, match=r"^(index out of bounds|RuntimeError)$"):
+    with pytest.raises(PackageError, match=r"^(index out of bounds|RuntimeError)$"):
         call(fails)
 
 

@@ -14,8 +14,8 @@ from icfast.corpus.corpus import BYTES
 from icfast.corpus.sidecar import Description
 from icfast.corpus.tokenizers.gguf_file import PREFIX, GgufFile
 from icfast.corpus.tokenizers.gguf_vocabulary import gguf_tokenizer
-from icfast.corpus.tokenizers.library import LibraryError, call
 from icfast.corpus.tokenizers.lost_text import NOTHING, LossCounter, Lost
+from icfast.corpus.tokenizers.package import PackageError, call
 from icfast.corpus.tokenizers.tokenizer_json import ALL_BYTES, load_tokenizer, read_tokenizer
 from icfast.errors import ModelError, OptionError
 from icfast.files import shown_name
@@ -94,13 +94,13 @@ class PackageEncoder:
         texts = [text.decode("utf-8") for text in batch]
         try:
             return self._encoded(texts)
-        except LibraryError:
+        except PackageError:
             return [self._encoded_alone(text) for text in texts]
 
     def _encoded_alone(self, text: str) -> Encoded | Refused:
         try:
             return self._encoded([text])[0]
-        except LibraryError as failure:
+        except PackageError as failure:
             return Refused(str(failure))
 
     def _encoded(self, texts: list[str]) -> list[Encoded]:

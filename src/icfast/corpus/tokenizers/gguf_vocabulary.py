@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from icfast.corpus.tokenizers.gguf_file import GgufFile
-from icfast.corpus.tokenizers.library import LibraryError, call
+from icfast.corpus.tokenizers.package import PackageError, call
 from icfast.errors import ModelError, needs_extra
 
 #: Token types "control" and "user defined": such a token is one id wherever the text spells it.
@@ -83,7 +83,7 @@ def _bpe(file: GgufFile, **options: Any) -> Any:
 
     try:
         return call(models.BPE, **options)
-    except LibraryError as error:
+    except PackageError as error:
         raise _damaged(file, str(error)) from error
 
 

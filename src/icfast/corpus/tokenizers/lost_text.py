@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from icfast.corpus.tokenizers.library import LibraryError, call
+from icfast.corpus.tokenizers.package import PackageError, call
 
 _UNKNOWN = "<icfast unknown>"
 
@@ -67,7 +67,7 @@ class LossCounter:
             decoded: Sequence[str] = call(
                 self._tokenizer.decode_batch, list(ids), skip_special_tokens=False
             )
-        except LibraryError:
+        except PackageError:
             return [None] * len(ids)
         return decoded
 

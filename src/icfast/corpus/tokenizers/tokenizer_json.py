@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from icfast.corpus.corpus import BYTES
-from icfast.corpus.tokenizers.library import LibraryError, call
+from icfast.corpus.tokenizers.package import PackageError, call
 from icfast.errors import OptionError, needs_extra
 from icfast.files import Output, new_file, read_regular
 
@@ -30,7 +30,7 @@ def load_tokenizer(path: Path) -> Any:
     content = read_tokenizer(path)
     try:
         return call(tokenizers.Tokenizer.from_buffer, content)
-    except LibraryError as error:
+    except PackageError as error:
         raise OptionError(
             f"{path} is not a tokenizer of the tokenizers package: {error}. "
             "Pass the path of a tokenizer.json."

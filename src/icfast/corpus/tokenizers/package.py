@@ -11,7 +11,7 @@ _PASSED = (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError)
 _LONGEST_REASON = 200
 
 
-class LibraryError(Exception):
+class PackageError(Exception):
     """Failure of the package. Its text is one line."""
 
 
@@ -19,7 +19,7 @@ def call(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """Return what a function of the package returns.
 
     Raises:
-        LibraryError: it raised any exception. A panic of its Rust code is a BaseException.
+        PackageError: it raised any exception. A panic of its Rust code is a BaseException.
     """
     try:
         return function(*arguments, **options)
@@ -27,4 +27,4 @@ def call(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         raise
     except BaseException as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise LibraryError(reason[:_LONGEST_REASON]) from error
+        raise PackageError(reason[:_LONGEST_REASON]) from error
